@@ -1,0 +1,1 @@
+"""Where the normal examples come from: layouts, catalogue, splits, demo set, augmentation."""

@@ -1,0 +1,1 @@
+"""Metrics with intervals, and the result of an evaluation. numpy and scikit-learn only."""

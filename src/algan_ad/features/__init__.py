@@ -1,0 +1,1 @@
+"""Frozen backbones and the conditioning of their features."""

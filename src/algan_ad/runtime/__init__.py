@@ -1,0 +1,1 @@
+"""The ground floor, free of torch: decoding, predictions, calibration and the model folder."""

@@ -1,0 +1,1 @@
+"""The adversarial loop that every GAN method shares: seed, step, log, checkpoint, resume, select."""
