@@ -1,0 +1,111 @@
+"""From scores to decisions with a known rate of false alarms: split conformal prediction.
+
+The scores of normal examples that were held out of training are exchangeable with that of a new normal
+example, so its rank among them is uniform, whatever the detector (Vovk, Gammerman & Shafer 2005, Algorithmic
+Learning in a Random World; Laxhammar & Falkman 2010, Conformal prediction for distribution-independent anomaly
+detection).
+"""
+
+import math
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import Field, field_validator
+
+from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.schema import Schema
+
+
+class Calibration(Schema):
+    """Held-out normal scores and the wanted rate of false alarms; anomalous iff score > `threshold`.
+
+    Raises InputError for no scores, for NaN or infinite scores and for a rate outside [1e-6, 1).
+    """
+
+    scores: tuple[float, ...] = Field(description="scores of normal examples not trained on, in any order")
+    false_alarm_rate: float = Field(ge=1e-6, lt=1, description="share of good ones that may be flagged")
+
+    @field_validator("scores", mode="before")
+    @classmethod
+    def _sorted_and_finite(cls, scores: Any) -> tuple[float, ...]:
+        values = _finite(scores)
+        if values.ndim != 1 or values.size == 0:
+            raise InputError("expected at least one score in one dimension; hold out some normal examples.")
+        return tuple(np.sort(values).tolist())
+
+    @cached_property
+    def _ascending(self) -> NDArray[np.float64]:
+        return np.array(self.scores)
+
+    @property
+    def n(self) -> int:
+        """The number of calibration scores."""
+        return len(self.scores)
+
+    @cached_property
+    def _allowed(self) -> int:
+        """The largest k with k/(n+1) <= rate, by the very division that makes the p-values."""
+        k = math.floor(self.false_alarm_rate * (self.n + 1))
+        if (k + 1) / (self.n + 1) <= self.false_alarm_rate:
+            return k + 1
+        return k if k / (self.n + 1) <= self.false_alarm_rate else k - 1
+
+    @property
+    def sufficient(self) -> bool:
+        """Whether there are enough scores to guarantee the wanted rate."""
+        return self._allowed >= 1
+
+    @property
+    def needed(self) -> int:
+        """The least number of scores that can guarantee the wanted rate."""
+        m = math.ceil(1 / self.false_alarm_rate)
+        return m - 2 if m > 1 and 1 / (m - 1) <= self.false_alarm_rate else m - 1
+
+    @property
+    def threshold(self) -> float:
+        """The k-th largest score, k = floor(rate (n+1)); the largest one when there are too few (k = 0)."""
+        return self.scores[-max(1, self._allowed)]
+
+    @property
+    def guaranteed_rate(self) -> float:
+        """The bound on the false alarm rate: k/(n+1) <= the wanted rate when `sufficient`, else 1/(n+1)."""
+        return max(1, self._allowed) / (self.n + 1)
+
+    def p_values(self, scores: ArrayLike) -> NDArray[np.float64]:
+        """p(s) = (1 + #{calibration scores >= s}) / (n + 1), float64 of the shape of `scores`, in (0, 1]."""
+        at_least = self.n - np.searchsorted(self._ascending, _finite(scores), side="left")
+        return np.asarray((1 + at_least) / (self.n + 1))
+
+    def decide(self, scores: ArrayLike) -> NDArray[np.bool_]:
+        """score > threshold, bool of the shape of `scores`; the same as p <= rate when `sufficient`."""
+        return np.asarray(_finite(scores) > self.threshold)
+
+    def with_rate(self, rate: float) -> "Calibration":
+        """The same scores with another wanted rate of false alarms."""
+        return Calibration(scores=self.scores, false_alarm_rate=rate)
+
+    def explain(self) -> str:
+        """What the threshold promises, in plain words."""
+        start = f"Anomalous above {self.threshold:.6g}, set by {self.n} held-out normal examples: "
+        if self.sufficient:
+            return start + (
+                f"on average at most {self.guaranteed_rate:.3%} of good ones like them are flagged "
+                f"(wanted: {self.false_alarm_rate:.3%})."
+            )
+        return start + (
+            f"too few to guarantee the wanted {self.false_alarm_rate:.3%} of false alarms. The largest of "
+            f"their scores is the threshold, which guarantees {self.guaranteed_rate:.3%} only; "
+            f"hold out at least {self.needed} normal examples, or accept a higher rate."
+        )
+
+
+def _finite(scores: object) -> NDArray[np.float64]:
+    try:
+        values = np.asarray(scores, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"scores: expected numbers ({error}).") from error
+    if not np.isfinite(values).all():
+        raise InputError(f"scores: {(~np.isfinite(values)).sum()} of {values.size} are NaN or infinite.")
+    return values

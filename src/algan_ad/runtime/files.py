@@ -1,0 +1,101 @@
+"""Files that are either whole or not there: written under a temporary name, flushed, then renamed."""
+
+import errno
+import hashlib
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from algan_ad.runtime.errors import AlganError, InputError
+
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@contextmanager
+def explaining_write_errors(path: Path) -> Iterator[None]:
+    """Turn what the operating system says while `path` is written into an error that says what to do.
+
+    Raises AlganError when the disk is full, InputError when the place cannot be written to.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _DISK_FULL:
+            raise AlganError(
+                f"{path}: the disk is full, so it was not saved; a previous version, if any, is intact. "
+                "Free some space and try again."
+            ) from error
+        if error.filename is None:  # not about a file of ours
+            raise
+        raise InputError(f"{path}: cannot be written ({error.strerror}); choose another place.") from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary sibling of `path` (same suffix) to write; it takes the place of `path` on success.
+
+    The folder is made when it is missing. When the block fails, the temporary file is removed and a previous
+    `path` is left as it was. Raises AlganError when the disk is full, InputError when it cannot be written.
+    """
+    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+    with explaining_write_errors(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            flush_to_disk(temporary)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def flush_to_disk(path: Path) -> None:
+    """Return once the content of the file is on the disk (a full disk may only be noticed here)."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def write_json(path: Path, obj: object) -> None:
+    """Write `obj` (JSON-able, no NaN or infinity: AlganError) atomically, indented, as UTF-8."""
+    try:
+        text = json.dumps(obj, indent=2, allow_nan=False)
+    except ValueError as error:
+        raise AlganError(f"{path}: not saved, because a value is NaN or infinite ({error}).") from error
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; raises InputError when it is missing, unreadable, truncated or not strict JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_not_finite, parse_float=_finite)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; check the path.") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: not valid JSON, perhaps truncated or edited ({error}); restore it from a copy."
+        ) from error
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of the file's bytes, as 64 hexadecimal digits; InputError when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _not_finite(text)
+
+
+def _not_finite(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a finite number")

@@ -1,0 +1,205 @@
+"""The one way from a file to pixels, used by training, evaluation, export and service alike."""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+from pydantic import Field, model_validator
+
+from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.progress import track
+from algan_ad.runtime.schema import Schema
+
+Pixels = NDArray[np.uint8]
+
+IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
+)
+MAX_PIXELS = 100_000_000
+# Named, because Pillow would otherwise also try formats that start other programs (EPS).
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+_THREADS = min(8, os.cpu_count() or 1)
+
+
+def decode(source: Path | bytes) -> Pixels:
+    """The pixels of an image file, or of the bytes of one: uint8 (H, W, 3), RGB.
+
+    Grey becomes three equal channels; transparency is composited on white; 16-bit values keep their upper 8
+    bits; float images hold 0..1 or 0..255; EXIF orientation is applied; of several pages the first counts.
+    Raises InputError, naming the file, for anything that is not a whole image of at most MAX_PIXELS pixels.
+    """
+    name = "image data" if isinstance(source, bytes) else str(source)
+    try:
+        return _decode(source)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InputError(f"{name}: {_TOO_LARGE}") from error
+    except UnidentifiedImageError as error:
+        raise InputError(f"{name}: not an image ({_EXPECTED}), or its beginning is damaged.") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # on damaged bytes the decoders of Pillow raise almost anything
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{name}: cannot be read as an image ({reason}); replace or remove it.") from error
+
+
+_TOO_LARGE = f"larger than {MAX_PIXELS // 1_000_000} million pixels; scale it down first."
+_EXPECTED = "expected " + ", ".join(_FORMATS)
+
+
+def _decode(source: Path | bytes) -> Pixels:
+    size = len(source) if isinstance(source, bytes) else source.stat().st_size
+    if size == 0:
+        raise InputError("empty (0 bytes); replace or remove it.")
+    with Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise InputError(_TOO_LARGE)
+        return np.array(_to_rgb(ImageOps.exif_transpose(image)))
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        return _grey_to_rgb(_from_16_bit(np.asarray(image)))
+    if image.mode == "F":
+        return _grey_to_rgb(_from_float(np.asarray(image)))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _grey_to_rgb(grey: Pixels) -> Image.Image:
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _from_16_bit(values: NDArray[np.integer]) -> Pixels:
+    # Pillow opens 16 bits as 16 or as 32, by its version; of 16-bit colour it keeps the upper 8 bits too.
+    if values.min() < 0 or values.max() > 0xFFFF:
+        raise InputError("its integers are not within 0..65535; save it as 8-bit or 16-bit.")
+    return np.asarray(values >> 8, dtype=np.uint8)
+
+
+def _from_float(values: NDArray[np.floating]) -> Pixels:
+    low, high = float(values.min()), float(values.max())
+    if not (low >= 0 and high <= 255):  # also true of NaN
+        raise InputError("its decimal values are not within 0..1 or 0..255; save it as 8-bit or 16-bit.")
+    return np.rint(values * (255 if high <= 1 else 1)).astype(np.uint8)
+
+
+class Preprocessing(Schema):
+    """From decoded pixels to what a detector takes: the whole image, resized to a square (thesis 5.2.5)."""
+
+    size: int = Field(ge=1, le=4096, description="side of the square output, in pixels")
+    resize: int | None = Field(
+        default=None, ge=1, le=4096, description="side resized to before the centre is cut out; None = size"
+    )
+    grayscale: bool = Field(default=False, description="drop the colour: three equal channels")
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> "Preprocessing":
+        if self.resize is not None and self.resize < self.size:
+            raise ValueError(f"resize ({self.resize}) must be at least size ({self.size})")
+        return self
+
+    def apply(self, pixels: Pixels) -> Pixels:
+        """uint8 (H, W, 3) -> uint8 (size, size, 3), antialiased; pixels of the right size are unchanged."""
+        image = Image.fromarray(pixels)
+        if self.grayscale:
+            image = image.convert("L")
+        side = self.resize or self.size
+        margin = (side - self.size) // 2
+        image = image.resize((side, side), Image.Resampling.BILINEAR)
+        image = image.crop((margin, margin, margin + self.size, margin + self.size))
+        return np.array(image.convert("RGB"))
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that could not be used, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """images: uint8 (N, S, S, 3); kept: their N positions among the paths; skipped: the other paths."""
+
+    images: Pixels
+    kept: list[int]
+    skipped: list[Skipped]
+
+
+def load(source: Path | bytes, preprocessing: Preprocessing) -> Pixels:
+    """Decode and preprocess one image: uint8 (size, size, 3). Raises InputError as `decode` does."""
+    return preprocessing.apply(decode(source))
+
+
+def load_many(
+    paths: Sequence[Path], preprocessing: Preprocessing, strict: bool = False, label: str = "reading images"
+) -> Loaded:
+    """Decode and preprocess many images in threads, in the order of `paths`.
+
+    Files that cannot be used are skipped and listed; with `strict` the first of them raises its InputError.
+    """
+    images = np.empty((len(paths), preprocessing.size, preprocessing.size, 3), np.uint8)
+    kept: list[int] = []
+    skipped: list[Skipped] = []
+    results = _load_in_threads(paths, preprocessing, strict)
+    for position, result in enumerate(track(results, label, total=len(paths))):
+        if isinstance(result, InputError):
+            skipped.append(Skipped(paths[position], str(result)))
+        else:
+            images[len(kept)] = result
+            kept.append(position)
+    return Loaded(images[: len(kept)], kept, skipped)
+
+
+def _load_in_threads(
+    paths: Sequence[Path], preprocessing: Preprocessing, strict: bool
+) -> Iterator[Pixels | InputError]:
+    def attempt(path: Path) -> Pixels | InputError:
+        try:
+            return load(path, preprocessing)
+        except InputError as error:
+            if strict:
+                raise
+            return error
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        yield from pool.map(attempt, paths)
+
+
+def check(path: Path) -> str | None:
+    """Why the file cannot be used as an image (it is decoded in full), or None when it can."""
+    try:
+        decode(path)
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def as_batch(images: object) -> Pixels:
+    """An array as uint8 (N, H, W, 3). Also taken: one image (H, W, 3) and grey images (N, H, W).
+
+    Raises InputError for any other shape or type of values.
+    """
+    array = np.asarray(images)
+    if array.dtype != np.uint8:
+        raise InputError(
+            f"images: expected uint8 values 0..255, found {array.dtype}; for values 0..1 multiply by 255, round "
+            "and convert with .astype('uint8')."
+        )
+    shape = array.shape
+    if array.ndim == 3:
+        array = array[None] if array.shape[-1] == 3 else np.repeat(array[..., None], 3, axis=-1)
+    if array.ndim != 4 or array.shape[-1] != 3 or 0 in array.shape[1:]:
+        raise InputError(f"images: expected the shape (N, H, W, 3), (H, W, 3) or (N, H, W), found {shape}.")
+    return array

@@ -1,0 +1,51 @@
+"""What a person at a terminal sees while waiting. Everything goes to stderr; stdout is for results."""
+
+from collections.abc import Iterable, Iterator
+from operator import length_hint
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+Item = TypeVar("Item")
+
+_console = Console(stderr=True)
+# One display for all bars, so that a bar inside another one is a second line.
+_bars = Progress(
+    TextColumn("{task.description}"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TimeRemainingColumn(elapsed_when_finished=True),
+    console=_console,
+    transient=True,
+)
+
+
+def set_quiet(quiet: bool) -> None:
+    """Silence (or not) the bars and the lines of this process."""
+    _console.quiet = quiet
+
+
+def track(iterable: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
+    """Pass the items on, with a progress bar and the time left; silent when quiet or not at a terminal.
+
+    `total` is the number of items, where `len(iterable)` does not tell.
+    """
+    if _console.quiet or not _console.is_terminal:
+        yield from iterable
+        return
+    task = _bars.add_task(label, total=total if total is not None else length_hint(iterable) or None)
+    _bars.start()
+    try:
+        for item in iterable:
+            yield item
+            _bars.advance(task)
+    finally:
+        _bars.remove_task(task)
+        if not _bars.tasks:
+            _bars.stop()
+
+
+def log(message: str) -> None:
+    """One line on stderr, above any bar; silent when quiet."""
+    _console.print(message, markup=False, highlight=False, emoji=False, soft_wrap=True)
