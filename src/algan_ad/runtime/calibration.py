@@ -2,8 +2,8 @@
 
 The scores of normal examples that were held out of training are exchangeable with that of a new normal
 example, so its rank among them is uniform, whatever the detector (Vovk, Gammerman & Shafer 2005, Algorithmic
-Learning in a Random World; Laxhammar & Falkman 2010, Conformal prediction for distribution-independent anomaly
-detection).
+Learning in a Random World; Laxhammar & Falkman 2010, Conformal prediction for distribution-independent
+anomaly detection).
 """
 
 import math

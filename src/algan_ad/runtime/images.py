@@ -90,7 +90,7 @@ def _from_float(values: NDArray[np.floating]) -> Pixels:
     low, high = float(values.min()), float(values.max())
     if not (low >= 0 and high <= 255):  # also true of NaN
         raise InputError("its decimal values are not within 0..1 or 0..255; save it as 8-bit or 16-bit.")
-    return np.rint(values * (255 if high <= 1 else 1)).astype(np.uint8)
+    return np.asarray(np.rint(values * (255 if high <= 1 else 1)), dtype=np.uint8)
 
 
 class Preprocessing(Schema):
@@ -194,8 +194,8 @@ def as_batch(images: object) -> Pixels:
     array = np.asarray(images)
     if array.dtype != np.uint8:
         raise InputError(
-            f"images: expected uint8 values 0..255, found {array.dtype}; for values 0..1 multiply by 255, round "
-            "and convert with .astype('uint8')."
+            f"images: expected uint8 values 0..255, found {array.dtype}; for values 0..1 multiply by 255, "
+            "round and convert with .astype('uint8')."
         )
     shape = array.shape
     if array.ndim == 3:

@@ -1,0 +1,170 @@
+"""A fitted detector on disk: config.json, weights.safetensors and, where it was exported, the network itself.
+
+Saving stages all files in a sub-folder and commits them by one rename; only then do they move into place. A
+save that fails or is killed before the commit leaves the previous model as it was; one that is killed after it
+is completed by whoever opens the folder next. Files that are not the model's are never touched.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from algan_ad.runtime.calibration import Calibration
+from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.files import explaining_write_errors, flush_to_disk, read_json, sha256, write_json
+from algan_ad.runtime.images import Preprocessing
+from algan_ad.runtime.schema import Schema, describe
+
+SCHEMA_VERSION = 1
+CONFIG = "config.json"
+WEIGHTS = "weights.safetensors"
+_STAGED = ".saving"  # may be incomplete
+_COMMITTED = ".saved"  # complete, not yet in place
+
+Tensors = dict[str, NDArray[Any]]
+
+
+class PlanEntry(Schema):
+    """One setting of the run, and where its value came from."""
+
+    value: JsonValue
+    origin: Literal["fixed", "derived", "user"]
+
+
+class ModelConfig(Schema):
+    """Everything about a fitted detector but its tensors; the content of config.json."""
+
+    schema_version: int = SCHEMA_VERSION
+    method: str = Field(description="name of the detector")
+    plan: dict[str, PlanEntry] = Field(description="every setting of the run")
+    input: Literal["image", "vector"]
+    preprocessing: Preprocessing | None = Field(default=None, description="None for vectors")
+    calibration: Calibration | None = Field(default=None, description="None: scores without decisions")
+    protocol: Literal["normal-only", "thesis"]
+    selection: str = Field(description="how the epoch or the setting was chosen")
+    fingerprint: dict[str, JsonValue] = Field(description="what it was trained on")
+    seed: int
+    versions: dict[str, str] = Field(description="of the packages it was made with")
+    training: dict[str, JsonValue] = Field(description="epochs, seconds, device, ...")
+    files: dict[str, str] = Field(default={}, description="SHA-256 by name; filled in by `write_model`")
+
+    @field_validator("files")
+    @classmethod
+    def _plain_names(cls, files: dict[str, str]) -> dict[str, str]:
+        for name in files:
+            if not re.fullmatch(r"\w[\w.-]*", name) or name == CONFIG:  # nothing outside the folder
+                raise InputError(f"{name!r} is not a file name of letters, digits, '.', '-' and '_'")
+        return files
+
+    @model_validator(mode="after")
+    def _images_are_preprocessed(self) -> "ModelConfig":
+        if (self.input == "image") != (self.preprocessing is not None):
+            raise InputError("preprocessing belongs to input 'image', and only to it")
+        return self
+
+
+def write_model(
+    folder: Path,
+    config: ModelConfig,
+    tensors: Mapping[str, NDArray[Any]],
+    extra_files: Mapping[str, bytes] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Save a model, whole or not at all; `extra_files` are further contents by plain file name.
+
+    Raises InputError when the folder holds a model and `overwrite` is not set, or cannot be written to;
+    AlganError when the disk is full.
+    """
+    contents = {**(extra_files or {}), WEIGHTS: save(dict(tensors))}
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    config = ModelConfig(**{**dict(config), "files": files})
+    with explaining_write_errors(folder):
+        _put_in_place(folder)
+        if (folder / CONFIG).exists() and not overwrite:
+            raise InputError(f"{folder}: already holds a model; choose another folder, or allow overwriting.")
+        staged = folder / _STAGED
+        shutil.rmtree(staged, ignore_errors=True)  # of a save that was killed
+        try:
+            staged.mkdir(parents=True)
+            for name, content in contents.items():
+                (staged / name).write_bytes(content)
+                flush_to_disk(staged / name)
+            write_json(staged / CONFIG, config.model_dump(mode="json"))
+            os.rename(staged, folder / _COMMITTED)
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+        _put_in_place(folder)
+
+
+def _put_in_place(folder: Path) -> None:
+    """Move a committed save into the folder; can be repeated when it was cut short."""
+    committed = folder / _COMMITTED
+    if not committed.is_dir():
+        return
+    if (committed / CONFIG).exists():
+        _remove_stale_files(folder, set(_read_config(committed).files))
+    for path in sorted(committed.iterdir(), key=lambda path: path.name == CONFIG):  # config.json last
+        os.replace(path, folder / path.name)
+    committed.rmdir()
+
+
+def _remove_stale_files(folder: Path, wanted: set[str]) -> None:
+    try:
+        previous = set(_read_config(folder).files)
+    except InputError:  # no model, or one too damaged to know its files
+        return
+    for name in previous - wanted:
+        (folder / name).unlink(missing_ok=True)
+
+
+def read_model(folder: Path) -> tuple[ModelConfig, Tensors]:
+    """Read a model and verify all its files: `folder / name` can then be opened for each of `config.files`.
+
+    Raises InputError when the folder or a file is missing, truncated or altered, or made by a newer version.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such model folder; check the path.")
+    with explaining_write_errors(folder):
+        _put_in_place(folder)
+    config = _read_config(folder)
+    for name, expected in config.files.items():
+        path = folder / name
+        if not path.is_file():
+            raise InputError(f"{path}: missing from the model; copy the model folder again.")
+        if sha256(path) != expected:
+            raise InputError(f"{path}: truncated or altered since it was saved; copy the model folder again.")
+    try:
+        return config, load_file(folder / WEIGHTS)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{folder / WEIGHTS}: not a safetensors file ({error}).") from error
+
+
+def _read_config(folder: Path) -> ModelConfig:
+    path = folder / CONFIG
+    if not path.exists():
+        raise InputError(f"{folder}: not a model folder, or an incomplete one ({CONFIG} is missing).")
+    values = read_json(path)
+    version = values.get("schema_version") if isinstance(values, dict) else None
+    if not isinstance(version, int):
+        raise InputError(f"{path}: not the configuration of a model (it has no schema_version).")
+    if version > SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: made by a newer algan-ad (schema {version}, this one reads up to {SCHEMA_VERSION}); "
+            "upgrade with: pip install --upgrade algan-ad"
+        )
+    try:
+        config = ModelConfig.model_validate(values)
+    except ValidationError as error:
+        raise InputError(f"{path}: {describe(error)}") from error
+    if WEIGHTS not in config.files:
+        raise InputError(f"{path}: lists no {WEIGHTS}; copy the model folder again.")
+    return config
