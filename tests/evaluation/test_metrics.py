@@ -147,7 +147,7 @@ def test_aupro_of_a_ramp_is_the_area_under_the_diagonal(columns: list[int]) -> N
 def test_aupro_weighs_regions_not_pixels() -> None:
     mask = np.array([[1, 0, 0, 0, 0], [0, 0, 1, 1, 1]])
     found_large, found_small = mask * [[0], [1]], mask * [[1], [0]]
-    # One of two regions found without a false alarm, then all at once: y rises from 1/2 to 1 over x in [0, 1].
+    # One of two regions found without a false alarm, then all at once: from 1/2 up to 1 along x in [0, 1].
     for found in (found_large, found_small):
         assert aupro([mask], [found], limit=0.3) == pytest.approx((0.5 + 0.65) / 2)
 

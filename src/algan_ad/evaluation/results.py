@@ -1,0 +1,221 @@
+"""What one detector did on one test set: `evaluation.json`, from which tables and reports are made."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
+
+from algan_ad.evaluation.bootstrap import Metric, interval
+from algan_ad.evaluation.metrics import (
+    Floats,
+    auprc,
+    f1_max,
+    f1_of_flagging_all,
+    fpr_at_tpr,
+    image_auroc,
+    operating_points,
+)
+from algan_ad.runtime.calibration import Calibration
+from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.files import read_json, write_json
+from algan_ad.runtime.images import Skipped
+from algan_ad.runtime.schema import Schema
+
+FALSE_ALARM_RATES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+
+_METRICS: dict[str, Metric] = {
+    "image_auroc": image_auroc,
+    "auprc": auprc,
+    "f1_max": lambda labels, scores: f1_max(labels, scores).f1,
+    "fpr_at_95_tpr": fpr_at_tpr,
+}
+
+
+class ImageScore(Schema):
+    """One test image; `p_value` and `anomalous` are None without a calibration."""
+
+    path: str
+    label: Literal[0, 1]
+    defect: str
+    score: float
+    p_value: float | None = None
+    anomalous: bool | None = None
+
+
+class DefectResult(Schema):
+    """One kind of defect against all normal test images; None where that cannot be measured."""
+
+    n: int
+    image_auroc: float | None
+    detection_rate: float | None
+
+
+class Evaluation(Schema):
+    """Figures as shares in [0, 1]; None where a class of test images, or the calibration, is missing.
+
+    Attributes:
+        protocol: `thesis` means that labelled test-half data selected the checkpoint.
+        f1_all_anomalous: the F1 of flagging everything, which `f1_max` is to be compared with.
+        intervals: 95 % bootstrap intervals over the test images, by the name of the figure.
+        false_alarm_rate: the wanted one; the guaranteed and the realised one follow.
+    """
+
+    schema_version: Literal[1] = 1
+    method: str
+    dataset: str
+    protocol: Literal["normal-only", "thesis"]
+    seed: int
+    n_normal: int
+    n_anomalous: int
+    image_auroc: float | None = None
+    auprc: float | None = None
+    f1_max: float | None = None
+    f1_all_anomalous: float | None = None
+    fpr_at_95_tpr: float | None = None
+    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    per_defect: dict[str, DefectResult] = Field(default_factory=dict)
+    threshold: float | None = None
+    false_alarm_rate: float | None = None
+    guaranteed_false_alarm_rate: float | None = None
+    realised_false_alarm_rate: float | None = None
+    detection_rate: float | None = None
+    skipped: tuple[Skipped, ...] = ()
+    images: tuple[ImageScore, ...] = ()
+
+    def summary(self) -> dict[str, Any]:
+        """All but the single images, JSON-able."""
+        return self.model_dump(mode="json", exclude={"images"})
+
+
+class TradeOff(NamedTuple):
+    """What the rule "anomalous if score > threshold" costs and finds, as shares of the test images."""
+
+    threshold: float
+    false_alarm_rate: float
+    detection_rate: float
+
+
+def evaluate_scores(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    defects: Sequence[str],
+    paths: Sequence[str | Path],
+    *,
+    calibration: Calibration | None,
+    method: str,
+    dataset: str,
+    protocol: Literal["normal-only", "thesis"],
+    seed: int,
+    skipped: Sequence[Skipped] = (),
+) -> Evaluation:
+    """Every figure there is for `scores` (N,) of test images with `labels` (N,), 0 normal and 1 anomalous.
+
+    With one class only, or no image at all, what needs both is None. `defects` (N,) names each image's kind.
+    Raises InputError for unequal lengths, labels other than 0 and 1, and scores that are NaN or infinite.
+    """
+    label, score = _aligned(labels, scores, defects, paths)
+    flagged = p_values = [None] * label.size
+    figures: dict[str, Any] = {}
+    if calibration is not None:
+        flagged, p_values = calibration.decide(score).tolist(), calibration.p_values(score).tolist()
+        figures |= {
+            "threshold": calibration.threshold,
+            "false_alarm_rate": calibration.false_alarm_rate,
+            "guaranteed_false_alarm_rate": calibration.guaranteed_rate,
+            "realised_false_alarm_rate": _share(flagged, label == 0),
+            "detection_rate": _share(flagged, label == 1),
+        }
+    if 0 < label.sum() < label.size:
+        figures |= {name: metric(label, score) for name, metric in _METRICS.items()}
+        figures["f1_all_anomalous"] = f1_of_flagging_all(label)
+        figures["intervals"] = {name: interval(metric, label, score) for name, metric in _METRICS.items()}
+    return Evaluation(
+        method=method,
+        dataset=dataset,
+        protocol=protocol,
+        seed=seed,
+        n_normal=int(np.count_nonzero(label == 0)),
+        n_anomalous=int(np.count_nonzero(label == 1)),
+        per_defect=_per_defect(label, score, np.asarray(defects, dtype=object), flagged),
+        skipped=tuple(skipped),
+        images=tuple(
+            ImageScore(path=str(path), label=each, defect=defect, score=s, p_value=p, anomalous=decision)
+            for path, each, defect, s, p, decision in zip(
+                paths, label.tolist(), defects, score.tolist(), p_values, flagged, strict=True
+            )
+        ),
+        **figures,
+    )
+
+
+def trade_off(labels: ArrayLike, scores: ArrayLike) -> list[TradeOff]:
+    """The highest detection rate for each of `FALSE_ALARM_RATES`, measured on the test images themselves.
+
+    Rates that buy nothing more are left out. A threshold picked here has seen the test labels.
+    Raises InputError like `operating_points`.
+    """
+    points = operating_points(labels, scores)
+    rates, found = points.false_alarm_rate, points.detection_rate
+    # The last point within the rate finds the most; the first that finds as much has the fewest false alarms.
+    within = [np.searchsorted(rates, rate + 1e-12, side="right") - 1 for rate in FALSE_ALARM_RATES]
+    best = sorted({int(np.searchsorted(found, found[last], side="left")) for last in within})
+    return [TradeOff(float(points.thresholds[i]), float(rates[i]), float(found[i])) for i in best]
+
+
+def write_evaluation(path: Path, evaluation: Evaluation) -> None:
+    """Write `evaluation.json` atomically."""
+    write_json(path, evaluation.model_dump(mode="json"))
+
+
+def read_evaluation(path: Path) -> Evaluation:
+    """Read `evaluation.json`; raises InputError when it is missing, broken, or of a newer version."""
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: not an evaluation; `algan evaluate` writes one.")
+    version = content.get("schema_version")
+    if isinstance(version, int) and version > 1:
+        raise InputError(f"{path}: made by a newer algan-ad (schema {version}); upgrade algan-ad to read it.")
+    try:
+        return Evaluation(**content)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _per_defect(
+    label: NDArray[np.int64], score: Floats, defect: NDArray[np.object_], flagged: Sequence[bool | None]
+) -> dict[str, DefectResult]:
+    results = {}
+    for name in sorted(set(defect[label == 1])):
+        chosen = (label == 1) & (defect == name)
+        compared = chosen | (label == 0)
+        results[str(name)] = DefectResult(
+            n=int(np.count_nonzero(chosen)),
+            image_auroc=image_auroc(label[compared], score[compared]) if (label == 0).any() else None,
+            detection_rate=_share(flagged, chosen),
+        )
+    return results
+
+
+def _share(flagged: Sequence[bool | None], of: NDArray[np.bool_]) -> float | None:
+    decisions = np.asarray(flagged, dtype=object)[of]
+    return None if decisions.size == 0 or decisions[0] is None else float(np.mean(decisions.astype(bool)))
+
+
+def _aligned(
+    labels: ArrayLike, scores: ArrayLike, defects: Sequence[str], paths: Sequence[str | Path]
+) -> tuple[NDArray[np.int64], Floats]:
+    label, score = np.asarray(labels), np.asarray(scores, dtype=np.float64)
+    if label.ndim != 1 or not label.shape == score.shape == (len(defects),) == (len(paths),):
+        raise InputError(
+            f"Labels {label.shape}, scores {score.shape}, {len(defects)} defect names and {len(paths)} paths "
+            "must be equally many."
+        )
+    if not np.isin(label, (0, 1)).all():
+        raise InputError("Labels must be 0 (normal) or 1 (anomalous).")
+    if not np.isfinite(score).all():
+        where = int(np.argmin(np.isfinite(score)))
+        raise InputError(f"{paths[where]}: its score is {score[where]}; every score must be a finite number.")
+    return label.astype(np.int64), score
