@@ -1,6 +1,7 @@
 """What a person at a terminal sees while waiting. Everything goes to stderr; stdout is for results."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from operator import length_hint
 from typing import TypeVar
 
@@ -31,15 +32,22 @@ def track(iterable: Iterable[Item], label: str, total: int | None = None) -> Ite
 
     `total` is the number of items, where `len(iterable)` does not tell.
     """
-    if _console.quiet or not _console.is_terminal:
-        yield from iterable
-        return
-    task = _bars.add_task(label, total=total if total is not None else length_hint(iterable) or None)
-    _bars.start()
-    try:
+    with bar(label, total if total is not None else length_hint(iterable) or None) as advance:
         for item in iterable:
             yield item
-            _bars.advance(task)
+            advance(label)
+
+
+@contextmanager
+def bar(label: str, total: int | None, done: int = 0) -> Iterator[Callable[[str], None]]:
+    """A progress bar to move by hand: call what it yields after each step, with the label to show from there."""
+    if _console.quiet or not _console.is_terminal:
+        yield lambda label: None
+        return
+    task = _bars.add_task(label, total=total, completed=done)
+    _bars.start()
+    try:
+        yield lambda label: _bars.update(task, advance=1, description=label)
     finally:
         _bars.remove_task(task)
         if not _bars.tasks:

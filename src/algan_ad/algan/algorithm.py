@@ -1,0 +1,155 @@
+"""Algorithm 1 of section 4.4, line by line."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from algan_ad.algan.buffer import Buffer
+from algan_ad.algan.latents import Latents
+from algan_ad.algan.objective import discriminator_loss, generator_loss
+
+Scope = Literal["batch", "dataset", "fresh"]
+BufferScope = Literal["batch", "dataset"]
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """The thesis's symbols and defaults (5.1.1). The ablations of 5.5 are `buffered` and `anomalous_latents`."""
+
+    alpha: float = 0.75  # share of fake-normal among generated data
+    xi: float = 0.75  # weight of generated against buffered data
+    n_z: int = 2  # epochs between two draws of the latents
+    n_dis: int = 2  # updates of D a batch
+    lr_g: float = 2e-4
+    lr_d: float = 1e-4
+    beta_1: float = 0.0
+    beta_2: float = 0.9
+    buffered: bool = True
+    anomalous_latents: bool = True
+    saturating: bool = False  # eq. 4.2 to the letter
+    latent_scope: Scope = "batch"  # one z_d for all batches; one per batch; a new one every time
+    buffer_scope: BufferScope = "batch"  # 5.1.1 or 4.1
+
+
+class ALGAN:
+    """The two networks, their optimisers, the latents and the buffer; `step` is one turn of the loop over j."""
+
+    def __init__(
+        self, generator: nn.Module, discriminator: nn.Module, latents: Latents, hyper: Hyperparameters,
+        batch_size: int, n_batches: int,
+    ) -> None:  # fmt: skip
+        self.G, self.D, self.latents, self.hyper = generator, discriminator, latents, hyper
+        self.alpha = hyper.alpha if hyper.anomalous_latents else 1.0
+        self.batch_size, self.n_batches = batch_size, n_batches
+        betas = (hyper.beta_1, hyper.beta_2)
+        self.adam_g = torch.optim.Adam(generator.parameters(), lr=hyper.lr_g, betas=betas)
+        self.adam_d = torch.optim.Adam(discriminator.parameters(), lr=hyper.lr_d, betas=betas)
+        self.buffer: Buffer | None = None
+        self.epoch = 0
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Lines 2 to 5. Epochs count from 1; latents are drawn in epoch 1 and every n_z epochs from there."""
+        self.epoch = epoch
+        if (epoch - 1) % self.hyper.n_z == 0 and self.hyper.latent_scope != "fresh":
+            n_draws = 1 if self.hyper.latent_scope == "batch" else self.n_batches
+            draws = [self.latents.mixed(self.batch_size, self.alpha) for _ in range(n_draws)]
+            self.z_d = torch.stack([z for z, _ in draws])  # (draws, B, z_dim)
+            self.z_g = torch.stack([self.latents.normal(self.batch_size) for _ in draws])  # (draws, B, z_dim)
+
+    def step(self, x: Tensor, j: int) -> dict[str, Tensor]:
+        """Lines 7 to 19 for batch j, counted from 0: n_dis updates of D, one of G. x: real-normal (B, ...)."""
+        z_d, tag, z_g = self._latents_of(j)
+        with torch.no_grad():
+            x_fake = self.G(z_d)  # line 9; G rests while D learns, so once serves all n_dis updates
+        for _ in range(self.hyper.n_dis):
+            loss_d, logits = self._update_discriminator(x, x_fake, tag)
+        if self.hyper.buffered:
+            self._remember(x_fake, tag)  # line 17
+        loss_g = self._update_generator(z_g)
+        n = len(x)
+        return {"loss_d": loss_d, "loss_g": loss_g, "logit_real": logits[:n].mean(), "logit_fake": logits[n:].mean(),
+                "logit_spread": logits.std()}  # fmt: skip
+
+    def _latents_of(self, j: int) -> tuple[Tensor, Tensor, Tensor]:
+        if self.hyper.latent_scope == "fresh":
+            z_d, tag = self.latents.mixed(self.batch_size, self.alpha)
+            return z_d, tag, self.latents.normal(self.batch_size)
+        j = j % len(self.z_d)
+        n_normal = round(self.alpha * self.batch_size)
+        return self.z_d[j], torch.arange(self.batch_size, device=self.z_d.device) >= n_normal, self.z_g[j]
+
+    def _update_discriminator(self, x: Tensor, x_fake: Tensor, tag: Tensor) -> tuple[Tensor, Tensor]:
+        """Lines 10 to 16, real, fake and buffered data in one pass of D."""
+        parts, tag_buffered = [x, x_fake], None
+        if self.buffer is not None and self.epoch > 1:  # line 10: no buffered data in the first epoch
+            n_anomalous = int(tag.sum())
+            x_buffered, tag_buffered = self.buffer.draw(len(tag) - n_anomalous, n_anomalous)
+            parts.append(x_buffered)
+        logits = self.D(torch.cat(parts)).float()
+        real, fake, *rest = logits.split([len(part) for part in parts])
+        buffered = rest[0] if rest else None
+        loss = discriminator_loss(real, fake, tag, buffered, tag_buffered, self.alpha, self.hyper.xi)
+        self.adam_d.zero_grad(set_to_none=True)
+        loss.backward()
+        self.adam_d.step()
+        return loss.detach(), logits.detach()
+
+    def _update_generator(self, z_g: Tensor) -> Tensor:
+        """Lines 18 and 19: only fake-normal data. D's own gradients are not needed, so they are not computed."""
+        self.D.requires_grad_(False)
+        loss = generator_loss(self.D(self.G(z_g)).float(), self.hyper.saturating)
+        self.adam_g.zero_grad(set_to_none=True)
+        loss.backward()
+        self.adam_g.step()
+        self.D.requires_grad_(True)
+        return loss.detach()
+
+    def _remember(self, x_fake: Tensor, tag: Tensor) -> None:
+        if self.buffer is None:
+            batches = 1 if self.hyper.buffer_scope == "batch" else self.n_batches
+            self.buffer = Buffer(2 * batches * self.batch_size, x_fake)
+        self.buffer.push(x_fake, tag)
+
+    @torch.no_grad()
+    def pseudo_samples(self, n: int) -> dict[str, Tensor]:
+        """n samples of each kind of pseudo data (section 5.8), with G in eval mode so that sigma has its full effect."""
+        training = self.G.training
+        self.G.eval()
+        samples = {"fake-normal": self.G(self.latents.normal(n))}
+        if self.hyper.anomalous_latents:
+            samples["fake-anomalous"] = self.G(self.latents.anomalous(n))
+        if self.buffer is not None:
+            samples["buffered"] = self.buffer.samples[
+                torch.randint(self.buffer.size, (n,), device=samples["fake-normal"].device)
+            ]
+        self.G.train(training)
+        return samples
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything a resumed run needs, as nested dictionaries of tensors and plain values."""
+        state: dict[str, Any] = {
+            name: getattr(self, name).state_dict() for name in ("G", "D", "adam_g", "adam_d")
+        }
+        if self.hyper.latent_scope != "fresh":
+            state["latents"] = {"z_d": self.z_d, "z_g": self.z_g}
+        if self.buffer is not None:
+            state["buffer"] = {
+                "samples": self.buffer.samples,
+                "anomalous": self.buffer.anomalous,
+                "size": self.buffer.size,
+            }
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name in ("G", "D", "adam_g", "adam_d"):
+            getattr(self, name).load_state_dict(state[name])
+        if "latents" in state:
+            self.z_d, self.z_g = (state["latents"][name].to(self.latents.device) for name in ("z_d", "z_g"))
+        if "buffer" in state:
+            samples = state["buffer"]["samples"].to(self.latents.device)
+            self.buffer = Buffer(len(samples), samples)
+            self.buffer.samples = samples
+            self.buffer.anomalous = state["buffer"]["anomalous"].to(self.latents.device)
+            self.buffer.size = int(state["buffer"]["size"])

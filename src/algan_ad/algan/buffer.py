@@ -1,0 +1,44 @@
+"""The generator's past: buffered data x^ = {x^_n, x^_a} of section 4.3."""
+
+import torch
+from torch import Tensor
+
+
+class Buffer:
+    """Holds up to `capacity` generated samples, each with its tag (normal or anomalous latent).
+
+    While there is room a push is appended; afterwards it overwrites slots drawn at random. With a capacity of
+    twice the batch, "half of which is randomly replaced by newly generated data" (5.1.1); with twice the
+    training data, the reading of 4.1.
+    """
+
+    def __init__(self, capacity: int, sample: Tensor) -> None:
+        """`sample` (any, *shape) gives shape, dtype and device of what will be stored."""
+        self.samples = torch.zeros(capacity, *sample.shape[1:], dtype=sample.dtype, device=sample.device)
+        self.anomalous = torch.zeros(capacity, dtype=torch.bool, device=sample.device)
+        self.size = 0
+
+    def push(self, samples: Tensor, anomalous: Tensor) -> None:
+        """Store samples (n, *shape) and their tags, bool (n,), detached."""
+        capacity = len(self.samples)
+        room = min(capacity - self.size, len(samples))
+        n_over = len(samples) - room
+        fresh = torch.arange(self.size, self.size + room, device=samples.device)
+        slots = torch.cat([fresh, torch.randperm(self.size, device=samples.device)[:n_over]])
+        self.samples[slots] = samples.detach()
+        self.anomalous[slots] = anomalous
+        self.size += room
+
+    def draw(self, n_normal: int, n_anomalous: int) -> tuple[Tensor, Tensor]:
+        """With replacement: n_normal samples tagged normal, then n_anomalous tagged anomalous; with their tags."""
+        tags = self.anomalous[: self.size]
+        picks = [_pick(tags.logical_not(), n_normal), _pick(tags, n_anomalous)]
+        picked = torch.cat(picks)
+        return self.samples[picked], self.anomalous[picked]
+
+
+def _pick(mask: Tensor, n: int) -> Tensor:
+    candidates = mask.nonzero().flatten()
+    if n == 0:
+        return candidates[:0]
+    return candidates[torch.randint(len(candidates), (n,), device=mask.device)]

@@ -1,0 +1,61 @@
+"""Latent variables: section 4.3 for the normal family, section 5.9 and Fig. 5.8 for the two others."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Family = Literal["normal", "truncated-normal", "uniform"]
+
+#: Truncation of Table 5.14: anomalous values between -th and +th are left out.
+TRUNCATION = {"truncated-normal": 2.0, "uniform": 1.0}
+
+
+@dataclass(frozen=True)
+class Latents:
+    """Draws normal latents z_n and anomalous latents z_a from torch's global random state.
+
+    | family             | z_n       | z_a                                   | Fig. 5.8 |
+    |--------------------|-----------|---------------------------------------|----------|
+    | `normal`           | N(0, 1)   | N(0, sigma^2)                         | (a)      |
+    | `truncated-normal` | N(0, 1)   | N(0, sigma^2) without [-2, 2]         | (b)      |
+    | `uniform`          | U(-1, 1)  | U(-2, 2) without [-1, 1]; no sigma    | (c)      |
+    """
+
+    dim: int = 100
+    sigma: float = 4.0
+    family: Family = "normal"
+    device: torch.device = torch.device("cpu")
+
+    def normal(self, n: int) -> Tensor:
+        """z_n, float32 (n, dim)."""
+        if self.family == "uniform":
+            return 2 * self._uniform(n) - 1
+        return torch.randn(n, self.dim, device=self.device)
+
+    def anomalous(self, n: int) -> Tensor:
+        """z_a, float32 (n, dim)."""
+        if self.family == "normal":
+            return self.sigma * torch.randn(n, self.dim, device=self.device)
+        th = TRUNCATION[self.family]
+        sign = torch.randint(0, 2, (n, self.dim), device=self.device) * 2 - 1
+        if self.family == "uniform":
+            return sign * (th + self._uniform(n))
+        # |z| by the inverse of the normal distribution's upper tail, which keeps float32 accurate far out.
+        tail = math.erfc(th / self.sigma / math.sqrt(2)) / 2
+        u = (1 - self._uniform(n)) * tail  # (0, tail]
+        return sign * (-self.sigma * torch.special.ndtri(u)).clamp_min(th)
+
+    def mixed(self, n: int, alpha: float) -> tuple[Tensor, Tensor]:
+        """z_d of Algorithm 1, line 3: a share alpha of normal latents, then the anomalous ones.
+
+        Returns z (n, dim) and the tag, bool (n,), true where anomalous.
+        """
+        n_normal = round(alpha * n)
+        z = torch.cat([self.normal(n_normal), self.anomalous(n - n_normal)])
+        return z, torch.arange(n, device=self.device) >= n_normal
+
+    def _uniform(self, n: int) -> Tensor:
+        return torch.rand(n, self.dim, device=self.device)

@@ -1,0 +1,160 @@
+"""The contract of every method: fit on normal examples, score a batch, hand over the module that scores."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+
+from algan_ad.data.recipe import Recipe
+from algan_ad.evaluation.metrics import image_auroc
+from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.images import Preprocessing
+from algan_ad.runtime.schema import Schema
+from algan_ad.training.adversary import Adversary
+from algan_ad.training.device import DeviceName, Precision, pick_device, pick_precision
+from algan_ad.training.loop import Fetch, RunFolder, Schedule, Trained, Weights, train
+from algan_ad.training.selection import Selection
+
+Samples = NDArray[np.uint8] | NDArray[np.float32]
+Scores = NDArray[np.float64]
+
+
+class Rows(Protocol):
+    """Anything that holds samples and gives a batch of them: an array, or decoded images in RAM or on disk."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, indices: Any) -> Any: ...
+
+
+class TrainingConfig(Schema):
+    """What every trained method shares. Fields that are None are derived from the protocol or the data."""
+
+    epochs: int = Field(512, ge=1, description="passes over the training data")
+    batch_size: int = Field(16, ge=2, description="samples a batch (5.1.1)")
+    selection: Selection | None = Field(
+        None,
+        description="which weights are kept: average (default without labels), last, validation (thesis)",
+    )
+    observe_every: int = Field(8, ge=1, description="epochs between two looks at the monitors (5.3)")
+    precision: Precision = Field(
+        "auto", description="auto: bfloat16 where the processor has it, else float32"
+    )
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Normal examples to fit on, and what a run may look at beside them.
+
+    train: uint8 images (N, S, S, 3), or float vectors (N, d). held_out: normals kept out of training, watched
+    while training and never learned from. validation: samples and labels (1 = anomalous), protocol thesis only.
+    """
+
+    train: Rows
+    recipe: Recipe = Recipe()
+    held_out: Rows | None = None
+    validation: tuple[Rows, NDArray[np.int64]] | None = None
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where and how a run takes place; nothing here is part of the method."""
+
+    seed: int = 0
+    device: DeviceName = "auto"
+    folder: RunFolder | None = None
+    quality: Callable[[Tensor], dict[str, float]] | None = None  # generated images (N, 3, S, S) -> monitors
+    watch: Callable[[int, Weights], None] | None = None
+
+
+class Detector(ABC):
+    """A method with its configuration; after `fit` (or `restore`), `module` scores.
+
+    `module` maps a tensor, uint8 (N, S, S, 3) or float32 (N, d), to anomaly scores (N,), higher = more
+    anomalous. It holds all that prediction needs, and its state dictionary is what a model folder stores.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[TrainingConfig]]
+    input: ClassVar[Literal["image", "vector"]]
+
+    def __init__(self, config: TrainingConfig, device: DeviceName = "auto") -> None:
+        self.config = config
+        self.device = pick_device(device)
+        self.module: nn.Module | None = None
+
+    @abstractmethod
+    def preprocessing(self, recipe: Recipe) -> Preprocessing | None:
+        """How files become this method's input; None for vectors."""
+
+    @abstractmethod
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+        """Train on normal examples. Raises InputError for unusable data, TrainingDiverged when it fails."""
+
+    @abstractmethod
+    def build_module(self, tensors: Mapping[str, Tensor]) -> nn.Module:
+        """An untrained scoring module of the shape that these tensors fit into."""
+
+    def restore(self, tensors: Mapping[str, NDArray[Any]]) -> "Detector":
+        """Load what a model folder stores. Raises InputError when the tensors do not fit the configuration."""
+        weights = {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()}
+        try:
+            self.load(weights)
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise InputError(
+                f"weights.safetensors does not fit config.json ({error}); fetch the model again"
+            ) from error
+        return self
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """What `restore` takes."""
+        return {name: tensor.detach().cpu().numpy() for name, tensor in self._fitted().state_dict().items()}
+
+    @torch.no_grad()
+    def score(self, samples: Rows, batch_size: int = 32) -> Scores:
+        """Raw anomaly scores, float64 (N,); always in eval mode and in float32."""
+        module = self._fitted().eval()
+        chunks = [
+            module(torch.as_tensor(np.ascontiguousarray(samples[start : start + batch_size])).to(self.device))
+            for start in range(0, len(samples), batch_size)
+        ]
+        return torch.cat(chunks).double().cpu().numpy() if chunks else np.empty(0)
+
+    def run_loop(self, adversary: Adversary, fetch: Fetch, data: TrainingData, run: RunOptions) -> Trained:
+        """Send an adversary through the shared loop and keep the module that its selected weights make."""
+        c = self.config
+        selection = c.selection or ("validation" if data.validation else "average")
+        if selection == "validation" and data.validation is None:
+            raise InputError("--selection validation needs labelled data: use it with --protocol thesis")
+        dtype = pick_precision(c.precision, self.device)
+        schedule = Schedule(c.epochs, c.batch_size, run.seed, selection, c.observe_every, dtype, self.device)
+        validate = (
+            self._validator(*data.validation) if selection == "validation" and data.validation else None
+        )
+        trained = train(adversary, len(data.train), fetch, schedule, run.folder, validate, run.watch)
+        self.load(trained.weights)
+        return trained
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Make `module` from scoring weights."""
+        module = self.build_module(weights)
+        module.load_state_dict(dict(weights))
+        self.module = module.to(self.device).eval()
+
+    def _validator(self, samples: Rows, labels: NDArray[np.int64]) -> Callable[[Weights], float]:
+        def auroc(weights: Weights) -> float:
+            self.load(weights)
+            return image_auroc(labels, self.score(samples))
+
+        return auroc
+
+    def _fitted(self) -> nn.Module:
+        if self.module is None:
+            raise InputError(f"this {self.name} detector is not fitted yet: call fit() or load a model first")
+        return self.module

@@ -1,0 +1,39 @@
+"""Where training runs, and in which precision. Every choice is a rule, never a timing: the same machine, the same bits."""
+
+from typing import Literal
+
+import torch
+
+from algan_ad.runtime.errors import InputError
+
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def pick_device(name: DeviceName) -> torch.device:
+    """`auto` takes CUDA, then MPS, then the CPU. Raises InputError for a device this machine lacks."""
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, there in present.items() if there))
+    if not present[name]:
+        raise InputError(
+            f"--device {name}: not available here; expected one of {[k for k, v in present.items() if v]}"
+        )
+    return torch.device(name)
+
+
+def pick_precision(name: Precision, device: torch.device) -> torch.dtype:
+    """`auto` takes bfloat16 where the processor multiplies it natively, else float32."""
+    if name != "auto":
+        return torch.bfloat16 if name == "bfloat16" else torch.float32
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    if device.type == "cpu" and torch.backends.mkldnn.is_available():
+        return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+    return torch.float32
+
+
+def set_threads(threads: int | None) -> None:
+    """Threads of one operation; None leaves torch's choice (the physical cores, or OMP_NUM_THREADS)."""
+    if threads is not None:
+        torch.set_num_threads(threads)

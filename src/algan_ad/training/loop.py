@@ -1,0 +1,200 @@
+"""THE adversarial loop: every GAN method's training runs through `train`."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from algan_ad.runtime.errors import InputError, TrainingDiverged
+from algan_ad.runtime.files import read_json, write_json
+from algan_ad.runtime.progress import bar
+from algan_ad.training.adversary import Adversary
+from algan_ad.training.checkpoint import load_checkpoint, save_checkpoint
+from algan_ad.training.seeding import seed_torch
+from algan_ad.training.selection import Selection, Selector
+from algan_ad.training.trackers import TrackerName, open_trackers
+
+Fetch = Callable[[Tensor], Tensor]  # indices (B,) -> batch (B, ...), augmented, on the device
+Weights = dict[str, Tensor]
+
+#: A discriminator whose logits spread less than this over a whole epoch no longer tells anything apart.
+COLLAPSED = 1e-6
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how carefully. `observe_every`: epochs between two looks at the monitors and the validation set."""
+
+    epochs: int
+    batch_size: int
+    seed: int
+    selection: Selection = "average"
+    observe_every: int = 8
+    dtype: torch.dtype = torch.float32
+    device: torch.device = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where an unfinished run lives: checkpoint, metrics, and the plan it follows."""
+
+    path: Path
+    plan: dict[str, Any] = field(default_factory=dict)
+    resume: bool = False
+    checkpoint_seconds: float = 60.0
+    trackers: tuple[TrackerName, ...] = ()
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The selected scoring weights, what selected them, and the seconds spent (all sessions of a resumed run)."""
+
+    weights: Weights
+    selection: str
+    epoch: int
+    seconds: float
+
+
+def train(
+    adversary: Adversary, n_samples: int, fetch: Fetch, schedule: Schedule, folder: RunFolder | None = None,
+    validate: Callable[[Weights], float] | None = None, watch: Callable[[int, Weights], None] | None = None,
+) -> Trained:  # fmt: skip
+    """Train for `schedule.epochs` epochs and return the selected weights.
+
+    With a folder: metrics are logged, checkpoints written at most `checkpoint_seconds` apart, and `resume`
+    continues to bit-identical weights. `validate` gives the AUROC of weights on labelled data (protocol thesis).
+    `watch(epoch, weights)` is called after every `observe_every` epochs and the last, for experiments.
+
+    Raises:
+        InputError: nothing to resume, or a checkpoint of another plan.
+        TrainingDiverged: NaN, or a collapsed discriminator; the last good checkpoint is kept.
+    """
+    if n_samples < schedule.batch_size:
+        raise InputError(
+            f"{n_samples} training samples, fewer than the batch of {schedule.batch_size}: "
+            f"add normal examples or set --batch-size to {max(2, n_samples)} or less"
+        )
+    selector = Selector(schedule.selection, schedule.epochs)
+    done, spent = _resume(folder, adversary, selector)
+    trackers = open_trackers(folder.path, folder.trackers, done) if folder else []
+    clock = _Clock(spent)
+    with bar("training", schedule.epochs, done) as advance:
+        for epoch in range(done + 1, schedule.epochs + 1):
+            row = _run_epoch(adversary, n_samples, fetch, schedule, epoch)
+            _refuse_divergence(row, folder)
+            observed = epoch % schedule.observe_every == 0 or epoch == schedule.epochs
+            weights, auroc = adversary.scoring_weights(), None
+            if observed:
+                seed_torch(schedule.seed, "observe", epoch)
+                row |= adversary.observe()
+                if validate is not None:
+                    auroc = row["validation_auroc"] = validate(weights)
+                if watch is not None:
+                    watch(epoch, weights)
+            selector.offer(epoch, weights, auroc)
+            row["seconds"] = round(clock.total(), 3)
+            for tracker in trackers:
+                tracker.log(row)
+            advance(f"training  loss D {row['loss_d']:.3f}  G {row['loss_g']:.3f}")
+            if folder and (epoch == schedule.epochs or clock.due(folder.checkpoint_seconds)):
+                _save(folder, adversary, selector, epoch, clock.total())
+    for tracker in trackers:
+        tracker.close()
+    return Trained(selector.weights, selector.describe(), selector.epoch, clock.total())
+
+
+def _run_epoch(
+    adversary: Adversary, n_samples: int, fetch: Fetch, schedule: Schedule, epoch: int
+) -> dict[str, Any]:
+    """One pass over the data. Returns the mean of each logged scalar."""
+    seed_torch(schedule.seed, epoch)
+    adversary.begin_epoch(epoch)
+    batches = torch.randperm(n_samples).split(schedule.batch_size)
+    sums: dict[str, Tensor] = {}
+    for j, indices in enumerate(batches):
+        x = fetch(indices)
+        with torch.autocast(schedule.device.type, torch.bfloat16, enabled=schedule.dtype == torch.bfloat16):
+            for name, value in adversary.step(x, j).items():
+                sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value  # no sync per batch
+    return {"epoch": epoch} | {name: (total / len(batches)).item() for name, total in sums.items()}
+
+
+def _refuse_divergence(row: dict[str, Any], folder: RunFolder | None) -> None:
+    bad = [name for name, value in row.items() if not math.isfinite(value)]
+    collapsed = row.get("logit_spread", 1.0) < COLLAPSED
+    if not bad and not collapsed:
+        return
+    reason = f"{', '.join(bad)} not finite" if bad else "the discriminator gives one output for everything"
+    kept = (
+        f"; the last good checkpoint is {folder.checkpoint}" if folder and folder.checkpoint.exists() else ""
+    )
+    raise TrainingDiverged(
+        f"training diverged in epoch {row['epoch']}: {reason}{kept}. "
+        "Try --precision float32, lower learning rates, or another --seed"
+    )
+
+
+def _resume(folder: RunFolder | None, adversary: Adversary, selector: Selector) -> tuple[int, float]:
+    """Returns the epochs done and the seconds spent so far."""
+    if folder is None:
+        return 0, 0.0
+    folder.path.mkdir(parents=True, exist_ok=True)
+    plan_file = folder.path / "plan.json"
+    if not folder.resume:
+        folder.checkpoint.unlink(missing_ok=True)
+        write_json(plan_file, folder.plan)
+        return 0, 0.0
+    if not plan_file.exists():
+        raise InputError(f"--resume: {folder.path} holds no unfinished run; start it without --resume")
+    changed = _differences(read_json(plan_file), folder.plan)
+    if changed:
+        raise InputError(
+            f"--resume: {folder.path} was started with other settings ({changed}); use the same ones"
+        )
+    if not folder.checkpoint.exists():
+        return 0, 0.0  # killed before its first checkpoint
+    state = load_checkpoint(folder.checkpoint)
+    adversary.load_state_dict(state["adversary"])
+    selector.load_state_dict(state["selector"])
+    return int(state["epoch"]), float(state["seconds"])
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
+    keys = sorted(before.keys() | now.keys())
+    return ", ".join(
+        f"{k}: {before.get(k)} then, {now.get(k)} now" for k in keys if before.get(k) != now.get(k)
+    )
+
+
+def _save(folder: RunFolder, adversary: Adversary, selector: Selector, epoch: int, seconds: float) -> None:
+    state = {
+        "adversary": adversary.state_dict(),
+        "selector": selector.state_dict(),
+        "epoch": epoch,
+        "seconds": seconds,
+    }
+    save_checkpoint(folder.checkpoint, state)
+
+
+class _Clock:
+    def __init__(self, spent: float) -> None:
+        self.start = time.monotonic() - spent
+        self.saved = time.monotonic()
+
+    def total(self) -> float:
+        return time.monotonic() - self.start
+
+    def due(self, seconds: float) -> bool:
+        if time.monotonic() - self.saved < seconds:
+            return False
+        self.saved = time.monotonic()
+        return True

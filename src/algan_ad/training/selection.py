@@ -1,0 +1,67 @@
+"""Which weights of a run become the detector. Only protocol `thesis` looks at labels."""
+
+from typing import Any, Literal
+
+from torch import Tensor
+
+Selection = Literal["average", "last", "validation"]
+
+
+class Selector:
+    """Sees the scoring weights after each epoch and holds the ones to keep.
+
+    `average`     the mean of the scoring weights over the last `window` share of the epochs;
+    `last`        the last epoch's;
+    `validation`  the epoch with the best AUROC on labelled validation data (thesis 5.3).
+    """
+
+    def __init__(self, rule: Selection, epochs: int, window: float = 0.5) -> None:
+        self.rule = rule
+        self.first = epochs - max(1, round(window * epochs)) + 1
+        self.weights: dict[str, Tensor] = {}
+        self.n_averaged = 0
+        self.best: float | None = None
+        self.epoch = 0
+
+    def offer(self, epoch: int, weights: dict[str, Tensor], validation_auroc: float | None) -> None:
+        """`validation_auroc` is None in epochs that were not validated."""
+        if not self._wants(epoch, validation_auroc):
+            return
+        self.epoch = epoch
+        if self.rule == "average":
+            self._average(weights)
+        else:
+            self.weights, self.best = weights, validation_auroc
+
+    def _wants(self, epoch: int, validation_auroc: float | None) -> bool:
+        if self.rule == "average":
+            return epoch >= self.first
+        if self.rule == "last":
+            return True
+        return validation_auroc is not None and (self.best is None or validation_auroc > self.best)
+
+    def _average(self, weights: dict[str, Tensor]) -> None:
+        self.n_averaged += 1
+        if not self.weights:
+            self.weights = {name: tensor.clone() for name, tensor in weights.items()}
+        for name, mean in self.weights.items():
+            mean.lerp_(weights[name], 1 / self.n_averaged)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "weights": self.weights,
+            "n_averaged": self.n_averaged,
+            "best": self.best,
+            "epoch": self.epoch,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.weights, self.n_averaged = state["weights"], int(state["n_averaged"])
+        self.best, self.epoch = state["best"], int(state["epoch"])
+
+    def describe(self) -> str:
+        if self.rule == "average":
+            return f"mean of the weights of epochs {self.first} to {self.epoch}, chosen without labels"
+        if self.rule == "last":
+            return f"weights of the last epoch ({self.epoch}), chosen without labels"
+        return f"epoch {self.epoch}, the best AUROC ({self.best}) on the labelled validation half (protocol thesis)"

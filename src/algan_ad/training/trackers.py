@@ -1,0 +1,95 @@
+"""Where the numbers of a run go: `metrics.jsonl` always, TensorBoard and MLflow when asked for."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from algan_ad.runtime.errors import MissingExtra
+
+TrackerName = Literal["tensorboard", "mlflow"]
+Row = dict[str, Any]
+
+
+class Tracker(Protocol):
+    def log(self, row: Row) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class JsonLines:
+    """One JSON object an epoch. On resume, rows after the checkpoint's epoch are dropped first."""
+
+    def __init__(self, path: Path, resume_after: int) -> None:
+        kept = [row for row in read_rows(path) if row["epoch"] <= resume_after] if resume_after else []
+        path.write_text("".join(json.dumps(row) + "\n" for row in kept))
+        self.file = path.open("a")
+
+    def log(self, row: Row) -> None:
+        self.file.write(json.dumps(row) + "\n")
+        self.file.flush()
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class TensorBoard:
+    def __init__(self, folder: Path) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise MissingExtra(
+                "--track tensorboard: install it with pip install 'algan-ad[tracking]'"
+            ) from error
+        self.writer = SummaryWriter(str(folder / "tensorboard"))  # type: ignore[no-untyped-call]
+
+    def log(self, row: Row) -> None:
+        for name, value in _numbers(row).items():
+            self.writer.add_scalar(name, value, row["epoch"])  # type: ignore[no-untyped-call]
+
+    def close(self) -> None:
+        self.writer.close()  # type: ignore[no-untyped-call]
+
+
+class MLflow:
+    def __init__(self, name: str) -> None:
+        try:
+            import mlflow
+        except ImportError as error:
+            raise MissingExtra("--track mlflow: install it with pip install 'algan-ad[tracking]'") from error
+        self.mlflow = mlflow
+        mlflow.start_run(run_name=name)
+
+    def log(self, row: Row) -> None:
+        self.mlflow.log_metrics({k.replace(" ", "_"): v for k, v in _numbers(row).items()}, step=row["epoch"])
+
+    def close(self) -> None:
+        self.mlflow.end_run()
+
+
+def open_trackers(folder: Path, names: tuple[TrackerName, ...], resume_after: int) -> list[Tracker]:
+    trackers: list[Tracker] = [JsonLines(folder / "metrics.jsonl", resume_after)]
+    if "tensorboard" in names:
+        trackers.append(TensorBoard(folder))
+    if "mlflow" in names:
+        trackers.append(MLflow(folder.name))
+    return trackers
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a metrics.jsonl; a last line cut short by a killed process is left out."""
+    rows = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def _numbers(row: Row) -> dict[str, float]:
+    return {
+        k: float(v)
+        for k, v in row.items()
+        if isinstance(v, int | float) and math.isfinite(v) and k != "epoch"
+    }
