@@ -1,0 +1,134 @@
+"""Who trains, who calibrates, who selects and who is tested, by the two protocols."""
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+import numpy as np
+
+from algan_ad.data.layouts import GOOD, Dataset, Item
+from algan_ad.runtime.errors import InputError
+
+Protocol = Literal["normal-only", "thesis"]
+
+N_NORMAL_OBJECTS = 10  # COIL-100, thesis 5.2.4
+# Normal images held out for validation, and as many again for the test; the anomalous ones are halved.
+HELD_OUT = {"mtd": 0.25, "coil-100": 0.2, "flat": 0.2}
+MIN_TRAIN = 2  # batch normalisation cannot learn from one image
+
+
+@dataclass(frozen=True)
+class Split:
+    """Four lists of images, each sorted by path, normal before anomalous.
+
+    Under "normal-only" no anomaly appears outside `test`, and `validation` is empty. Under "thesis"
+    `validation` is labelled and selects the checkpoint; `calibration` is its normal images.
+    `notes` holds what was drawn by lot and belongs beside every result: the normal objects of COIL-100.
+    """
+
+    train: tuple[Item, ...]
+    calibration: tuple[Item, ...]
+    validation: tuple[Item, ...]
+    test: tuple[Item, ...]
+    protocol: Protocol
+    seed: int
+    notes: dict[str, list[str]] = field(default_factory=dict)
+
+
+def split(
+    dataset: Dataset, protocol: Protocol = "normal-only", seed: int = 0, calibration_fraction: float = 0.2
+) -> Split:
+    """Divide a dataset; a seed gives one division, whatever the order of the files on disk.
+
+    "thesis" (5.2.4): a test set that comes apart ("mvtec") is halved into validation and test, label by
+    label. Elsewhere the normal images go to train, validation and test (MTD 50/25/25 %, others 60/20/20 %)
+    and the anomalous ones in halves to validation and test.
+
+    "normal-only": MTD and COIL-100 keep the train and test of "thesis", the normal validation images
+    calibrate. Elsewhere `calibration_fraction` of the good images calibrate, and all labelled images are
+    tested; a flat folder with bad images adds a fifth of its good ones to the test.
+
+    Raises:
+        InputError: too few images, no anomalous images under "thesis", or an option out of range.
+    """
+    if protocol not in get_args(Protocol):
+        raise InputError(f"protocol {protocol!r}: expected one of {', '.join(get_args(Protocol))}")
+    if not 0 < calibration_fraction < 1:
+        raise InputError(f"calibration_fraction {calibration_fraction}: expected a number between 0 and 1")
+    rng = np.random.default_rng(seed)
+    notes = {}
+    if dataset.layout == "coil-100":
+        dataset, notes["normal_classes"] = _choose_objects(dataset, rng)
+    validation: tuple[Item, ...] = ()
+    if protocol == "thesis" or dataset.layout in ("mtd", "coil-100"):
+        train, held_out, test = _with_validation(dataset, rng)
+        calibration = _labelled(held_out, 0)
+        validation = held_out if protocol == "thesis" else ()
+    else:
+        train, calibration, test = _without_validation(dataset, rng, calibration_fraction)
+    if len(train) < MIN_TRAIN:
+        raise InputError(f"{dataset.root}: {len(train)} good image left to train on; add more good images")
+    return Split(train, calibration, validation, test, protocol, seed, notes)
+
+
+Three = tuple[tuple[Item, ...], tuple[Item, ...], tuple[Item, ...]]
+
+
+def _with_validation(dataset: Dataset, rng: np.random.Generator) -> Three:
+    """train, labelled validation, test (thesis 5.2.4)."""
+    anomalous = _labelled(dataset.test, 1)
+    if dataset.layout == "mvtec":
+        train = dataset.train
+        normal_test, normal_validation = _draw(dataset, _labelled(dataset.test, 0), [0.5], rng)
+    else:
+        fraction = HELD_OUT[dataset.layout]
+        train, normal_validation, normal_test = _draw(dataset, dataset.train, [fraction, fraction], rng)
+    anomalous_test, anomalous_validation = _draw(dataset, anomalous, [0.5], rng)
+    return train, normal_validation + anomalous_validation, normal_test + anomalous_test
+
+
+def _without_validation(dataset: Dataset, rng: np.random.Generator, calibration_fraction: float) -> Three:
+    """train, calibration, test for images of the user's own: all bad ones are tested."""
+    if dataset.layout == "flat" and dataset.test:
+        fractions = [calibration_fraction, HELD_OUT["flat"]]
+        train, calibration, normal_test = _draw(dataset, dataset.train, fractions, rng)
+        return train, calibration, normal_test + dataset.test
+    train, calibration = _draw(dataset, dataset.train, [calibration_fraction], rng)
+    return train, calibration, dataset.test
+
+
+def _draw(
+    dataset: Dataset, items: Sequence[Item], fractions: Sequence[float], rng: np.random.Generator
+) -> list[tuple[Item, ...]]:
+    """[the rest, a part per fraction]: drawn without replacement, none of them empty."""
+    ordered = sorted(items, key=lambda item: item.path.as_posix())
+    sizes = [max(1, int(fraction * len(ordered) + 0.5)) for fraction in fractions]
+    rest = len(ordered) - sum(sizes)
+    if rest < 1:
+        kind = "anomalous" if items and items[0].label else "good"
+        raise InputError(
+            f"{dataset.root}: {len(items)} {kind} test or training images cannot be divided by "
+            f"{', '.join(map(str, fractions))}; add {kind} images or choose other options"
+        )
+    shuffled = rng.permutation(len(ordered))
+    parts = np.split(shuffled, np.cumsum([rest, *sizes[:-1]]))
+    return [tuple(ordered[index] for index in np.sort(part)) for part in parts]
+
+
+def _choose_objects(dataset: Dataset, rng: np.random.Generator) -> tuple[Dataset, list[str]]:
+    """COIL-100: ten objects by lot are normal. They move to `train`; the others stay in `test`."""
+    objects = sorted({item.defect for item in dataset.test}, key=_number)
+    if len(objects) <= N_NORMAL_OBJECTS:
+        raise InputError(f"{dataset.root}: {len(objects)} objects; expected more than {N_NORMAL_OBJECTS}")
+    chosen = sorted(rng.choice(objects, N_NORMAL_OBJECTS, replace=False).tolist(), key=_number)
+    normal = tuple(replace(item, label=0, defect=GOOD) for item in dataset.test if item.defect in chosen)
+    anomalous = tuple(item for item in dataset.test if item.defect not in chosen)
+    return replace(dataset, train=normal, test=anomalous), chosen
+
+
+def _number(name: str) -> int:
+    return int(re.sub(r"\D", "", name))
+
+
+def _labelled(items: Iterable[Item], label: int) -> tuple[Item, ...]:
+    return tuple(item for item in items if item.label == label)
