@@ -62,7 +62,7 @@ class ALGAN:
         """Lines 7 to 19 for batch j, counted from 0: n_dis updates of D, one of G. x: real-normal (B, ...)."""
         z_d, tag, z_g = self._latents_of(j)
         with torch.no_grad():
-            x_fake = self.G(z_d)  # line 9; G rests while D learns, so once serves all n_dis updates
+            x_fake = self.G(z_d).float()  # line 9; G rests while D learns, so once serves all n_dis updates
         for _ in range(self.hyper.n_dis):
             loss_d, logits = self._update_discriminator(x, x_fake, tag)
         if self.hyper.buffered:
@@ -117,9 +117,9 @@ class ALGAN:
         """n samples of each kind of pseudo data (section 5.8), with G in eval mode so that sigma has its full effect."""
         training = self.G.training
         self.G.eval()
-        samples = {"fake-normal": self.G(self.latents.normal(n))}
+        samples = {"fake-normal": self.G(self.latents.normal(n)).float()}
         if self.hyper.anomalous_latents:
-            samples["fake-anomalous"] = self.G(self.latents.anomalous(n))
+            samples["fake-anomalous"] = self.G(self.latents.anomalous(n)).float()
         if self.buffer is not None:
             samples["buffered"] = self.buffer.samples[
                 torch.randint(self.buffer.size, (n,), device=samples["fake-normal"].device)

@@ -1,0 +1,118 @@
+"""ALGAN-image on COIL-100 or MTD, both protocols from one training run, and how each way to select weights fares.
+
+    python benchmarks/image_sets.py coil100 DATA --image-size 64 --width 32 --epochs 256 --seeds 0 1 2 --out coil.jsonl
+
+One JSON line a seed and row of the ablation (5.5); a run that is in the file already is not run again.
+The split of protocol `thesis` is used: its training and test images are those of `normal-only` for the same seed,
+so that one run stands for both. Labels of the validation half serve protocol `thesis` alone.
+"""
+
+import argparse
+import json
+import platform
+import resource
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from algan_ad.data.layouts import Item, open_dataset
+from algan_ad.data.splits import split
+from algan_ad.detectors.algan_image import AlganImage, AlganImageConfig
+from algan_ad.detectors.base import RunOptions, TrainingData
+from algan_ad.evaluation.metrics import image_auroc
+from algan_ad.runtime.images import load_many
+from algan_ad.training.loop import RunFolder
+
+ABLATION = {
+    "full": {},
+    "buffer only": {"anomalous_latents": False},
+    "latents only": {"buffered": False},
+    "neither": {"anomalous_latents": False, "buffered": False},
+}
+
+
+def main() -> None:
+    options = parse()
+    torch.set_num_threads(options.threads)
+    done = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
+    for seed in options.seeds:
+        for row in options.rows:
+            key = {"set": options.set, "row": row, "seed": seed, "image_size": options.image_size,
+                   "width": options.width, "epochs": options.epochs}  # fmt: skip
+            if not any(key.items() <= line.items() for line in done):
+                result = key | run_one(options, row, seed)
+                with options.out.open("a") as file:
+                    file.write(json.dumps(result) + "\n")
+
+
+def run_one(options: argparse.Namespace, row: str, seed: int) -> dict[str, object]:
+    parts = split(open_dataset(options.data), "thesis", seed)
+    config = AlganImageConfig(
+        image_size=options.image_size, width=options.width, epochs=options.epochs, **ABLATION[row]
+    )
+    detector = AlganImage(config, options.device)
+    recipe = open_dataset(options.data).recipe
+    pixels = {name: read(items, detector, recipe) for name, items in
+              (("train", parts.train), ("validation", parts.validation), ("test", parts.test))}  # fmt: skip
+    labels = {name: np.array([item.label for item in getattr(parts, name)]) for name in ("validation", "test")}
+    curve: list[dict[str, float]] = []
+    late: dict[str, list[np.ndarray]] = {"validation": [], "test": []}
+    twin = AlganImage(config, options.device)
+
+    def watch(epoch: int, weights: dict[str, torch.Tensor]) -> None:
+        twin.load(weights)
+        point: dict[str, float] = {"epoch": epoch}
+        for name in ("validation", "test"):
+            scores = twin.score(pixels[name], 128)
+            point[name] = image_auroc(labels[name], scores)
+            if epoch > options.epochs // 2:
+                late[name].append(scores)
+        curve.append(point)
+        print(row, seed, point, f"{time.monotonic() - start:.0f} s", flush=True)
+
+    start = time.monotonic()
+    folder = options.out.parent / f"{options.out.stem}-{row.replace(' ', '-')}-{seed}"
+    run = RunFolder(folder, {"row": row, "seed": seed}, resume=(folder / "plan.json").exists())
+    normals = pixels["validation"][labels["validation"] == 0]
+    data = TrainingData(pixels["train"], recipe, held_out=normals)
+    trained = detector.fit(data, RunOptions(seed, options.device, run, watch=watch))
+    test = detector.score(pixels["test"], 128)
+    best = max(curve, key=lambda point: point["validation"])
+    return {
+        "normal-only": image_auroc(labels["test"], test),
+        "thesis": best["test"],
+        "thesis_epoch": best["epoch"],
+        "last": curve[-1]["test"],
+        "mean_of_late_scores": image_auroc(labels["test"], np.mean(late["test"], axis=0)),
+        "best_on_test": max(point["test"] for point in curve),
+        "curve": curve,
+        "n_train": len(parts.train), "n_normal": int((labels["test"] == 0).sum()),
+        "n_anomalous": int(labels["test"].sum()), "notes": parts.notes,
+        "seconds": round(trained.seconds), "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "machine": f"{platform.processor() or platform.machine()}, {options.threads} thread, torch {torch.__version__}",
+    }  # fmt: skip
+
+
+def read(items: tuple[Item, ...], detector: AlganImage, recipe: object) -> np.ndarray:
+    return load_many([item.path for item in items], detector.preprocessing(recipe), strict=True).images
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("set", choices=["coil100", "mtd"])
+    parser.add_argument("data", type=Path, help="the data set's folder")
+    parser.add_argument("--image-size", type=int, default=64)
+    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--epochs", type=int, default=256)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--rows", nargs="+", choices=list(ABLATION), default=["full"])
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path, required=True)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
