@@ -60,8 +60,8 @@ class Calibration(Schema):
     @property
     def needed(self) -> int:
         """The least number of scores that can guarantee the wanted rate."""
-        m = math.ceil(1 / self.false_alarm_rate)
-        return m - 2 if m > 1 and 1 / (m - 1) <= self.false_alarm_rate else m - 1
+        m = math.ceil(1 / self.false_alarm_rate)  # but for rounding, 1/m <= rate < 1/(m-1)
+        return next(m for m in range(max(1, m - 1), m + 2) if 1 / m <= self.false_alarm_rate) - 1
 
     @property
     def threshold(self) -> float:

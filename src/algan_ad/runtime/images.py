@@ -191,7 +191,10 @@ def as_batch(images: object) -> Pixels:
 
     Raises InputError for any other shape or type of values.
     """
-    array = np.asarray(images)
+    try:
+        array = np.asarray(images)
+    except ValueError as error:
+        raise InputError("images: expected one array, found images of several sizes; resize them.") from error
     if array.dtype != np.uint8:
         raise InputError(
             f"images: expected uint8 values 0..255, found {array.dtype}; for values 0..1 multiply by 255, "

@@ -1,8 +1,8 @@
 """A fitted detector on disk: config.json, weights.safetensors and, where it was exported, the network itself.
 
 Saving stages all files in a sub-folder and commits them by one rename; only then do they move into place. A
-save that fails or is killed before the commit leaves the previous model as it was; one that is killed after it
-is completed by whoever opens the folder next. Files that are not the model's are never touched.
+save that fails or is killed before the commit leaves the previous model as it was; one killed after it is
+completed by whoever opens the folder next. Files that are not the model's are never touched.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 from safetensors import SafetensorError
@@ -84,7 +85,10 @@ def write_model(
     Raises InputError when the folder holds a model and `overwrite` is not set, or cannot be written to;
     AlganError when the disk is full.
     """
-    contents = {**(extra_files or {}), WEIGHTS: save(dict(tensors))}
+    in_order = {
+        name: np.asarray(tensor, order="C") for name, tensor in tensors.items()
+    }  # safetensors needs it
+    contents = {**(extra_files or {}), WEIGHTS: save(in_order)}
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     config = ModelConfig(**{**dict(config), "files": files})
     with explaining_write_errors(folder):

@@ -19,6 +19,7 @@ _bars = Progress(
     TimeRemainingColumn(elapsed_when_finished=True),
     console=_console,
     transient=True,
+    redirect_stdout=False,  # results printed meanwhile stay on stdout
 )
 
 
@@ -40,7 +41,7 @@ def track(iterable: Iterable[Item], label: str, total: int | None = None) -> Ite
 
 @contextmanager
 def bar(label: str, total: int | None, done: int = 0) -> Iterator[Callable[[str], None]]:
-    """A progress bar to move by hand: call what it yields after each step, with the label to show from there."""
+    """A progress bar to move by hand: call what it yields after each step, with the next label."""
     if _console.quiet or not _console.is_terminal:
         yield lambda label: None
         return

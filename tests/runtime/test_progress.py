@@ -1,0 +1,81 @@
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from algan_ad.runtime import progress
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    progress.set_quiet(True)
+    yield
+    progress.set_quiet(False)
+
+
+def test_away_from_a_terminal_the_items_pass_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
+    assert list(progress.track(iter([3, 1, 2]), "reading", total=3)) == [3, 1, 2]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_line_goes_to_stderr_as_it_is(capfd: pytest.CaptureFixture[str]) -> None:
+    line = "[bold]part :smile: 7[/bold] /a/long path/" + "x" * 300
+    progress.log(line)
+    assert capfd.readouterr() == ("", line + "\n")
+
+
+@pytest.mark.usefixtures("quiet")
+def test_quiet_silences_lines(capfd: pytest.CaptureFixture[str]) -> None:
+    progress.log("hello")
+    assert list(progress.track([1], "reading")) == [1]
+    assert capfd.readouterr() == ("", "")
+
+
+SCRIPT = """
+from algan_ad.runtime.progress import log, set_quiet, track
+import sys
+set_quiet(sys.argv[1] == "quiet")
+for i in track(range(2), "epochs"):
+    for j in track(iter("abc"), "images", total=3):
+        log("a line")
+        if j == "b":
+            break
+for i in track((x for x in range(2)), "again"):
+    print(i)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are a matter of POSIX")
+@pytest.mark.parametrize("mode", ["loud", "quiet"])
+def test_at_a_terminal_bars_nest_and_stdout_stays_clean(mode: str) -> None:
+    import os
+    import pty
+
+    master, terminal = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, mode],
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        env={**os.environ, "TERM": "xterm"},
+        check=False,
+        timeout=60,
+    )
+    os.close(terminal)
+    shown = b""
+    while True:
+        try:
+            chunk = os.read(master, 1 << 16)
+        except OSError:  # Linux says so at the end
+            break
+        if not chunk:
+            break
+        shown += chunk
+    os.close(master)
+    assert done.returncode == 0, shown.decode()
+    assert done.stdout.split() == [b"0", b"1"]
+    if mode == "quiet":
+        assert shown == b""
+    else:
+        assert shown.count(b"a line") == 4
+        assert all(label in shown for label in (b"epochs", b"images", b"again"))
