@@ -104,7 +104,8 @@ DATASETS: dict[str, Entry] = {
         layout="mtd",
         terms="free to use, the authors ask for a citation; no licence is stated",
         citation=(
-            "Y. Huang, C. Qiu, K. Yuan. Surface defect saliency of magnetic tile. The Visual Computer 36, 2020."
+            "Y. Huang, C. Qiu, K. Yuan. Surface defect saliency of magnetic tile. "
+            "The Visual Computer 36, 2020."
         ),
         homepage="https://github.com/abin24/Magnetic-tile-defect-datasets.",
         source=Source(

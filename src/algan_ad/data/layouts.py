@@ -178,7 +178,7 @@ _READERS: dict[Layout, Callable[[Path], Contents]] = {
 
 
 def _read_defects(root: Path, masks: Path) -> tuple[list[Item], list[str]]:
-    """Every sub-folder of `root` is a kind of defect but "good"; its masks lie in `masks` by the same name."""
+    """Every sub-folder of `root` is a kind of defect but "good"; masks lie in `masks`, by the same name."""
     items: list[Item] = []
     for folder in folders(root):
         if folder == masks:

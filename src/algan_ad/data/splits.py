@@ -19,7 +19,7 @@ MIN_TRAIN = 2  # batch normalisation cannot learn from one image
 
 @dataclass(frozen=True)
 class Split:
-    """Four lists of images, each sorted by path, normal before anomalous.
+    """Four lists of images, each sorted by path.
 
     Under "normal-only" no anomaly appears outside `test`, and `validation` is empty. Under "thesis"
     `validation` is labelled and selects the checkpoint; `calibration` is its normal images.
@@ -68,7 +68,15 @@ def split(
         train, calibration, test = _without_validation(dataset, rng, calibration_fraction)
     if len(train) < MIN_TRAIN:
         raise InputError(f"{dataset.root}: {len(train)} good image left to train on; add more good images")
-    return Split(train, calibration, validation, test, protocol, seed, notes)
+    return Split(
+        train=_sorted(train),
+        calibration=_sorted(calibration),
+        validation=_sorted(validation),
+        test=_sorted(test),
+        protocol=protocol,
+        seed=seed,
+        notes=notes,
+    )
 
 
 Three = tuple[tuple[Item, ...], tuple[Item, ...], tuple[Item, ...]]
@@ -101,7 +109,7 @@ def _draw(
     dataset: Dataset, items: Sequence[Item], fractions: Sequence[float], rng: np.random.Generator
 ) -> list[tuple[Item, ...]]:
     """[the rest, a part per fraction]: drawn without replacement, none of them empty."""
-    ordered = sorted(items, key=lambda item: item.path.as_posix())
+    ordered = _sorted(items)
     sizes = [max(1, int(fraction * len(ordered) + 0.5)) for fraction in fractions]
     rest = len(ordered) - sum(sizes)
     if rest < 1:
@@ -112,7 +120,7 @@ def _draw(
         )
     shuffled = rng.permutation(len(ordered))
     parts = np.split(shuffled, np.cumsum([rest, *sizes[:-1]]))
-    return [tuple(ordered[index] for index in np.sort(part)) for part in parts]
+    return [tuple(ordered[index] for index in part) for part in parts]
 
 
 def _choose_objects(dataset: Dataset, rng: np.random.Generator) -> tuple[Dataset, list[str]]:
@@ -128,6 +136,10 @@ def _choose_objects(dataset: Dataset, rng: np.random.Generator) -> tuple[Dataset
 
 def _number(name: str) -> int:
     return int(re.sub(r"\D", "", name))
+
+
+def _sorted(items: Iterable[Item]) -> tuple[Item, ...]:
+    return tuple(sorted(items, key=lambda item: item.path.as_posix()))
 
 
 def _labelled(items: Iterable[Item], label: int) -> tuple[Item, ...]:
