@@ -1,0 +1,109 @@
+"""What would be used of a dataset, and what is wrong with it, before hours are spent on it."""
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from algan_ad.data.fingerprint import describe
+from algan_ad.data.layouts import Dataset, Item
+from algan_ad.data.overlap import same_content
+from algan_ad.data.splits import Split
+from algan_ad.runtime import images
+from algan_ad.runtime.progress import track
+
+
+@dataclass(frozen=True)
+class Part:
+    """Numbers of images of one part of a split."""
+
+    normal: int
+    anomalous: int
+    with_mask: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of `check`. Paths are text, so that the report can be written as JSON.
+
+    Attributes:
+        parts: "train", "calibration", "validation", "test"; under protocol "thesis" the calibration images
+            are also counted in validation.
+        defects: number of images of each kind in the whole dataset, "good" included.
+        sizes, modes: how often each size ("WIDTHxHEIGHT") and each mode (Pillow's, as "RGB" or "L") occurs.
+        unreadable: file -> reason, masks included; these would be skipped.
+        overlaps: pairs of equal files (train or calibration, test).
+        warnings: anything else worth a look.
+    """
+
+    name: str
+    root: str
+    layout: str
+    protocol: str
+    parts: dict[str, Part]
+    defects: dict[str, int]
+    sizes: dict[str, int]
+    modes: dict[str, int]
+    unreadable: dict[str, str]
+    overlaps: list[tuple[str, str]]
+    notes: dict[str, list[str]]
+    warnings: list[str]
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing at all is wrong."""
+        return not (self.unreadable or self.overlaps or self.warnings)
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON-able."""
+        return asdict(self)
+
+
+def check(dataset: Dataset, split: Split) -> Report:
+    """Decode every image and mask of `dataset` in full, and count what `split` makes of it."""
+    items = [*dataset.train, *dataset.test]
+    paths = [item.path for item in items]
+    masks = [item.mask for item in items if item.mask]
+    unreadable = _unreadable([*paths, *masks])
+    sizes, modes = describe([path for path in paths if str(path) not in unreadable])
+    known = (*split.train, *split.calibration)
+    pairs = same_content([item.path for item in known], [item.path for item in split.test])
+    return Report(
+        name=dataset.name,
+        root=str(dataset.root),
+        layout=dataset.layout,
+        protocol=split.protocol,
+        parts={name: _count(getattr(split, name)) for name in ("train", "calibration", "validation", "test")},
+        defects=dict(Counter(item.defect for item in items)),
+        sizes=sizes,
+        modes=modes,
+        unreadable=unreadable,
+        overlaps=[(str(first), str(second)) for first, second in pairs],
+        notes=split.notes,
+        warnings=[*dataset.warnings, *_misfits(items, unreadable)],
+    )
+
+
+def _count(items: Sequence[Item]) -> Part:
+    anomalous = sum(item.label for item in items)
+    return Part(len(items) - anomalous, anomalous, sum(item.mask is not None for item in items))
+
+
+def _unreadable(paths: Sequence[Path]) -> dict[str, str]:
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        reasons = list(track(pool.map(images.check, paths), "checking images", total=len(paths)))
+    return {str(path): reason for path, reason in zip(paths, reasons, strict=True) if reason}
+
+
+def _misfits(items: Iterable[Item], unreadable: dict[str, str]) -> list[str]:
+    misfits = [
+        item.mask
+        for item in items
+        if item.mask
+        and not {str(item.path), str(item.mask)} & unreadable.keys()
+        and len(describe([item.path, item.mask])[0]) > 1
+    ]
+    if not misfits:
+        return []
+    return [f"{len(misfits)} masks differ in size from their image, the first is {misfits[0]}"]

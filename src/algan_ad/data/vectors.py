@@ -1,0 +1,143 @@
+"""Tables of numbers -> float64 (n, d): arrays, .npy, .npz, CSV and Parquet."""
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from algan_ad.runtime.errors import InputError, MissingExtra
+from algan_ad.runtime.progress import log
+
+Vectors = NDArray[np.float64]  # (n, d)
+
+SUFFIXES = (".npy", ".npz", ".csv", ".parquet")
+LARGEST = float(np.finfo(np.float32).max)  # networks compute in float32
+
+
+def read_vectors(source: str | Path | ArrayLike) -> Vectors:
+    """The numbers of `source` as float64 (n, d), one sample per row.
+
+    Args:
+        source: an array, or a file: .npy; .npz with the array "X"; .csv separated by comma, semicolon or tab,
+            whose first line is a header when one of its fields is not a number; .parquet.
+
+    Columns that never change are kept, with a warning.
+
+    Raises:
+        InputError: unreadable or missing file, text instead of numbers, a number that is not finite in
+            float32, nothing in it, or not two dimensions. Rows and columns in messages count from 1.
+        MissingExtra: CSV or Parquet without pandas.
+    """
+    if isinstance(source, str | Path):
+        name = str(source)
+        values, columns = _read(Path(source))
+    else:
+        name, values, columns = "array", np.asarray(source), None
+    vectors = _validate(name, values, columns)
+    constant = np.flatnonzero((vectors == vectors[0]).all(axis=0))
+    if len(vectors) > 1 and len(constant):
+        first = _column(columns, constant[0])
+        log(f"warning: {name}: {len(constant)} columns never change, the first is {first}")
+    return vectors
+
+
+def read_labels(source: str | Path | ArrayLike) -> NDArray[np.int64] | None:
+    """The labels that go with `read_vectors(source)`: int64 (n,), 0 normal, 1 anomalous.
+
+    They are the array "y" of an .npz file; anything else has none. Raises InputError unless there is one 0 or
+    1 for each row of "X".
+    """
+    if not isinstance(source, str | Path) or Path(source).suffix.lower() != ".npz":
+        return None
+    arrays = _load_numpy(Path(source))
+    if "y" not in arrays:
+        return None
+    labels = arrays["y"]
+    if labels.shape != arrays["X"].shape[:1] or not np.isin(labels, (0, 1)).all():
+        raise InputError(f"{source}: 'y' must hold a 0 (normal) or 1 (anomalous) for each row of 'X'")
+    return labels.astype(np.int64)
+
+
+def _read(path: Path) -> tuple[NDArray[Any], list[str] | None]:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"{path}: expected a file ending in {', '.join(SUFFIXES)}")
+    if suffix in (".npy", ".npz"):
+        return _load_numpy(path)["X"], None
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise MissingExtra(f"{path}: reading {suffix} needs pip install 'algan-ad[train]'") from error
+    try:
+        table = pd.read_parquet(path) if suffix == ".parquet" else pd.read_csv(path, **_csv_options(path))
+    except (OSError, ValueError) as error:  # pandas and pyarrow derive theirs from these
+        raise InputError(f"{path}: cannot be read as {suffix[1:]} ({error})") from error
+    if not isinstance(table.index, pd.RangeIndex) and suffix == ".csv":
+        raise InputError(f"{path}: its rows have more fields than its header; expected as many")
+    columns = [str(column) for column in table.columns]
+    for column in table.columns:
+        if not pd.api.types.is_numeric_dtype(table[column]):
+            bad = pd.to_numeric(table[column], errors="coerce").isna() & table[column].notna()
+            row = int(bad.to_numpy().argmax())
+            raise InputError(
+                f"{path}: row {row + 1}, column {str(column)!r} holds {table[column].iloc[row]!r}; "
+                "expected numbers only, leave out columns of text"
+            )
+    return table.to_numpy(dtype=np.float64, na_value=np.nan), columns
+
+
+def _csv_options(path: Path) -> dict[str, Any]:
+    with path.open(encoding="utf-8-sig") as file:
+        first = file.readline()
+    separator = max(",;\t", key=first.count)
+    header = any(field.strip() and not _is_number(field) for field in first.split(separator))
+    return {"sep": separator, "header": 0 if header else None, "encoding": "utf-8-sig"}
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field.strip().strip('"'))
+    except ValueError:
+        return False
+    return True
+
+
+def _load_numpy(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz, or that of an .npy as "X"."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {"X": loaded}
+        with loaded:
+            arrays = {key: loaded[key] for key in loaded.files if key in ("X", "y")}
+            held = ", ".join(loaded.files)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not a NumPy file of plain numbers ({error})") from error
+    if "X" not in arrays:
+        raise InputError(f"{path}: expected an array named 'X', found {held or 'none'}")
+    return arrays
+
+
+def _validate(name: str, values: NDArray[Any], columns: list[str] | None) -> Vectors:
+    if values.dtype.kind not in "biuf":
+        raise InputError(f"{name}: holds {values.dtype}; expected numbers")
+    if values.ndim != 2:
+        raise InputError(f"{name}: shape {values.shape}; expected (n, d), one sample per row")
+    if not values.size:
+        raise InputError(f"{name}: shape {values.shape}; expected at least one row and one column")
+    vectors = values.astype(np.float64)
+    bad = ~(np.abs(vectors) <= LARGEST)  # so that NaN is bad, too
+    if bad.any():
+        row, column = np.unravel_index(bad.argmax(), bad.shape)
+        raise InputError(
+            f"{name}: {bad.sum()} values are missing, infinite or beyond 3.4e38; the first is "
+            f"{vectors[row, column]} in row {row + 1}, column {_column(columns, column)}; fill or remove them"
+        )
+    return vectors
+
+
+def _column(columns: list[str] | None, index: np.integer) -> str:
+    return repr(columns[index]) if columns else str(index + 1)
