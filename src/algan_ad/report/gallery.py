@@ -1,0 +1,85 @@
+"""Which images a report shows, and the pictures it is given of them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from algan_ad.evaluation.results import Evaluation, ImageScore
+
+SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Pictures as PNG files in memory.
+
+    thumbnails: by the `path` of the image; `pictured` says which are wanted.
+    maps: by path, the image overlaid with the attribution of its score.
+    fake_normal, fake_anomalous: a sheet of generated images each (thesis Fig. 4.4).
+    """
+
+    thumbnails: Mapping[str, bytes] = field(default_factory=dict)
+    maps: Mapping[str, bytes] = field(default_factory=dict)
+    fake_normal: bytes | None = None
+    fake_anomalous: bytes | None = None
+
+
+class Group(NamedTuple):
+    """Images under one heading: the first `SHOWN` of `total`."""
+
+    title: str
+    explanation: str
+    images: tuple[ImageScore, ...]
+    total: int
+
+
+def groups(evaluation: Evaluation) -> list[Group]:
+    """False alarms and misses first, then the most and the least odd images; empty groups are left out."""
+    return [
+        group
+        for group in (
+            _group(
+                evaluation,
+                "False alarms",
+                "normal, but above the threshold, the highest score first",
+                lambda image: image.label == 0 and image.anomalous is True,
+            ),
+            _group(
+                evaluation,
+                "Misses",
+                "anomalous, but not above the threshold, the lowest score first",
+                lambda image: image.label == 1 and image.anomalous is False,
+                ascending=True,
+            ),
+            _group(evaluation, "Most odd", "the highest scores of the whole test set", lambda _: True),
+            _group(
+                evaluation,
+                "Least odd",
+                "the lowest scores of the whole test set",
+                lambda _: True,
+                ascending=True,
+            ),
+        )
+        if group.images
+    ]
+
+
+def pictured(evaluation: Evaluation) -> list[str]:
+    """The paths of all images that a report shows, each once: those worth a thumbnail and a map."""
+    return _unique(image.path for group in groups(evaluation) for image in group.images)
+
+
+def _group(
+    evaluation: Evaluation,
+    title: str,
+    explanation: str,
+    belongs: Callable[[ImageScore], bool],
+    ascending: bool = False,
+) -> Group:
+    members = [image for image in evaluation.images if belongs(image)]
+    members.sort(key=lambda image: (image.score if ascending else -image.score, image.path))
+    return Group(title, explanation, tuple(members[:SHOWN]), len(members))
+
+
+def _unique(paths: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(paths))

@@ -1,0 +1,86 @@
+"""Plots as inline SVG that take their colours and their typeface from the page around them, light or dark."""
+
+import io
+import re
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+from markupsafe import Markup, escape
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+Role = Literal[
+    "ink",
+    "muted",
+    "line",
+    "normal",
+    "anomalous",
+    "held-out-normal",
+    "real-normal",
+    "fake-normal",
+    "fake-anomalous",
+    "buffered",
+]
+
+# matplotlib only takes real colours, so each role gets a stand-in which becomes `var(--role)` in the SVG.
+_STAND_IN: dict[str, str] = {role: f"#f0a1{index:02x}" for index, role in enumerate(get_args(Role))}
+
+
+def color(role: Role) -> str:
+    """The stand-in to give to matplotlib for the page's colour of that name."""
+    return _STAND_IN[role]
+
+
+_STYLE: Any = {
+    "svg.fonttype": "none",
+    "font.size": 9.5,
+    "axes.labelsize": 9.5,
+    "axes.edgecolor": color("line"),
+    "axes.labelcolor": color("muted"),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": color("line"),
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.6,
+    "lines.solid_capstyle": "round",
+    "text.color": color("ink"),
+    "xtick.color": color("line"),
+    "ytick.color": color("line"),
+    "xtick.labelcolor": color("muted"),
+    "ytick.labelcolor": color("muted"),
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+}
+
+
+def draw(paint: Callable[[Axes], None], description: str, height: float = 2.7) -> Markup:
+    """What `paint` draws on a transparent plot 4.6 by `height` inches, as `<svg>` for use inside HTML.
+
+    `description` is read out in place of the picture; it also makes the references inside the SVG differ from
+    those of the other plots of a page. The same drawing gives the same text.
+    """
+    with rc_context(_STYLE | {"svg.hashsalt": description}):
+        figure = Figure(figsize=(4.6, height), layout="constrained")
+        paint(figure.subplots())
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    return _inline(buffer.getvalue(), description)
+
+
+def _inline(text: str, description: str) -> Markup:
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
+    view_box = re.search(r'viewBox="[\d. ]+"', text)
+    opening = f'<svg role="img" aria-label="{escape(description)}" {view_box.group() if view_box else ""}>'
+    text = re.sub(r"<svg[^>]*>", lambda _: opening, text, count=1)
+    text = re.sub(r'(?<=[";]) ?font-family: [^;"]*;? ?|(?<=; )font-family: [^;"]*;? ?', "", text)
+    referenced = set(re.findall(r"#([\w.-]+)", text))
+    text = re.sub(r' id="([\w.-]+)"', lambda found: found.group() if found[1] in referenced else "", text)
+    for role, stand_in in _STAND_IN.items():
+        text = text.replace(stand_in, f"var(--{role})")
+    return Markup(text)  # noqa: S704 - matplotlib escapes what it writes

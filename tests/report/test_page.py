@@ -1,0 +1,233 @@
+import re
+from collections.abc import Callable, Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from algan_ad.evaluation.results import Evaluation
+from algan_ad.report.gallery import SHOWN, Gallery, groups, pictured
+from algan_ad.report.page import write_report
+from algan_ad.runtime.images import Skipped
+from algan_ad.runtime.model_folder import ModelConfig
+
+PNG = b"\x89PNG picture"
+METRICS = [{"epoch": 1, "loss_d": 1.0, "loss_g": 2.0}, {"epoch": 2, "loss_d": 0.9, "loss_g": 2.1}]
+VOID = {"meta", "img", "br"}
+
+Make = Callable[..., Evaluation]
+Configure = Callable[..., ModelConfig]
+Write = Callable[..., tuple[str, "Outline"]]
+
+
+class Outline(HTMLParser):
+    """Fails on tags that are not closed in order; collects attributes and the text people see."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.text = ""
+        self.feed(page)
+        assert self.open == []
+        self.text = " ".join(self.text.split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text += f"{data} "
+
+
+@pytest.fixture(scope="module")
+def write(tmp_path_factory: pytest.TempPathFactory, evaluate: Make, configure: Configure) -> Write:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    default: list[tuple[str, Outline]] = []
+
+    def make(
+        evaluation: Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
+        metrics: list[dict[str, Any]] = METRICS,
+        gallery: Gallery | None = None,
+    ) -> tuple[str, Outline]:
+        if default and (evaluation, config, metrics, gallery) == (None, None, METRICS, None):
+            return default[0]
+        result = evaluate(**(evaluation or {}))
+        assert path == write_report(
+            path, result, configure(**(config or {})), metrics, gallery or full(result)
+        )
+        page = path.read_text(encoding="utf-8")
+        return page, Outline(page)
+
+    default.append(make())
+    return make
+
+
+def full(evaluation: Evaluation) -> Gallery:
+    pictures = dict.fromkeys(pictured(evaluation), PNG)
+    return Gallery(pictures, pictures, PNG, PNG)
+
+
+def test_nothing_is_fetched_and_nothing_runs(write: Write) -> None:
+    page, outline = write()
+    assert not re.search(r"<(script|link|iframe|object)|@import|url\((?!#)", page)
+    sources = [
+        value for _, name, value in outline.attributes if name in {"src", "href", "xlink:href", "srcset"}
+    ]
+    assert sources
+    assert all(value.startswith(("data:image/png;base64,", "#")) for value in sources)
+    assert "default-src 'none'" in page
+    assert set(re.findall(r'https?://[^"\s]+', page)) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
+
+
+def test_page_is_the_same_each_time(write: Write) -> None:
+    assert write()[0] == write({"seed": 3}, {})[0]
+
+
+def test_header_figures_and_rates(write: Write, evaluate: Make) -> None:
+    text, result = write()[1].text, evaluate()
+    for shown in (
+        "method algan-image",
+        "seed 3",
+        "tested on 20 normal, 10 anomalous",
+        "trained on 57 normal images",
+    ):
+        assert shown in text
+    low, high = result.intervals["image_auroc"]
+    assert f"AUROC {result.image_auroc:.3f} {low:.3f} – {high:.3f}" in text
+    assert "flagging everything gives 0.500" in text
+    assert "Wanted false-alarm rate 10.0% Guaranteed 10.0% Realised on 20 normal test images 10.0%" in text
+    assert "Detection rate on 10 anomalous ones 70.0%" in text
+    assert "on average at most 10.000% of good ones like them are flagged" in text  # Calibration.explain()
+
+
+def test_defects_and_trade_off_with_the_models_own_threshold(
+    write: Write,
+) -> None:
+    page, outline = write()
+    assert re.search(r"crack 5 0\.\d{3} 60\.0% stain 5 0\.\d{3} 80\.0%", outline.text)
+    own = re.findall(r'<tr class="own">(.*?)</tr>', page, flags=re.DOTALL)
+    assert [re.findall(r">([^<]+)</td>", row) for row in own] == [["17.00", "10.0%", "70.0%"]]
+    thresholds = [float(t) for t in re.findall(r'<tr[^>]*>\s*<td class="number">([\d.]+)</td>', page)]
+    assert thresholds == sorted(set(thresholds), reverse=True)
+    assert len(thresholds) > 2
+
+
+def test_protocol_thesis_carries_its_note_and_every_section_its_protocol(
+    write: Write,
+) -> None:
+    thesis = write({"protocol": "thesis"}, {"protocol": "thesis"})
+    normal_only = write()
+    assert "Labelled test-half data selected the checkpoint" in thesis[1].text
+    assert "Labelled test-half data selected the checkpoint" not in normal_only[1].text
+    for (page, outline), protocol in ((thesis, "thesis"), (normal_only, "normal-only")):
+        sections = page.count("<section>")
+        assert sections == 6
+        assert page.count(f'<span class="protocol">protocol {protocol}</span>') == sections
+        assert f"protocol {protocol}</title>" in page
+        assert f"Protocol {protocol}." in outline.text
+
+
+def test_names_are_shown_not_interpreted(write: Write) -> None:
+    evil = "<script>alert('x')</script>"
+    page, outline = write(
+        {
+            "dataset": evil,
+            "method": evil,
+            "defects": [evil] * 30,
+            "paths": [f'"><img src=x onerror=y>{i}' for i in range(30)],
+            "skipped": [Skipped(Path(f"{evil}.png"), evil)],
+        },
+        {"selection": evil, "versions": {evil: evil}, "training": {evil: evil, "n_train": 5}},
+    )
+    assert "<script" not in page
+    assert "<img src=x" not in page
+    assert outline.text.count(evil) >= 8
+
+
+def test_maps_are_labelled_as_what_they_are(write: Write, evaluate: Make) -> None:
+    label = "an attribution of the image-level score, not a segmentation"
+    assert label in write()[1].text
+    without = Gallery(full(evaluate()).thumbnails)
+    assert label not in write(gallery=without)[1].text
+
+
+def test_false_alarms_and_misses_come_first(write: Write, evaluate: Make) -> None:
+    shown = {group.title: [image.score for image in group.images] for group in groups(evaluate())}
+    assert list(shown) == ["False alarms", "Misses", "Most odd", "Least odd"]
+    assert shown["False alarms"] == [19, 18]
+    assert shown["Misses"] == [15, 16, 17]
+    assert shown["Most odd"][:3] == [24, 23, 22]
+    assert shown["Least odd"] == list(range(SHOWN))
+    text = write()[1].text
+    assert [text.index(title) for title in shown] == sorted(text.index(title) for title in shown)
+    assert "12 of 30" in text
+
+
+def test_pictured_names_each_shown_image_once(evaluate: Make) -> None:
+    wanted = pictured(evaluate())
+    assert len(wanted) == len(set(wanted))
+    assert set(wanted) == {image.path for group in groups(evaluate()) for image in group.images}
+
+
+def test_without_decisions_there_are_no_false_alarms(evaluate: Make) -> None:
+    assert [group.title for group in groups(evaluate(calibration=None))] == ["Most odd", "Least odd"]
+
+
+def test_missing_pictures_leave_their_image_listed(write: Write, evaluate: Make) -> None:
+    some = dict.fromkeys(pictured(evaluate())[:1], PNG)
+    _, outline = write(gallery=Gallery(some))
+    assert "no picture" in outline.text
+    _, bare = write(gallery=Gallery())
+    assert "no picture" not in bare.text  # none at all: the scores stand alone
+    assert "Most odd" in bare.text
+    assert "Generated images" not in bare.text
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "config", "absent"),
+    [
+        ({"calibration": None}, {"calibration": None}, ["Wanted false-alarm rate", "False alarms"]),
+        ({"labels": [0] * 30}, {}, ["ROC curve", "AUROC", "Trade-off", "By kind of defect"]),
+        ({"labels": [1] * 30}, {}, ["ROC curve", "Trade-off"]),
+        ({"labels": [], "scores": [], "defects": [], "paths": []}, {}, ["ROC curve", "Most odd"]),
+        (
+            {},
+            {"input": "vector", "preprocessing": None, "training": {}, "plan": {}},
+            ["Images", "trained on"],
+        ),
+    ],
+)
+def test_what_is_not_there_makes_no_empty_place(
+    write: Write,
+    evaluation: dict[str, Any],
+    config: dict[str, Any],
+    absent: list[str],
+) -> None:
+    _, outline = write(evaluation, config, metrics=[], gallery=Gallery())
+    for text in [*absent, "Losses", "None", "Generated images"]:
+        assert text not in outline.text
+
+
+def test_an_unwritable_name_does_not_stop_the_report(write: Write) -> None:
+    page, _ = write({"paths": [f"caf\udce9{i}.png" for i in range(30)]})
+    assert "caf" in page
+
+
+def test_negative_and_large_scores_read_well(write: Write) -> None:
+    text = write({"scores": [-1234.5 + 100 * i for i in range(30)], "calibration": None})[1].text
+    assert "−1234 " in text or "−1235 " in text
+    assert "-1234" not in text
