@@ -145,11 +145,12 @@ class ALGAN:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name in ("G", "D", "adam_g", "adam_d"):
             getattr(self, name).load_state_dict(state[name])
+        device = self.latents.device
         if "latents" in state:
-            self.z_d, self.z_g = (state["latents"][name].to(self.latents.device) for name in ("z_d", "z_g"))
+            self.z_d, self.z_g = (state["latents"][name].to(device) for name in ("z_d", "z_g"))
         if "buffer" in state:
-            samples = state["buffer"]["samples"].to(self.latents.device)
+            samples = state["buffer"]["samples"].to(device)
             self.buffer = Buffer(len(samples), samples)
-            self.buffer.samples = samples
-            self.buffer.anomalous = state["buffer"]["anomalous"].to(self.latents.device)
+            self.buffer.samples.copy_(samples)
+            self.buffer.anomalous.copy_(state["buffer"]["anomalous"])
             self.buffer.size = int(state["buffer"]["size"])

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+CPU = torch.device("cpu")
 Family = Literal["normal", "truncated-normal", "uniform"]
 
 #: Truncation of Table 5.14: anomalous values between -th and +th are left out.
@@ -27,7 +28,7 @@ class Latents:
     dim: int = 100
     sigma: float = 4.0
     family: Family = "normal"
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
 
     def normal(self, n: int) -> Tensor:
         """z_n, float32 (n, dim)."""

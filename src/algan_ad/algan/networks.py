@@ -1,5 +1,7 @@
 """Generator and discriminator of section 5.1.1, for images and for feature vectors. Discriminators give logits."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
@@ -22,7 +24,7 @@ class ImageGenerator(nn.Module):
         super().__init__()
         widths = layer_widths(size, width, max_width)[::-1]
         layers: list[nn.Module] = [nn.ConvTranspose2d(z_dim, widths[0], 4, 1, 0, bias=False)]
-        for c_in, c_out in zip(widths, widths[1:], strict=False):
+        for c_in, c_out in pairwise(widths):
             layers += [nn.BatchNorm2d(c_in), nn.ReLU(inplace=True)]
             layers += [nn.ConvTranspose2d(c_in, c_out, 4, 2, 1, bias=False)]
         layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU(inplace=True)]
@@ -45,7 +47,7 @@ class ImageDiscriminator(nn.Module):
         super().__init__()
         widths = [5, *layer_widths(size, width, max_width)]
         layers: list[nn.Module] = []
-        for c_in, c_out in zip(widths, widths[1:], strict=False):
+        for c_in, c_out in pairwise(widths):
             layers += [nn.Conv2d(c_in, c_out, 4, 2, 1), nn.LeakyReLU(SLOPE, inplace=True)]
         layers += [nn.Conv2d(widths[-1], 1, 4, 1, 0)]
         self.layers = nn.Sequential(*layers)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
@@ -15,6 +16,8 @@ from algan_ad.detectors.base import Detector, RunOptions, TrainingData
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.training.loop import Trained
 from algan_ad.training.seeding import seed_torch
+
+N_EXAMPLES = 16  # generated images kept for people to look at
 
 
 class AlganImageConfig(AlganConfig):
@@ -45,6 +48,12 @@ class ImageScorer(nn.Module):
 def to_range(images: Tensor) -> Tensor:
     """uint8 (N, H, W, 3) -> float32 (N, 3, H, W) in [-1, 1], the range of the generator's tanh."""
     return images.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def to_pixels(x: Tensor) -> NDArray[np.uint8]:
+    """float (N, 3, H, W) in [-1, 1] -> uint8 (N, H, W, 3)."""
+    scaled = ((x.permute(0, 2, 3, 1) + 1) * 127.5).round().clamp(0, 255)
+    return scaled.to(torch.uint8).cpu().numpy()  # type: ignore[no-any-return]
 
 
 class AlganImage(Detector):
@@ -82,4 +91,7 @@ class AlganImage(Detector):
             )
             held_out = held_out.to(self.device)
         adversary = AlganAdversary(algan, held_out, run.quality)
-        return self.run_loop(adversary, fetch, data, run)
+        trained = self.run_loop(adversary, fetch, data, run)
+        seed_torch(run.seed, "examples")
+        self.examples = {kind: to_pixels(x) for kind, x in algan.pseudo_samples(N_EXAMPLES).items()}
+        return trained

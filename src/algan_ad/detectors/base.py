@@ -88,6 +88,7 @@ class Detector(ABC):
         self.config = config
         self.device = pick_device(device)
         self.module: nn.Module | None = None
+        self.examples: dict[str, NDArray[np.uint8]] = {}  # generated images (n, S, S, 3) by kind, for people
 
     @abstractmethod
     def preprocessing(self, recipe: Recipe) -> Preprocessing | None:

@@ -53,6 +53,17 @@ class RunFolder:
     def checkpoint(self) -> Path:
         return self.path / "checkpoint.safetensors"
 
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    def remove(self) -> None:
+        """Called once the model is saved. Only what a run writes is removed."""
+        for path in (self.checkpoint, self.metrics, self.path / "plan.json"):
+            path.unlink(missing_ok=True)
+        if not any(self.path.iterdir()):  # TensorBoard's files stay
+            self.path.rmdir()
+
 
 @dataclass(frozen=True)
 class Trained:

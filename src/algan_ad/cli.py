@@ -1,0 +1,343 @@
+"""The command line: parses, calls a workflow, prints. Heavy imports live inside each verb."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from pydantic import ValidationError
+from rich.console import Console
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
+
+from algan_ad import __version__
+from algan_ad.runtime.errors import AlganError, InputError, MissingExtra
+from algan_ad.runtime.schema import describe
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Json = Annotated[bool, arg(help="print one JSON object on standard output")]
+Strict = Annotated[bool, arg(help="an unreadable file ends the run instead of being skipped and listed")]
+Threads = Annotated[int | None, arg(help="threads of one operation (default: the physical cores)")]
+
+OVERVIEW = f"""\
+algan {__version__}: anomaly detection that learns from normal examples only
+
+  algan demo                          the main job on made-up parts, in minutes: train, threshold, report
+  algan data check PATH               what would be used as train / test / masks, before anything runs
+  algan data get NAME                 download a known data set, or say how to get it
+  algan train PATH --out MODEL        learn from a folder of good images, or a table of good vectors
+  algan evaluate MODEL PATH           measure on labelled images and write report.html
+  algan predict MODEL IMAGE...        score and decide new images
+  algan info MODEL                    what a model is, how it was made, what its threshold promises
+
+Each verb explains itself with --help and prints one JSON object with --json.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point of `algan`. Exit status: 0 done, 2 wrong usage or input, 1 anything else."""
+    sys.exit(run(list(sys.argv[1:] if argv is None else argv)))
+
+
+def run(argv: list[str]) -> int:
+    """One call of the command; returns the exit status."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(OVERVIEW)
+        return 0
+    if argv[0] == "--version":
+        print(__version__)
+        return 0
+    try:
+        verb, rest = _find_verb(argv)
+        return verb(rest)
+    except ValidationError as error:
+        return _fail(describe(error), 2)
+    except (InputError, MissingExtra) as error:
+        return _fail(str(error), 2)
+    except AlganError as error:
+        return _fail(str(error), 1)
+    except ModuleNotFoundError as error:
+        return _fail(f"{error.name} is not installed; this verb needs pip install 'algan-ad[train]'", 2)
+    except KeyboardInterrupt:
+        return _fail("stopped; a training run continues from its last checkpoint with --resume", 1)
+
+
+def _fail(message: str, status: int) -> int:
+    Console(stderr=True).print(f"algan: {message}", markup=False, highlight=False, soft_wrap=True)
+    return status
+
+
+def _find_verb(argv: list[str]) -> tuple[Callable[[list[str]], int], list[str]]:
+    for words in (2, 1):
+        name = " ".join(argv[:words])
+        if name in VERBS:
+            return VERBS[name], argv[words:]
+    raise InputError(f"{argv[0]!r} is not a verb; expected one of {', '.join(VERBS)} (see algan --help)")
+
+
+def _parse(kind: type[Any], verb: str, argv: list[str]) -> Any:
+    return tyro.cli(
+        kind,
+        prog=f"algan {verb}",
+        args=argv,
+        description=kind.__doc__,
+        config=(OmitArgPrefixes, FlagCreatePairsOff),
+    )
+
+
+def _emit(result: dict[str, Any], as_json: bool, show: Callable[[Console], None]) -> int:
+    """A result for machines or for people, on standard output."""
+    if as_json:
+        print(json.dumps(result, allow_nan=False))
+    else:
+        show(Console())
+    return 0
+
+
+# --- train -----------------------------------------------------------------------------------------------------
+
+
+def _train(argv: list[str]) -> int:
+    from algan_ad.detectors import METHODS
+    from algan_ad.workflows.samples import DataSettings
+    from algan_ad.workflows.train import train
+
+    method = _peek(argv, "--method", "algan-image")
+    if method not in METHODS:
+        raise InputError(f"--method {method}: not known; expected one of {', '.join(METHODS)}")
+
+    @dataclass
+    class Train:
+        """Learn what normal looks like, hold out some normals to set the threshold, write a model folder.
+
+        PATH is a folder of images (MVTec layout, good images alone, good/ beside folders of bad ones, MTD,
+        COIL-100) or a table of vectors (.npy, .npz, .csv, .parquet). Nothing is ever trained on an anomaly.
+        """
+
+        path: Positional[Path]
+        method: Annotated[str, arg(help=f"one of {', '.join(METHODS)}; its own options are listed below")] = (
+            method
+        )
+        out: Annotated[Path | None, arg(help="the model folder (default: models/NAME-METHOD)")] = None
+        false_alarm_rate: Annotated[float, arg(help="wanted share of good parts flagged")] = 0.01
+        seed: Annotated[int, arg(help="the same seed gives the same model, bit for bit on one machine")] = 0
+        device: Device = "auto"
+        threads: Threads = None
+        resume: Annotated[bool, arg(help="continue the unfinished run of --out")] = False
+        overwrite: Annotated[bool, arg(help="replace the model in --out once the new one is whole")] = False
+        strict: Strict = False
+        checkpoint_seconds: Annotated[float, arg(help="at most this much training is lost by a kill")] = 60.0
+        track: Annotated[tuple[Literal["tensorboard", "mlflow"], ...], arg(help="also log there")] = ()
+        quality_backbone: Annotated[
+            str | None, arg(help="judges generated images: Fréchet distance, inception score")
+        ] = None
+        quality_weights: Annotated[Path | None, arg(help="its weights file (default: from the hub)")] = None
+        json: Json = False
+        data: DataSettings = field(default_factory=DataSettings)
+        config: METHODS[method].Config = field(default_factory=METHODS[method].Config)  # type: ignore[valid-type]
+
+    o = _parse(Train, "train", argv)
+    out = o.out or Path("models") / f"{o.path.resolve().stem}-{method}"
+    passed = {
+        f.name: getattr(o, f.name)
+        for f in dataclasses.fields(o)
+        if f.name not in ("path", "method", "out", "json", "data")
+    }
+    model = train(o.path, method, out, settings=o.data, **passed)
+    c = model.config
+    result = {
+        "model": str(out), "method": c.method, "protocol": c.protocol, "seed": c.seed, "selection": c.selection,
+        "threshold": c.calibration.threshold if c.calibration else None, **c.training,
+    }  # fmt: skip
+    return _emit(
+        result, o.json, lambda console: console.print(f"model: {out}\nnext:  algan evaluate {out} {o.path}")
+    )
+
+
+def _peek(argv: Sequence[str], option: str, default: str) -> str:
+    """The value of an option that decides which further options there are."""
+    for i, word in enumerate(argv):
+        if word == option and i + 1 < len(argv):
+            return argv[i + 1]
+        if word.startswith(option + "="):
+            return word.split("=", 1)[1]
+    return default
+
+
+# --- evaluate --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Evaluate:
+    """Measure a model on labelled images it has not seen; write evaluation.json and report.html.
+
+    For the data set it was trained on, the test part of its own split is used; images whose content the model
+    has seen are left out and counted.
+    """
+
+    model: Positional[Path]
+    path: Positional[Path]
+    report: Annotated[Path | None, arg(help="folder for the report (default: MODEL/evaluation)")] = None
+    device: Device = "auto"
+    threads: Threads = None
+    strict: Strict = False
+    json: Json = False
+
+
+def _evaluate(argv: list[str]) -> int:
+    o = _parse(Evaluate, "evaluate", argv)
+    from algan_ad.training.device import set_threads
+    from algan_ad.workflows.evaluate import evaluate, report
+    from algan_ad.workflows.model import load_model
+    from algan_ad.workflows.tables import show_evaluation
+
+    set_threads(o.threads)
+    model = load_model(o.model, o.device)
+    evaluation = evaluate(model, o.path, o.strict)
+    page = report(model, evaluation, o.report or o.model / "evaluation", o.model)
+    result = {**evaluation.summary(), "model": str(o.model), "report": str(page)}
+    return _emit(result, o.json, lambda console: show_evaluation(console, evaluation, page))
+
+
+# --- predict ---------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Predict:
+    """Score and decide images: files, or folders and all below them. The most anomalous come first on screen."""
+
+    model: Positional[Path]
+    paths: Positional[tuple[Path, ...]]
+    out: Annotated[Path | None, arg(help="write all predictions as CSV")] = None
+    maps: Annotated[
+        Path | None, arg(help="write an attribution of each score, laid over its image, into this folder")
+    ] = None
+    false_alarm_rate: Annotated[
+        float | None, arg(help="decide by another rate than the model was trained with")
+    ] = None
+    device: Device = "auto"
+    threads: Threads = None
+    strict: Strict = False
+    json: Json = False
+
+
+def _predict(argv: list[str]) -> int:
+    o = _parse(Predict, "predict", argv)
+    from algan_ad.runtime.prediction import write_csv
+    from algan_ad.training.device import set_threads
+    from algan_ad.workflows.model import load_model
+    from algan_ad.workflows.predict import predict_files
+    from algan_ad.workflows.tables import show_predictions
+
+    if not o.paths:
+        raise InputError("predict: expected at least one image or folder after the model")
+    set_threads(o.threads)
+    model = load_model(o.model, o.device)
+    if o.false_alarm_rate is not None:
+        model = model.with_false_alarm_rate(o.false_alarm_rate)
+    predictions, skipped = predict_files(model, o.paths, o.maps, o.strict)
+    if o.out is not None:
+        write_csv(predictions, o.out)
+    result = {
+        "model": str(o.model),
+        "n": len(predictions),
+        "n_anomalous": sum(bool(each.anomalous) for each in predictions),
+        "predictions": [each.to_dict() for each in predictions],
+        "skipped": [{"path": str(each.path), "reason": each.reason} for each in skipped],
+    }
+    return _emit(result, o.json, lambda console: show_predictions(console, predictions, skipped, o.out))
+
+
+# --- info, demo, data ------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Info:
+    """What a model is: method, plan with fixed / derived / user marks, data, threshold and its promise."""
+
+    model: Positional[Path]
+    json: Json = False
+
+
+def _info(argv: list[str]) -> int:
+    o = _parse(Info, "info", argv)
+    from algan_ad.runtime.model_folder import read_model
+    from algan_ad.runtime.tables import show_model
+
+    config, _ = read_model(o.model)
+    return _emit(config.model_dump(mode="json"), o.json, lambda console: show_model(console, o.model, config))
+
+
+@dataclass
+class Demo:
+    """The main job on parts made up from a seed: train, set the threshold, evaluate, write a report."""
+
+    out: Annotated[Path, arg(help="folder for the data, the model and the report")] = Path("demo")
+    seed: int = 0
+    device: Device = "auto"
+    threads: Threads = None
+    json: Json = False
+
+
+def _demo(argv: list[str]) -> int:
+    o = _parse(Demo, "demo", argv)
+    from algan_ad.workflows.demo import demo
+    from algan_ad.workflows.tables import show_evaluation
+
+    done = demo(o.out, o.seed, o.device, o.threads)
+    result = {
+        **done.evaluation.summary(),
+        "model": str(done.model),
+        "report": str(done.report),
+        "data": str(done.data),
+    }
+    return _emit(result, o.json, lambda console: show_evaluation(console, done.evaluation, done.report))
+
+
+@dataclass
+class DataCheck:
+    """What would be used as train / calibration / test / masks, and what is wrong with it. Nothing is changed."""
+
+    path: Positional[Path]
+    protocol: Literal["normal-only", "thesis"] = "normal-only"
+    calibration_fraction: float = 0.2
+    false_alarm_rate: float = 0.01
+    seed: int = 0
+    json: Json = False
+
+
+@dataclass
+class DataGet:
+    """Download a data set of the catalogue, or say what to fetch and where to put it."""
+
+    name: Positional[Literal["mvtec-ad", "mtd", "coil-100", "demo"]]
+    into: Annotated[Path, arg(help="folder for data sets")] = Path("data")
+    json: Json = False
+
+
+def _data_check(argv: list[str]) -> int:
+    o = _parse(DataCheck, "data check", argv)
+    raise InputError(str(o))
+
+
+def _data_get(argv: list[str]) -> int:
+    o = _parse(DataGet, "data get", argv)
+    raise InputError(str(o))
+
+
+VERBS: dict[str, Callable[[list[str]], int]] = {
+    "demo": _demo,
+    "data check": _data_check,
+    "data get": _data_get,
+    "train": _train,
+    "evaluate": _evaluate,
+    "predict": _predict,
+    "info": _info,
+}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""A model against labelled samples it has not seen, and the page that shows how it fared."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from algan_ad.data.layouts import Dataset, Item, open_dataset
+from algan_ad.data.splits import split
+from algan_ad.data.vectors import read_labels, read_vectors
+from algan_ad.evaluation.results import Evaluation, evaluate_scores, write_evaluation
+from algan_ad.report.gallery import Gallery, pictured
+from algan_ad.report.page import write_report
+from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.images import Preprocessing, Skipped, load
+from algan_ad.runtime.progress import log
+from algan_ad.training.trackers import read_rows
+from algan_ad.workflows.model import Model
+from algan_ad.workflows.pictures import overlay, thumbnail
+from algan_ad.workflows.samples import hash_files, hash_rows, report_skipped
+
+
+def evaluate(model: Model, source: str | Path, strict: bool = False) -> Evaluation:
+    """Score the labelled samples of `source` that had no part in training, and measure.
+
+    For the data set a model was trained on these are the test part of its own split; of any other folder, all
+    labelled images. Samples whose content the model has seen are left out and counted, under whatever name.
+
+    Raises:
+        InputError: nothing labelled and unseen is left, or with `strict` a file cannot be read.
+    """
+    if model.config.input == "vector":
+        return _evaluate_vectors(model, Path(source))
+    items = _unseen(model, _candidates(model, open_dataset(source)))
+    loaded = model.read([item.path for item in items], strict)
+    report_skipped(loaded.skipped, strict)
+    kept = [items[i] for i in loaded.kept]
+    return _measure(
+        model,
+        loaded.images,
+        [item.label for item in kept],
+        [item.defect for item in kept],
+        [str(item.path) for item in kept],
+        loaded.skipped,
+    )
+
+
+def _measure(
+    model: Model, samples: object, labels: Sequence[int], defects: Sequence[str], paths: Sequence[str],
+    skipped: Sequence[Skipped] = (),
+) -> Evaluation:  # fmt: skip
+    config = model.config
+    return evaluate_scores(
+        labels, model.detector.score(samples), defects, paths, calibration=config.calibration,  # type: ignore[arg-type]
+        method=config.method, dataset=str(config.training["dataset"]), protocol=config.protocol, seed=config.seed,
+        skipped=skipped,
+    )  # fmt: skip
+
+
+def _candidates(model: Model, dataset: Dataset) -> tuple[Item, ...]:
+    """What of a data set a model may be tested on, if it has not seen it."""
+    fraction = float(model.config.plan["calibration_fraction"].value)  # type: ignore[arg-type]
+    own = dataset.layout == "coil-100" or _seen_before(model, dataset.train)
+    if own:
+        return split(dataset, model.config.protocol, model.config.seed, fraction).test
+    return dataset.test if dataset.layout == "mvtec" else (*dataset.train, *dataset.test)
+
+
+def _seen_before(model: Model, items: Sequence[Item]) -> bool:
+    seen = _seen(model)
+    return any(digest in seen for digest in hash_files([item.path for item in items]))
+
+
+def _unseen(model: Model, items: Sequence[Item]) -> list[Item]:
+    seen = _seen(model)
+    digests = hash_files([item.path for item in items])
+    kept = [item for item, digest in zip(items, digests, strict=True) if digest not in seen]
+    if len(kept) < len(items):
+        log(
+            f"warning: {len(items) - len(kept)} of {len(items)} test images were left out: the model was made with them"
+        )
+    if not kept:
+        raise InputError(
+            "no labelled image is left to test on; expected test/<defect> folders, or bad images beside 'good'"
+        )
+    return kept
+
+
+def _seen(model: Model) -> set[str]:
+    files = model.config.fingerprint["files"]
+    assert isinstance(files, dict)
+    return {str(digest) for digest in files.values()}
+
+
+def _evaluate_vectors(model: Model, source: Path) -> Evaluation:
+    labels = read_labels(source)
+    if labels is None:
+        raise InputError(
+            f"{source}: no labels; expected an .npz file with X (n, d) and y (n,), 1 = anomalous"
+        )
+    vectors = read_vectors(source).astype(np.float32)
+    seen = _seen(model)
+    rows = [i for i, digest in enumerate(hash_rows(vectors).values()) if digest not in seen]
+    if not rows:
+        raise InputError(f"{source}: the model was made with every row; nothing is left to test on")
+    samples = model.samples(vectors[rows])
+    names = ["good" if labels[i] == 0 else "anomalous" for i in rows]
+    return _measure(model, samples, labels[rows].tolist(), names, [f"row {i}" for i in rows])
+
+
+def report(model: Model, evaluation: Evaluation, folder: Path, model_folder: Path | None = None) -> Path:
+    """Write `evaluation.json` and `report.html` into `folder`; returns the page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_evaluation(folder / "evaluation.json", evaluation)
+    rows = read_rows(model_folder / "metrics.jsonl") if model_folder else []
+    return write_report(
+        folder / "report.html", evaluation, model.config, rows, _gallery(model, evaluation, model_folder)
+    )
+
+
+def _gallery(model: Model, evaluation: Evaluation, model_folder: Path | None) -> Gallery:
+    if model.config.preprocessing is None:
+        return Gallery()
+    shown = pictured(evaluation)
+    natural = Preprocessing(size=model.config.preprocessing.size)
+    images = [load(Path(path), natural) for path in shown]
+    found = model.predict([Path(path) for path in shown], maps=True)
+    heats = [each.anomaly_map for each in found if each.anomaly_map is not None]
+    highest = max(float(heat.max()) for heat in heats)
+
+    def picture(kind: str) -> bytes | None:
+        path = model_folder / f"{kind}.png" if model_folder else None
+        return path.read_bytes() if path and path.exists() else None
+
+    return Gallery(
+        {path: thumbnail(image) for path, image in zip(shown, images, strict=True)},
+        {path: overlay(image, heat, highest) for path, image, heat in zip(shown, images, heats, strict=True)},
+        picture("fake-normal"),
+        picture("fake-anomalous"),
+    )

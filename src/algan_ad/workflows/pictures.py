@@ -1,0 +1,48 @@
+"""Small pictures for people: sheets of images, thumbnails, maps laid over images. All PNG files in memory."""
+
+from io import BytesIO
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+COLUMNS = 8
+THUMBNAIL = 192  # pixels, the longer side
+
+
+def sheet(images: NDArray[np.uint8]) -> bytes:
+    """Images (N, S, S, 3) side by side, eight in a row, two pixels apart on white."""
+    n, side = len(images), images.shape[1] + 2
+    rows = -(-n // COLUMNS)
+    canvas = np.full((rows * side, min(n, COLUMNS) * side, 3), 255, np.uint8)
+    for i, image in enumerate(images):
+        top, left = i // COLUMNS * side, i % COLUMNS * side
+        canvas[top : top + side - 2, left : left + side - 2] = image
+    return png(canvas)
+
+
+def thumbnail(image: NDArray[np.uint8]) -> bytes:
+    """An image (H, W, 3) with its proportions, at most THUMBNAIL pixels on a side."""
+    picture = Image.fromarray(image)
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    return png(np.array(picture))
+
+
+def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32], highest: float) -> bytes:
+    """A map (h, w) >= 0 over its image (S, S, 3); `highest` is the value drawn strongest, shared by a set of maps."""
+    strength = np.clip(heat / max(highest, 1e-12), 0, 1)[..., None]
+    colour = mpl.colormaps["inferno"](strength[..., 0])[..., :3] * 255
+    side = image.shape[1], image.shape[0]
+    colour, alpha = (
+        np.asarray(Image.fromarray(a.astype(np.uint8)).resize(side, Image.Resampling.BILINEAR), np.float32)
+        for a in (colour, strength[..., 0] * 190)
+    )
+    alpha = alpha[..., None] / 255
+    return png((image * (1 - alpha) + colour * alpha).astype(np.uint8))
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, "png", optimize=True)
+    return buffer.getvalue()

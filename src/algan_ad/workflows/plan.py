@@ -1,0 +1,40 @@
+"""The complete plan of a run: every setting with where its value came from."""
+
+from typing import Any
+
+from algan_ad.detectors.base import Detector
+from algan_ad.runtime.model_folder import PlanEntry
+from algan_ad.runtime.schema import Schema
+
+
+def entries(settings: Schema, derived: dict[str, Any] | None = None) -> dict[str, PlanEntry]:
+    """Mark each field of `settings`: *derived* when named in `derived` (whose value counts), *user* when it
+    differs from the default, else *fixed* (the default of the method, which is the thesis's).
+    """
+    derived = derived or {}
+    values = settings.model_dump(mode="json")
+    defaults = {name: field.default for name, field in type(settings).model_fields.items()}
+    plan = {}
+    for name, value in values.items():
+        if name in derived:
+            plan[name] = PlanEntry(value=derived[name], origin="derived")
+        else:
+            changed = getattr(settings, name) != defaults[name]
+            plan[name] = PlanEntry(value=value, origin="user" if changed else "fixed")
+    return plan
+
+
+def method_plan(detector: Detector, protocol: str) -> dict[str, PlanEntry]:
+    """The plan of a detector's own settings, with what `auto` and None became."""
+    config = detector.config
+    derived: dict[str, Any] = {}
+    if config.selection is None:
+        derived["selection"] = "validation" if protocol == "thesis" else "average"
+    if config.precision == "auto":
+        derived["precision"] = str(detector.dtype()).removeprefix("torch.")
+    return entries(config, derived)
+
+
+def values(plan: dict[str, PlanEntry], settings: type[Schema]) -> dict[str, Any]:
+    """The values in a plan that belong to `settings`, as its constructor takes them."""
+    return {name: plan[name].value for name in settings.model_fields if name in plan}

@@ -1,0 +1,79 @@
+"""Scores and decisions for images a user names: files, folders, or a table of vectors."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from algan_ad.data.scan import folders, images
+from algan_ad.data.vectors import read_vectors
+from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.files import replacing
+from algan_ad.runtime.images import Preprocessing, Skipped, load
+from algan_ad.runtime.prediction import Prediction
+from algan_ad.workflows.model import Model
+from algan_ad.workflows.pictures import overlay
+from algan_ad.workflows.samples import report_skipped
+
+CHUNK = 256  # images decoded at a time: memory stays bounded however large the folder
+
+
+def predict_files(
+    model: Model, sources: Sequence[Path], maps: Path | None = None, strict: bool = False
+) -> tuple[list[Prediction], list[Skipped]]:
+    """Predictions for every image among `sources` and below them, in order, and the files that cannot be read.
+
+    With `maps`, an attribution of each image's score is laid over it and written there as PNG.
+    Raises InputError when there is nothing to score, or with `strict` when one file cannot be read.
+    """
+    if model.config.input == "vector":
+        if maps is not None:
+            raise InputError("--maps: this model scores vectors, there is nothing to draw on")
+        return [each for source in sources for each in _predict_table(model, source)], []
+    paths = [path for source in sources for path in ([source] if source.is_file() else _images_below(source))]
+    if not paths:
+        raise InputError(
+            f"{', '.join(map(str, sources))}: no images found; expected image files or folders of them"
+        )
+    names = _names(paths)
+    predictions: list[Prediction] = []
+    skipped: list[Skipped] = []
+    for start in range(0, len(paths), CHUNK):
+        loaded = model.read(paths[start : start + CHUNK], strict)
+        kept = [start + i for i in loaded.kept]
+        found = model.predictions(loaded.images, [str(paths[i]) for i in kept], maps is not None)
+        if maps is not None:
+            for i, prediction in zip(kept, found, strict=True):
+                _draw(prediction, paths[i], maps / f"{names[i]}.png")
+        predictions += found
+        skipped += loaded.skipped
+    report_skipped(skipped, strict)
+    if not predictions:
+        raise InputError(f"none of {len(paths)} images can be read; the first: {skipped[0].reason}")
+    return predictions, skipped
+
+
+def _predict_table(model: Model, source: Path) -> list[Prediction]:
+    vectors = read_vectors(source)
+    return model.predictions(model.samples(vectors), [f"{source}:{i}" for i in range(len(vectors))])
+
+
+def _images_below(folder: Path) -> list[Path]:
+    """Every image in a folder and its sub-folders, sorted by name, a folder's own images first."""
+    return [*images(folder), *(path for inner in folders(folder) for path in _images_below(inner))]
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """File names for maps: the image's own stem, numbered where two images share it."""
+    seen: dict[str, int] = {}
+    names = []
+    for path in paths:
+        n = seen[path.stem] = seen.get(path.stem, 0) + 1
+        names.append(path.stem if n == 1 else f"{path.stem}-{n}")
+    return names
+
+
+def _draw(prediction: Prediction, image: Path, target: Path) -> None:
+    heat = prediction.anomaly_map
+    assert heat is not None
+    pixels = load(image, Preprocessing(size=heat.shape[0]))
+    with replacing(target) as temporary:
+        temporary.write_bytes(overlay(pixels, heat, float(heat.max())))

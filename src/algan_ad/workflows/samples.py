@@ -1,0 +1,177 @@
+"""What a path or an array becomes before training: divided, decoded once, fingerprinted."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from algan_ad.data.cache import DecodedImages
+from algan_ad.data.fingerprint import fingerprint
+from algan_ad.data.layouts import Dataset, Item, open_dataset
+from algan_ad.data.overlap import overlaps
+from algan_ad.data.recipe import Recipe
+from algan_ad.data.splits import Split, split
+from algan_ad.data.vectors import read_labels, read_vectors
+from algan_ad.detectors.base import Detector, Rows, TrainingData
+from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.files import sha256
+from algan_ad.runtime.images import Skipped, as_batch
+from algan_ad.runtime.progress import log, track
+from algan_ad.runtime.schema import Schema
+
+MIN_SAMPLES = 3  # two to train on, one to calibrate
+
+
+class DataSettings(Schema):
+    """How the data is divided and prepared. What is None follows from the data set (5.2.5)."""
+
+    protocol: Literal["normal-only", "thesis"] = Field(
+        "normal-only",
+        description="normal-only: no anomaly is seen; thesis: labels of half the test set select",
+    )
+    calibration_fraction: float = Field(
+        0.2, gt=0, lt=1, description="share of the good samples held out to set the threshold"
+    )
+    horizontal_flip: bool | None = Field(None, description="mirror half of the training images")
+    vertical_flip: bool | None = Field(None, description="turn half of the training images upside down")
+    rotation_degrees: float | None = Field(None, ge=0, le=180, description="rotate by up to this, either way")
+    grayscale: bool | None = Field(None, description="drop the colour")
+
+    def recipe(self, default: Recipe) -> Recipe:
+        """The data set's recipe with the user's wishes put in."""
+        names = ("horizontal_flip", "vertical_flip", "rotation_degrees", "grayscale")
+        wishes = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return Recipe(**default.model_dump() | wishes)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Samples ready to fit on, and what a model folder records of them."""
+
+    name: str
+    data: TrainingData
+    calibration: Rows
+    fingerprint: dict[str, Any]
+    skipped: tuple[Skipped, ...] = ()
+    notes: dict[str, list[str]] = field(default_factory=dict)
+
+
+def prepare(
+    source: str | Path | NDArray[Any], detector: Detector, settings: DataSettings, seed: int, strict: bool
+) -> Prepared:
+    """Read and divide `source`. Raises InputError for anything unusable; with strict, for one unreadable file too."""
+    if detector.input == "vector":
+        return _prepare_vectors(source, settings, seed)
+    if isinstance(source, np.ndarray):
+        return _prepare_array(as_batch(source), detector, settings, seed)
+    return _prepare_folder(Path(source), detector, settings, seed, strict)
+
+
+def _prepare_folder(
+    path: Path, detector: Detector, settings: DataSettings, seed: int, strict: bool
+) -> Prepared:
+    dataset = open_dataset(path)
+    parts = split(dataset, settings.protocol, seed, settings.calibration_fraction)
+    warn(dataset, parts)
+    recipe = settings.recipe(dataset.recipe)
+    preprocessing = detector.preprocessing(recipe)
+    assert preprocessing is not None  # an image detector's
+
+    def decode(items: Sequence[Item], what: str) -> tuple[Rows, tuple[Item, ...], list[Skipped]]:
+        images = DecodedImages([item.path for item in items], preprocessing, label=f"reading {what} images")
+        return images, tuple(items[i] for i in images.kept), images.skipped
+
+    train, train_items, skipped = decode(parts.train, "training")
+    # Under protocol thesis the calibration images are the normals of the validation half.
+    calibration, kept, more = decode(parts.calibration, "calibration")
+    skipped += more
+    seen, validation = (*train_items, *kept), None
+    if parts.validation:
+        images, kept, more = decode(parts.validation, "validation")
+        skipped = [*skipped, *(s for s in more if s not in skipped)]
+        seen, validation = (*train_items, *kept), (images, np.array([item.label for item in kept]))
+    report_skipped(skipped, strict)
+    data = TrainingData(train, recipe, calibration, validation)
+    print_of = dict(fingerprint(seen, dataset.root))
+    return Prepared(dataset.name, data, calibration, print_of, tuple(skipped), dict(parts.notes))
+
+
+def _prepare_array(
+    images: NDArray[np.uint8], detector: Detector, settings: DataSettings, seed: int
+) -> Prepared:
+    recipe = settings.recipe(Recipe())
+    preprocessing = detector.preprocessing(recipe)
+    assert preprocessing is not None
+    ready = np.stack([preprocessing.apply(image) for image in images])
+    train, calibration = _hold_out(len(ready), settings, seed)
+    data = TrainingData(ready[train], recipe, ready[calibration])
+    return Prepared("array", data, ready[calibration], {"n_images": len(images), "files": hash_rows(images)})
+
+
+def _prepare_vectors(source: str | Path | NDArray[Any], settings: DataSettings, seed: int) -> Prepared:
+    """Rows labelled anomalous (`y` of an .npz) are left for the test, with a fifth of the normal rows beside them."""
+    if settings.protocol != "normal-only":
+        raise InputError("--protocol thesis is for images; vectors are trained by protocol normal-only")
+    vectors = read_vectors(source).astype(np.float32)
+    labels = read_labels(source)
+    normal = np.arange(len(vectors)) if labels is None else np.flatnonzero(labels == 0)
+    if labels is not None and labels.any():
+        normal = normal[_hold_out(len(normal), settings, seed, stage="test")[0]]
+    train, calibration = (normal[part] for part in _hold_out(len(normal), settings, seed))
+    name = "array" if isinstance(source, np.ndarray) else Path(source).stem
+    print_of = {
+        "n_vectors": len(normal),
+        "n_features": vectors.shape[1],
+        "files": hash_rows(vectors[np.concatenate([train, calibration])]),
+    }
+    data = TrainingData(vectors[train], Recipe(), vectors[calibration])
+    return Prepared(name, data, vectors[calibration], print_of)
+
+
+def _hold_out(
+    n: int, settings: DataSettings, seed: int, stage: str = "calibration"
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions to keep and positions to hold out, each in order."""
+    if n < MIN_SAMPLES:
+        raise InputError(
+            f"{n} good samples: too few to train and to calibrate; expected at least {MIN_SAMPLES}"
+        )
+    order = np.random.default_rng([seed, len(stage)]).permutation(n)
+    n_out = max(1, round(settings.calibration_fraction * n))
+    return np.sort(order[n_out:]), np.sort(order[:n_out])
+
+
+def hash_files(paths: Sequence[Path]) -> list[str]:
+    """sha256 of each file."""
+    return [sha256(path) for path in track(paths, "looking for known images")]
+
+
+def hash_rows(rows: NDArray[Any]) -> dict[str, str]:
+    """sha256 of each sample, by its position."""
+    return {str(i): hashlib.sha256(np.ascontiguousarray(row)).hexdigest() for i, row in enumerate(rows)}
+
+
+def warn(dataset: Dataset, parts: Split) -> None:
+    """Say what is odd about the data; none of it ends a run."""
+    for warning in dataset.warnings:
+        log(f"warning: {warning}")
+    if pairs := overlaps(parts):
+        log(
+            f"warning: {len(pairs)} test images are also training images, the first is {pairs[0][1]} "
+            f"(= {pairs[0][0]}); they are left out of every evaluation"
+        )
+
+
+def report_skipped(skipped: Sequence[Skipped], strict: bool) -> None:
+    """Unreadable files: counted and listed, or fatal."""
+    if skipped and strict:
+        raise InputError(f"--strict: {len(skipped)} unreadable files, the first: {skipped[0].reason}")
+    if skipped:
+        log(f"warning: {len(skipped)} unreadable files were skipped:")
+        for each in skipped:
+            log(f"  {each.reason}")

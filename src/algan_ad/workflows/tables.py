@@ -1,0 +1,73 @@
+"""What the verbs show a person at the terminal."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from algan_ad.evaluation.results import Evaluation
+from algan_ad.runtime.images import Skipped
+from algan_ad.runtime.prediction import Prediction
+
+SHOWN = 20
+FIGURES = {
+    "image_auroc": "AUROC",
+    "auprc": "AUPRC",
+    "f1_max": "F1-max (threshold picked on these labels)",
+    "fpr_at_95_tpr": "false alarms at 95 % detection",
+}
+
+
+def show_evaluation(console: Console, evaluation: Evaluation, page: Path) -> None:
+    """The figures with their intervals, per kind of defect, and where the page is."""
+    e = evaluation
+    console.print(
+        f"{e.method} on {e.dataset}, protocol {e.protocol}, seed {e.seed}: {e.n_normal} normal, {e.n_anomalous} anomalous"
+    )
+    table = Table("figure", "value", "95 % interval", box=None)
+    for name, title in FIGURES.items():
+        if (value := getattr(e, name)) is not None:
+            low, high = e.intervals[name]
+            table.add_row(title, f"{value:.3f}", f"{low:.3f} to {high:.3f}")
+    if e.f1_all_anomalous is not None:
+        table.add_row("F1 of flagging everything", f"{e.f1_all_anomalous:.3f}", "")
+    if e.realised_false_alarm_rate is not None:
+        table.add_row("false alarms: wanted", _percent(e.false_alarm_rate), "")
+        table.add_row(
+            "false alarms: guaranteed at most", _percent(e.guaranteed_false_alarm_rate), "on average"
+        )
+        table.add_row("false alarms: found here", _percent(e.realised_false_alarm_rate), "")
+    if e.detection_rate is not None:
+        table.add_row("anomalies detected at that threshold", _percent(e.detection_rate), "")
+    console.print(table)
+    if e.per_defect:
+        defects = Table("defect", "images", "AUROC", "detected", box=None)
+        for name, result in e.per_defect.items():
+            auroc = "-" if result.image_auroc is None else f"{result.image_auroc:.3f}"
+            defects.add_row(name, str(result.n), auroc, _percent(result.detection_rate))
+        console.print(defects)
+    console.print(f"report: {page}", soft_wrap=True)
+
+
+def show_predictions(
+    console: Console, predictions: Sequence[Prediction], skipped: Sequence[Skipped], out: Path | None
+) -> None:
+    """The most anomalous first; all of them are in the CSV."""
+    table = Table("score", "p-value", "decision", "source", box=None)
+    for each in sorted(predictions, key=lambda each: -each.score)[:SHOWN]:
+        p_value = "-" if each.p_value is None else f"{each.p_value:.4f}"
+        decision = {True: "[red]anomalous[/red]", False: "normal", None: "-"}[each.anomalous]
+        table.add_row(f"{each.score:.4f}", p_value, decision, each.source or "-")
+    console.print(table)
+    if len(predictions) > SHOWN:
+        console.print(f"... and {len(predictions) - SHOWN} with lower scores")
+    console.print(
+        f"{sum(bool(each.anomalous) for each in predictions)} of {len(predictions)} anomalous, {len(skipped)} skipped"
+    )
+    if out is not None:
+        console.print(f"all predictions: {out}", soft_wrap=True)
+
+
+def _percent(rate: float | None) -> str:
+    return "-" if rate is None else f"{rate:.2%}"
