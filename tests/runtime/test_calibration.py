@@ -21,7 +21,7 @@ scores = st.one_of(
 )
 score_lists = st.lists(scores, min_size=1, max_size=60)
 # Rates that are fractions of n+1, a hair beside them, or arbitrary.
-fractions = st.builds(lambda k, m: k / m, st.integers(1, 70), st.integers(71, 140))
+fractions = st.builds(lambda k, m: k / m, st.integers(1, 30), st.integers(31, 61))
 hairs = st.builds(lambda rate, up: float(np.nextafter(rate, up)), fractions, st.sampled_from([0.0, 1.0]))
 rates = st.one_of(fractions, hairs, st.floats(1e-6, 1, exclude_max=True))
 
@@ -61,6 +61,16 @@ def test_the_decision_is_that_of_the_p_value(held_out: list[float], rate: float,
         assert c.threshold == max(held_out)
 
 
+@pytest.mark.parametrize("n", [1, 2, 9, 19, 48, 60, 99, 134])
+def test_rates_a_hair_beside_a_step_are_decided_exactly(n: int) -> None:
+    for k in range(1, n + 1):
+        step = k / (n + 1)
+        for rate in (np.nextafter(step, 0), step, np.nextafter(step, 1)):
+            c = calibration(range(n), float(rate))
+            assert (c.guaranteed_rate <= rate) == c.sufficient
+            assert not c.sufficient or (c.decide(range(n + 1)) == (c.p_values(range(n + 1)) <= rate)).all()
+
+
 @given(score_lists, rates, scores)
 def test_p_values_follow_their_definition(held_out: list[float], rate: float, new: float) -> None:
     expected = (1 + sum(score >= new for score in held_out)) / (len(held_out) + 1)
@@ -83,17 +93,13 @@ def test_a_higher_rate_never_raises_the_threshold(held_out: list[float], one: fl
 
 
 @given(score_lists, rates)
-def test_of_the_held_out_scores_no_more_than_guaranteed_are_flagged(
-    held_out: list[float], rate: float
-) -> None:
+def test_of_the_held_out_scores_no_more_than_guaranteed_are_flagged(held_out: list[float], rate: float) -> None:
     c = calibration(held_out, rate)
     assert c.decide(held_out).mean() <= c.guaranteed_rate
 
 
 @given(score_lists, rates, st.randoms())
-def test_the_order_and_the_type_of_the_scores_do_not_matter(
-    held_out: list[float], rate: float, random: Random
-) -> None:
+def test_the_order_and_the_type_of_the_scores_do_not_matter(held_out: list[float], rate: float, random: Random) -> None:
     shuffled = list(held_out)
     random.shuffle(shuffled)
     assert calibration(np.array(shuffled), rate) == calibration(tuple(held_out), rate)
@@ -106,9 +112,7 @@ def test_needed_is_the_least_sufficient_number(rate: float) -> None:
     assert needed == 0 or 1 / needed > rate
 
 
-@pytest.mark.parametrize(
-    ("rate", "needed"), [(0.05, 19), (0.1, 9), (0.01, 99), (0.5, 1), (1 / 49, 48), (0.3, 3)]
-)
+@pytest.mark.parametrize(("rate", "needed"), [(0.05, 19), (0.1, 9), (0.01, 99), (0.5, 1), (1 / 49, 48), (0.3, 3)])
 def test_one_normal_example_decides_whether_there_are_enough(rate: float, needed: int) -> None:
     enough = calibration(np.arange(needed), rate)
     assert enough.needed == needed
@@ -196,7 +200,5 @@ def test_the_realised_rate_is_the_guaranteed_one(n: int, rate: float, shape: str
 
 def test_with_ties_the_realised_rate_is_below_the_guarantee() -> None:
     rng = np.random.default_rng(1)
-    flagged = [
-        calibration(rng.integers(0, 5, 50), 0.1).decide(rng.integers(0, 5, 100)).mean() for _ in range(1000)
-    ]
+    flagged = [calibration(rng.integers(0, 5, 50), 0.1).decide(rng.integers(0, 5, 100)).mean() for _ in range(1000)]
     assert np.mean(flagged) < 0.1

@@ -59,9 +59,7 @@ def test_a_full_disk_leaves_the_previous_file_and_says_so(
     assert entries(path) == [path.name]
 
 
-def test_a_place_that_cannot_be_written_to_is_an_input_error(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_place_that_cannot_be_written_to_is_an_input_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(source: Path, target: Path) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(source))
 
@@ -97,9 +95,7 @@ def test_nan_is_never_written(path: Path, value: float) -> None:
     assert read_json(path) == "old"
 
 
-@pytest.mark.parametrize(
-    "text", ["", '{"a": 1', "not json", '{"a": NaN}', "[Infinity]", "[1e999]", "[" * 10**5]
-)
+@pytest.mark.parametrize("text", ["", '{"a": 1', "not json", '{"a": NaN}', "[Infinity]", "[1e999]", "[" * 10**5])
 def test_what_is_not_strict_json_is_an_input_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "x.json"
     path.write_text(text)
@@ -114,9 +110,7 @@ def test_binary_content_is_an_input_error(tmp_path: Path) -> None:
         read_json(path)
 
 
-def test_a_missing_or_unreadable_file_is_an_input_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_or_unreadable_file_is_an_input_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     missing = tmp_path / "nothing.json"
     with pytest.raises(InputError, match=r"nothing\.json: no such file"):
         read_json(missing)

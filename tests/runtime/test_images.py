@@ -27,9 +27,7 @@ from algan_ad.runtime.images import (
     load_many,
 )
 
-RGB = np.array(
-    [[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[10, 20, 30], [255, 255, 255], [0, 0, 0]]], np.uint8
-)
+RGB = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[10, 20, 30], [255, 255, 255], [0, 0, 0]]], np.uint8)
 ORIENTATION = 0x0112
 
 
@@ -47,9 +45,7 @@ def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:
     """A PNG by hand, for what Pillow does not write; each of the rows starts with a zero byte."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-        )
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
@@ -69,18 +65,14 @@ class TestDecode:
         assert pixels.shape == (10, 20, 3)
         np.testing.assert_allclose(pixels.astype(int), np.broadcast_to((200, 100, 50), (10, 20, 3)), atol=4)
 
-    @pytest.mark.parametrize(
-        "name", ["with space.png", "größe-日本.png", "no suffix", "wrong.jpg", "#%20'\".png"]
-    )
+    @pytest.mark.parametrize("name", ["with space.png", "größe-日本.png", "no suffix", "wrong.jpg", "#%20'\".png"])
     def test_paths_of_any_name(self, tmp_path: Path, name: str) -> None:
         (tmp_path / name).write_bytes(encode(Image.fromarray(RGB)))
         np.testing.assert_array_equal(decode(tmp_path / name), RGB)
 
     def test_grey(self) -> None:
         values = [[0, 1, 254], [7, 128, 255]]
-        np.testing.assert_array_equal(
-            decode(encode(Image.fromarray(np.array(values, np.uint8)))), grey(values)
-        )
+        np.testing.assert_array_equal(decode(encode(Image.fromarray(np.array(values, np.uint8)))), grey(values))
 
     @pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP"])
     def test_one_bit(self, kind: str) -> None:
@@ -230,9 +222,7 @@ class TestBadFiles:
             decode(bad)
 
     def test_corrupt(self, bad: Path) -> None:
-        data = bytearray(
-            encode(Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40), np.uint8)))
-        )
+        data = bytearray(encode(Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40), np.uint8))))
         data[len(data) // 2] ^= 0xFF
         bad.write_bytes(data)
         with pytest.raises(InputError, match=r"bad ü\.png: cannot be read as an image"):
@@ -276,9 +266,7 @@ class TestBadFiles:
         st.sampled_from(["PNG", "JPEG", "TIFF", "BMP", "PPM", "WEBP", "GIF"]),
         st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=4),
     )
-    def test_damaged_bytes_give_an_image_or_an_input_error(
-        self, kind: str, damage: list[tuple[float, int]]
-    ) -> None:
+    def test_damaged_bytes_give_an_image_or_an_input_error(self, kind: str, damage: list[tuple[float, int]]) -> None:
         data = bytearray(encode(Image.fromarray(RGB), kind))
         for place, value in damage:
             data[int(place * len(data))] = value
@@ -331,9 +319,7 @@ class TestPreprocessing:
         assert out.max() <= image.max() + 1
         assert not grayscale or (out == out[..., :1]).all()
 
-    @pytest.mark.parametrize(
-        "bad", [{"size": 0}, {"size": 10**6}, {"size": 8, "resize": 7}, {"size": "big"}, {}]
-    )
+    @pytest.mark.parametrize("bad", [{"size": 0}, {"size": 10**6}, {"size": 8, "resize": 7}, {"size": "big"}, {}])
     def test_bad_options(self, bad: dict[str, Any]) -> None:
         with pytest.raises(InputError, match="size"):
             Preprocessing(**bad)
@@ -400,9 +386,7 @@ class TestLoadMany:
         assert loaded.images.shape == (0, 2, 2, 3)
         assert loaded.skipped == [Skipped(paths[3], loaded.skipped[0].reason)] * 2
 
-    def test_images_are_decoded_side_by_side(
-        self, paths: list[Path], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_images_are_decoded_side_by_side(self, paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
         both = threading.Barrier(2, timeout=10)
 
         def meet(*_: object) -> np.ndarray:

@@ -98,6 +98,20 @@ def test_an_existing_model_is_kept_unless_overwritten(model: Path) -> None:
     assert names(model) == {"config.json", "weights.safetensors", "other.onnx", "metrics.jsonl"}
 
 
+def test_the_configuration_arrives_last(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace, arrived = os.replace, []
+
+    def noting(source: Path, target: Path) -> None:
+        replace(source, target)
+        if target.parent == folder:
+            arrived.append(target.name)
+
+    monkeypatch.setattr(os, "replace", noting)
+    write_model(folder, config(), tensors(), {"a.onnx": b"a", "z.onnx": b"z"})
+    assert sorted(arrived) == ["a.onnx", "config.json", "weights.safetensors", "z.onnx"]
+    assert arrived[-1] == "config.json"
+
+
 def test_a_folder_with_other_files_can_take_a_model(folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "metrics.jsonl").write_text("mine")
@@ -126,9 +140,7 @@ def full_after(calls: int, act: Callable[..., Any], half: bool = False) -> Calla
     return wrapper
 
 
-@pytest.mark.parametrize(
-    ("what", "calls"), [("write", 0), ("write", 1), ("fsync", 0), ("fsync", 1), ("fsync", 2)]
-)
+@pytest.mark.parametrize(("what", "calls"), [("write", 0), ("write", 1), ("fsync", 0), ("fsync", 1), ("fsync", 2)])
 @pytest.mark.parametrize("before", ["nothing", "a model"])
 def test_a_full_disk_leaves_what_was_there(
     folder: Path, before: str, what: str, calls: int, monkeypatch: pytest.MonkeyPatch
@@ -257,9 +269,7 @@ def test_a_file_that_is_not_as_it_was_saved(model: Path, name: str, harm: str) -
         path.mkdir()
     elif harm != "removed":
         path.write_bytes(
-            {"truncated": content[:-1], "emptied": b"", "altered": content[:-1] + bytes([content[-1] ^ 1])}[
-                harm
-            ]
+            {"truncated": content[:-1], "emptied": b"", "altered": content[:-1] + bytes([content[-1] ^ 1])}[harm]
         )
     with pytest.raises(InputError, match=rf"{name}: (missing from|truncated or altered)"):
         read_model(model)

@@ -79,3 +79,4 @@ def test_at_a_terminal_bars_nest_and_stdout_stays_clean(mode: str) -> None:
     else:
         assert shown.count(b"a line") == 4
         assert all(label in shown for label in (b"epochs", b"images", b"again"))
+        assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")  # the cursor is given back
