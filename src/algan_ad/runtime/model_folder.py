@@ -85,9 +85,7 @@ def write_model(
     Raises InputError when the folder holds a model and `overwrite` is not set, or cannot be written to;
     AlganError when the disk is full.
     """
-    in_order = {
-        name: np.asarray(tensor, order="C") for name, tensor in tensors.items()
-    }  # safetensors needs it
+    in_order = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}  # safetensors needs it
     contents = {**(extra_files or {}), WEIGHTS: save(in_order)}
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     config = ModelConfig(**{**dict(config), "files": files})

@@ -35,9 +35,7 @@ class Prediction:
     def __post_init__(self) -> None:
         if not math.isfinite(self.score):
             subject = self.source or "a prediction"
-            raise AlganError(
-                f"{subject}: the score is {self.score} instead of a number; train the model anew."
-            )
+            raise AlganError(f"{subject}: the score is {self.score} instead of a number; train the model anew.")
 
     def to_dict(self) -> dict[str, str | float | bool | None]:
         """All but the anomaly map, JSON-able."""
