@@ -63,9 +63,7 @@ def write(tmp_path_factory: pytest.TempPathFactory, evaluate: Make, configure: C
         if default and (evaluation, config, metrics, gallery) == (None, None, METRICS, None):
             return default[0]
         result = evaluate(**(evaluation or {}))
-        assert path == write_report(
-            path, result, configure(**(config or {})), metrics, gallery or full(result)
-        )
+        assert path == write_report(path, result, configure(**(config or {})), metrics, gallery or full(result))
         page = path.read_text(encoding="utf-8")
         return page, Outline(page)
 
@@ -81,9 +79,7 @@ def full(evaluation: Evaluation) -> Gallery:
 def test_nothing_is_fetched_and_nothing_runs(write: Write) -> None:
     page, outline = write()
     assert not re.search(r"<(script|link|iframe|object)|@import|url\((?!#)", page)
-    sources = [
-        value for _, name, value in outline.attributes if name in {"src", "href", "xlink:href", "srcset"}
-    ]
+    sources = [value for _, name, value in outline.attributes if name in {"src", "href", "xlink:href", "srcset"}]
     assert sources
     assert all(value.startswith(("data:image/png;base64,", "#")) for value in sources)
     assert "default-src 'none'" in page

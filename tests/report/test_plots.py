@@ -72,9 +72,7 @@ def test_histogram_of_held_out_scores_alone_or_of_nothing(evaluate: Callable[...
     assert plots.histogram(evaluate(labels=[], scores=[], defects=[], paths=[], calibration=None), []) is None
 
 
-@pytest.mark.parametrize(
-    "scores", [[5.0] * 30, [1e6 + i / 1e3 for i in range(30)], [-700.0 * i for i in range(30)]]
-)
+@pytest.mark.parametrize("scores", [[5.0] * 30, [1e6 + i / 1e3 for i in range(30)], [-700.0 * i for i in range(30)]])
 def test_histogram_takes_any_scores(evaluate: Callable[..., Evaluation], scores: list[float]) -> None:
     assert plots.histogram(evaluate(scores=scores, calibration=None), []) is not None
 
@@ -114,9 +112,7 @@ def test_training_curves_are_those_with_values() -> None:
 def test_all_training_curves() -> None:
     keys = ["loss_d", "loss_g", "frechet_distance", "inception_score", "validation_auroc"]
     kinds = ["real-normal", "held-out-normal", "fake-normal", "fake-anomalous", "buffered"]
-    rows = [
-        {"epoch": e, **dict.fromkeys(keys + [f"logit/{kind}" for kind in kinds], e / 9)} for e in range(300)
-    ]
+    rows = [{"epoch": e, **dict.fromkeys(keys + [f"logit/{kind}" for kind in kinds], e / 9)} for e in range(300)]
     drawn = curves.training(rows)
     assert len(drawn) == 5
     assert [role for _, role, _ in drawn[0].legend] == kinds

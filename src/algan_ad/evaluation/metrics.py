@@ -165,17 +165,13 @@ def _flat(arrays: list[NDArray[Any]]) -> NDArray[Any]:
     return np.concatenate([array.ravel() for array in arrays])
 
 
-def _pairs(
-    masks: Sequence[ArrayLike], maps: Sequence[ArrayLike]
-) -> list[tuple[NDArray[np.bool_], NDArray[Any]]]:
+def _pairs(masks: Sequence[ArrayLike], maps: Sequence[ArrayLike]) -> list[tuple[NDArray[np.bool_], NDArray[Any]]]:
     if len(masks) != len(maps) or len(masks) == 0:
         raise InputError(f"Every mask needs its anomaly map; there are {len(masks)} masks, {len(maps)} maps.")
     pairs = [(np.asarray(mask) != 0, np.asarray(scores)) for mask, scores in zip(masks, maps, strict=True)]
     for number, (mask, scores) in enumerate(pairs):
         if mask.ndim != 2 or mask.shape != scores.shape:
-            raise InputError(
-                f"Mask {number} has shape {mask.shape} and its map {scores.shape}: both must be (H, W)."
-            )
+            raise InputError(f"Mask {number} has shape {mask.shape} and its map {scores.shape}: both must be (H, W).")
     return pairs
 
 

@@ -90,9 +90,7 @@ def _trade_off(evaluation: Evaluation) -> list[tuple[TradeOff, bool]]:
     if evaluation.image_auroc is None:
         return []
     images = evaluation.images
-    rows = {
-        row.threshold: (row, False) for row in trade_off([i.label for i in images], [i.score for i in images])
-    }
+    rows = {row.threshold: (row, False) for row in trade_off([i.label for i in images], [i.score for i in images])}
     match evaluation.threshold, evaluation.realised_false_alarm_rate, evaluation.detection_rate:
         case float(threshold), float(false_alarms), float(detections):
             rows[threshold] = (TradeOff(threshold, false_alarms, detections), True)

@@ -53,9 +53,7 @@ def histogram(evaluation: Evaluation, held_out: Sequence[float]) -> Plot | None:
                 lw=0,
             )
         if outline.size:
-            axes.hist(
-                outline, edges, weights=_percent(outline), histtype="step", color=color("ink"), linewidth=1
-            )
+            axes.hist(outline, edges, weights=_percent(outline), histtype="step", color=color("ink"), linewidth=1)
         if evaluation.threshold is not None:
             _mark_threshold(axes, evaluation.threshold)
         axes.grid(visible=False, axis="x")
