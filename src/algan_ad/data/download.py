@@ -127,7 +127,7 @@ def _refuse_unsafe(archive: Path, content: zipfile.ZipFile, into: Path) -> None:
     for member in content.infolist():
         path = PurePosixPath(member.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-            raise AlganError(f"{archive}: unsafe, {member.filename!r} would lie outside; do not use this file")
+            raise AlganError(f"{archive}: unsafe, {member.filename!r} would lie outside; do not use it")
     needed = sum(member.file_size for member in content.infolist())
     if needed > shutil.disk_usage(into).free:
         raise AlganError(f"{archive}: needs {needed / 2**20:.0f} MiB; free some disk space and try again")

@@ -2,6 +2,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Literal, get_args
 
 import numpy as np
@@ -66,8 +67,6 @@ def split(
         validation = held_out if protocol == "thesis" else ()
     else:
         train, calibration, test = _without_validation(dataset, rng, calibration_fraction)
-    if len(train) < MIN_TRAIN:
-        raise InputError(f"{dataset.root}: {len(train)} good image left to train on; add more good images")
     return Split(
         train=_sorted(train),
         calibration=_sorted(calibration),
@@ -84,43 +83,43 @@ Three = tuple[tuple[Item, ...], tuple[Item, ...], tuple[Item, ...]]
 
 def _with_validation(dataset: Dataset, rng: np.random.Generator) -> Three:
     """train, labelled validation, test (thesis 5.2.4)."""
-    anomalous = _labelled(dataset.test, 1)
+    good, anomalous = f"{dataset.root}: good images", f"{dataset.root}: anomalous images"
     if dataset.layout == "mvtec":
-        train = dataset.train
-        normal_test, normal_validation = _draw(dataset, _labelled(dataset.test, 0), [0.5], rng)
+        (train,) = _draw(good, dataset.train, [], rng, keep=MIN_TRAIN)
+        normal_test, normal_validation = _draw(f"{good} to test", _labelled(dataset.test, 0), [0.5], rng)
     else:
-        fraction = HELD_OUT[dataset.layout]
-        train, normal_validation, normal_test = _draw(dataset, dataset.train, [fraction, fraction], rng)
-    anomalous_test, anomalous_validation = _draw(dataset, anomalous, [0.5], rng)
+        fractions = [HELD_OUT[dataset.layout]] * 2
+        train, normal_validation, normal_test = _draw(good, dataset.train, fractions, rng, keep=MIN_TRAIN)
+    anomalous_test, anomalous_validation = _draw(anomalous, _labelled(dataset.test, 1), [0.5], rng)
     return train, normal_validation + anomalous_validation, normal_test + anomalous_test
 
 
 def _without_validation(dataset: Dataset, rng: np.random.Generator, calibration_fraction: float) -> Three:
     """train, calibration, test for images of the user's own: all bad ones are tested."""
+    good, fractions = f"{dataset.root}: good images", [calibration_fraction]
     if dataset.layout == "flat" and dataset.test:
-        fractions = [calibration_fraction, HELD_OUT["flat"]]
-        train, calibration, normal_test = _draw(dataset, dataset.train, fractions, rng)
-        return train, calibration, normal_test + dataset.test
-    train, calibration = _draw(dataset, dataset.train, [calibration_fraction], rng)
-    return train, calibration, dataset.test
+        fractions.append(HELD_OUT["flat"])
+    train, calibration, *test = _draw(good, dataset.train, fractions, rng, keep=MIN_TRAIN)
+    return train, calibration, (*(item for part in test for item in part), *dataset.test)
 
 
 def _draw(
-    dataset: Dataset, items: Sequence[Item], fractions: Sequence[float], rng: np.random.Generator
+    what: str, items: Sequence[Item], fractions: Sequence[float], rng: np.random.Generator, *, keep: int = 1
 ) -> list[tuple[Item, ...]]:
-    """[the rest, a part per fraction]: drawn without replacement, none of them empty."""
+    """[the rest, a part per fraction], without replacement: no part empty, at least `keep` in the rest."""
+    if sum(fractions) >= 1:
+        raise InputError(f"{what}: {fractions} of them are held out, nothing is left; choose smaller fractions")
+    needed = next(n for n in count(1) if n - sum(_part_sizes(n, fractions)) >= keep)
+    if len(items) < needed:
+        raise InputError(f"{what}: {len(items)} found; expected at least {needed}, and better hundreds")
     ordered = _sorted(items)
-    sizes = [max(1, int(fraction * len(ordered) + 0.5)) for fraction in fractions]
-    rest = len(ordered) - sum(sizes)
-    if rest < 1:
-        kind = "anomalous" if items and items[0].label else "good"
-        raise InputError(
-            f"{dataset.root}: {len(items)} {kind} test or training images cannot be divided by "
-            f"{', '.join(map(str, fractions))}; add {kind} images or choose other options"
-        )
-    shuffled = rng.permutation(len(ordered))
-    parts = np.split(shuffled, np.cumsum([rest, *sizes[:-1]]))
+    sizes = _part_sizes(len(ordered), fractions)
+    parts = np.split(rng.permutation(len(ordered)), np.cumsum([len(ordered) - sum(sizes), *sizes])[:-1])
     return [tuple(ordered[index] for index in part) for part in parts]
+
+
+def _part_sizes(n: int, fractions: Sequence[float]) -> list[int]:
+    return [max(1, int(fraction * n + 0.5)) for fraction in fractions]
 
 
 def _choose_objects(dataset: Dataset, rng: np.random.Generator) -> tuple[Dataset, list[str]]:

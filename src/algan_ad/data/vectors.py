@@ -1,5 +1,7 @@
 """Tables of numbers -> float64 (n, d): arrays, .npy, .npz, CSV and Parquet."""
+import csv
 import zipfile
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +75,6 @@ def _read(path: Path) -> tuple[NDArray[Any], list[str] | None]:
         table = pd.read_parquet(path) if suffix == ".parquet" else pd.read_csv(path, **_csv_options(path))
     except (OSError, ValueError) as error:  # pandas and pyarrow derive theirs from these
         raise InputError(f"{path}: cannot be read as {suffix[1:]} ({error})") from error
-    if not isinstance(table.index, pd.RangeIndex) and suffix == ".csv":
-        raise InputError(f"{path}: its rows have more fields than its header; expected as many")
     columns = [str(column) for column in table.columns]
     for column in table.columns:
         if not pd.api.types.is_numeric_dtype(table[column]):
@@ -89,15 +89,18 @@ def _read(path: Path) -> tuple[NDArray[Any], list[str] | None]:
 
 def _csv_options(path: Path) -> dict[str, Any]:
     with path.open(encoding="utf-8-sig") as file:
-        first = file.readline()
-    separator = max(",;\t", key=first.count)
-    header = any(field.strip() and not _is_number(field) for field in first.split(separator))
+        separator = max(",;\t", key=file.readline().count)
+        file.seek(0)
+        first, second = islice(chain(csv.reader(file, delimiter=separator), ([], [])), 2)
+    header = any(field.strip() and not _is_number(field) for field in first)
+    if len(second) > len(first):  # pandas would take the first column for a name of the row
+        raise ValueError(f"{len(first)} fields in the first line, {len(second)} in the second")
     return {"sep": separator, "header": 0 if header else None, "encoding": "utf-8-sig"}
 
 
 def _is_number(field: str) -> bool:
     try:
-        float(field.strip().strip('"'))
+        float(field)
     except ValueError:
         return False
     return True
