@@ -1,0 +1,122 @@
+"""ALGAN-feature: the pair on vectors of a frozen backbone, over several rotations of an image (thesis 5.1.1, 5.2.5)."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+
+from algan_ad.algan.networks import VectorDiscriminator
+from algan_ad.data.recipe import Recipe
+from algan_ad.detectors.algan import N_OBSERVED
+from algan_ad.detectors.base import Rows, RunOptions, Scores, TrainingData
+from algan_ad.detectors.vector_pair import PairConfig, PairDetector, VectorScorer
+from algan_ad.evaluation.metrics import image_auroc
+from algan_ad.features.backbones import RANDOM, Backbone
+from algan_ad.features.rotations import Rotations
+from algan_ad.runtime.images import Preprocessing
+from algan_ad.runtime.progress import track
+from algan_ad.training.loop import Trained, Weights
+
+CHUNK = 32  # rotated images that go through the backbone at once
+
+
+class AlganFeatureConfig(PairConfig):
+    """ALGAN-feature; every default but the conditioning is the thesis's (5.1.1, 5.2.5, 5.3)."""
+
+    image_size: int = Field(224, ge=32, le=1024, description="side of the images (5.2.5)")
+    backbone: str = Field("wide_resnet101_2", description="frozen network, by its torchvision or timm name")
+    layer: str | None = Field(None, description="where its features are taken; None = its last block (5.1.1)")
+    backbone_weights: Path | None = Field(
+        None, description="local weights file; None = downloaded; 'random' = none at all, for tests"
+    )
+    train_rotations: int = Field(24, ge=0, le=360, description="angles in training (5.2.5); 0 or 1 = off")
+    test_rotations: int = Field(64, ge=0, le=360, description="angles in prediction (5.2.5); 0 or 1 = off")
+
+
+class FeatureScorer(VectorScorer):
+    """uint8 (N, S, S, 3) -> anomaly score (N,): the mean over the rotations of an image of minus the logit of D."""
+
+    def __init__(
+        self, backbone: Backbone, rotations: int, conditioning: nn.Module, discriminator: VectorDiscriminator
+    ) -> None:
+        super().__init__(conditioning, discriminator)
+        self.backbone, self.rotate = backbone, Rotations(rotations)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.score_features(self.backbone(self.rotate(images)))
+
+    def score_features(self, features: Tensor) -> Tensor:
+        """Features (N * rotations, d) -> (N,)."""
+        return super().forward(features).reshape(-1, self.rotate.count).mean(1)
+
+
+class AlganFeature(PairDetector):
+    """Features are computed once and kept in memory, float32 (N, train_rotations, d).
+
+    The thesis does not say how the 24 rotations enter training. Our reading, DifferNet's: they are an
+    augmentation, so that in each epoch an image takes part once, at an angle drawn at random.
+    """
+
+    name = "algan-feature"
+    Config = AlganFeatureConfig
+    input = "image"
+    config: AlganFeatureConfig
+    module: FeatureScorer | None
+
+    def preprocessing(self, recipe: Recipe) -> Preprocessing:
+        return recipe.for_features(self.config.image_size)
+
+    def build_module(self, tensors: Mapping[str, Tensor]) -> FeatureScorer:
+        c = self.config
+        backbone = Backbone(c.backbone, c.layer, RANDOM)  # the tensors hold its weights
+        return FeatureScorer(backbone, c.test_rotations, *self.placeholder(tensors))
+
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+        c = self.config
+        backbone = Backbone(c.backbone, c.layer, c.backbone_weights).to(self.device)
+        features = extract(backbone, data.train, c.train_rotations, self.device, "training features")
+        n, n_variants, dim = features.shape
+        rows = features.reshape(-1, dim)
+        conditioning = self.fit_conditioning(rows.numpy())
+        twin = VectorDiscriminator(dim, c.hidden, normalised=False)
+        self.module = FeatureScorer(backbone, c.test_rotations, conditioning, twin).to(self.device).eval()
+        held_out = None
+        if data.held_out is not None:
+            watched = data.held_out[np.arange(min(N_OBSERVED, len(data.held_out)))]
+            upright = extract(backbone, watched, 1, self.device, "held-out features")
+            held_out = conditioning(upright[:, 0].to(self.device))
+        x = conditioning(rows.to(self.device)).reshape(n, n_variants, dim)
+        return self.train_pair(x, held_out, data, run)
+
+    def score(self, samples: Rows, batch_size: int = CHUNK) -> Scores:
+        return super().score(samples, max(1, batch_size // max(1, self.config.test_rotations)))
+
+    def _validator(self, samples: Rows, labels: NDArray[np.int64]) -> Callable[[Weights], float]:
+        """The backbone sees the validation images once, not at every observation."""
+        module = self._fitted()
+        assert isinstance(module, FeatureScorer)
+        features = extract(module.backbone, samples, self.config.test_rotations, self.device, "validation features")
+
+        @torch.no_grad()
+        def auroc(weights: Weights) -> float:
+            self.load(weights)
+            scores = [module.score_features(rows.to(self.device)) for rows in torch.split(features, CHUNK)]
+            return image_auroc(labels, torch.cat(scores).cpu().numpy())
+
+        return auroc
+
+
+@torch.no_grad()
+def extract(backbone: Backbone, images: Rows, rotations: int, device: torch.device, label: str) -> Tensor:
+    """uint8 images (N, S, S, 3) -> features on the CPU, float32 (N, rotations, d)."""
+    rotate = Rotations(rotations).to(device)
+    step = max(1, CHUNK // rotate.count)
+    chunks = []
+    for start in track(range(0, len(images), step), label):
+        batch = torch.from_numpy(images[np.arange(start, min(start + step, len(images)))]).to(device)
+        chunks.append(backbone(rotate(batch)).reshape(len(batch), rotate.count, -1).cpu())
+    return torch.cat(chunks)

@@ -1,0 +1,85 @@
+"""What algan-vector and algan-feature share: the fully connected pair of 5.1.1 on conditioned vectors."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+
+from algan_ad.algan.networks import VectorDiscriminator, VectorGenerator
+from algan_ad.detectors.algan import AlganAdversary, AlganConfig, make_algan
+from algan_ad.detectors.base import Detector, RunOptions, TrainingData
+from algan_ad.features.conditioning import Whitening, fit_whitening
+from algan_ad.training.device import Precision
+from algan_ad.training.loop import Trained
+from algan_ad.training.seeding import seed_torch
+
+
+class PairConfig(AlganConfig):
+    """The defaults of ALGAN-feature (5.1.1, 5.3); those of the conditioning are measured, docs/experiments/."""
+
+    epochs: int = Field(192, ge=1, description="passes over the training data (5.3)")
+    hidden: int = Field(512, ge=1, le=8192, description="width of the hidden layers")
+    conditioning: Literal["whiten", "none"] = Field(
+        "whiten", description="whiten: centre, whiten and scale the vectors; none: the thesis to the letter"
+    )
+    scale: float = Field(0.05, gt=0, description="standard deviation of the whitened vectors")
+    precision: Precision = Field("float32", description="bfloat16 gains nothing on networks this small")
+
+
+class VectorScorer(nn.Module):
+    """float (N, d) -> anomaly score (N,): minus the logit of D on the conditioned vector."""
+
+    def __init__(self, conditioning: nn.Module, discriminator: VectorDiscriminator) -> None:
+        super().__init__()
+        self.conditioning, self.discriminator = conditioning, discriminator
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.to(next(self.discriminator.parameters()).dtype)
+        return -self.discriminator(self.conditioning(x))  # type: ignore[no-any-return]
+
+
+class PairDetector(Detector):
+    """A detector whose `module` is a VectorScorer: what `fit` makes of the data, and a trained D."""
+
+    config: PairConfig
+    module: VectorScorer | None
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """A whole model, or the discriminator alone while `fit` is at work."""
+        if self.module is None:
+            super().load(weights)
+        else:
+            self.module.load_state_dict({**self.module.state_dict(), **weights})
+
+    def placeholder(self, tensors: Mapping[str, Tensor]) -> tuple[nn.Module, VectorDiscriminator]:
+        """Conditioning and discriminator of the shapes that these tensors fit into."""
+        hidden, dim = tensors["discriminator.layers.0.weight"].shape
+        conditioning = Whitening(dim) if self.config.conditioning == "whiten" else nn.Identity()
+        return conditioning, VectorDiscriminator(dim, hidden, normalised=False)
+
+    def fit_conditioning(self, rows: NDArray[np.float32]) -> nn.Module:
+        """rows: normal vectors (n, d)."""
+        if self.config.conditioning == "none":
+            return nn.Identity()
+        return fit_whitening(rows, self.config.scale).to(self.device)
+
+    def train_pair(self, x: Tensor, held_out: Tensor | None, data: TrainingData, run: RunOptions) -> Trained:
+        """x: conditioned float32 (N, R, d), of each sample R variants; held_out (K, d), conditioned too.
+
+        In each epoch a sample takes part once, as a variant drawn at random.
+        """
+        c = self.config
+        n_variants, dim = x.shape[1:]
+        seed_torch(run.seed, "networks")
+        G, D = VectorGenerator(dim, c.z_dim, c.hidden), VectorDiscriminator(dim, c.hidden)
+        algan = make_algan(c, G, D, len(x), self.device)
+
+        def fetch(indices: Tensor) -> Tensor:
+            variants = torch.randint(n_variants, indices.shape)
+            return x[indices.to(x.device), variants.to(x.device)]
+
+        return self.run_loop(AlganAdversary(algan, held_out, run.quality), fetch, data, run)

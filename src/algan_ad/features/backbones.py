@@ -1,0 +1,163 @@
+"""Frozen networks, trained on ImageNet, as feature extractors."""
+
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import timm
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision import models
+from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+
+from algan_ad.runtime.errors import InputError
+
+RANDOM = Path("random")  # weights: as initialised, for tests and for what a model folder fills in
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+#: The last block of the torchvision families, the first name that a network has; timm's networks name theirs.
+LAST_BLOCKS = ("layer4", "permute", "features", "trunk_output", "conv5", "layers", "blocks", "Mixed_7c",
+               "inception5b", "encoder")  # fmt: skip
+
+
+class Backbone(nn.Module):
+    """uint8 (or float, 0..255) images (N, H, W, 3) -> float32 (N, d): one layer, averaged over positions.
+
+    Only the layers up to the wanted one are kept. The ImageNet normalisation is part of the module.
+
+    Args:
+        name: of a torchvision classification network or, failing that, a timm network.
+        layer: a module or operation of the network, "layer3" or "features.7"; None = its last block.
+        weights: a .safetensors or .pth file of the network's parameters (of a partial file, those up to
+            `layer` are needed); None = downloaded, the first weights published (those of the literature);
+            `RANDOM` = as initialised from a fixed seed.
+
+    Raises:
+        InputError: unknown name or layer, weights that cannot be downloaded, read or matched to the network.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, name: str, layer: str | None = None, weights: Path | str | None = None) -> None:
+        super().__init__()
+        weights = None if weights is None else Path(weights)
+        network = make_network(name, download=weights is None)
+        self.layer = layer or last_block(name, network)
+        self.network = _up_to(name, network, self.layer)
+        if weights is not None and weights != RANDOM:
+            load_weights(name, self.network, weights)
+        mean, std = input_statistics(network)
+        self.register_buffer("mean", torch.tensor(mean), persistent=False)
+        self.register_buffer("std", torch.tensor(std), persistent=False)
+        self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> "Backbone":
+        """Frozen: stays in eval mode."""
+        return super().train(False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = (images.float() / 255 - self.mean) / self.std
+        return pooled(self.network(x.permute(0, 3, 1, 2))["features"])
+
+
+def pooled(features: Tensor) -> Tensor:
+    """(N, C, H, W), (N, tokens, C) or (N, C) -> (N, C)."""
+    if features.ndim == 4:
+        return features.mean((2, 3))
+    return features.mean(1) if features.ndim == 3 else features
+
+
+def make_network(name: str, download: bool) -> nn.Module:
+    """The whole network in eval mode, with downloaded weights or as initialised from a fixed seed."""
+    if name in models.list_models(module=models):
+        weights = next(iter(models.get_model_weights(name))) if download else None
+        return _build(name, lambda: models.get_model(name, weights=weights), download)
+    if name in timm.list_models():
+        return _build(name, lambda: timm.create_model(name, pretrained=download), download)
+    near = get_close_matches(name, [*models.list_models(module=models), *timm.list_models()], 3, 0.5)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ", as wide_resnet101_2 is"
+    raise InputError(f"--backbone {name}: not a network of torchvision or timm{hint}")
+
+
+def _build(name: str, make: Callable[[], nn.Module], download: bool) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        try:
+            return make().eval()
+        except Exception as error:  # hub clients raise errors of their HTTP libraries
+            if not download:
+                raise
+            raise InputError(
+                f"--backbone {name}: its weights cannot be downloaded ({type(error).__name__}: {error}); "
+                "check the connection, or pass a local .safetensors or .pth file with --backbone-weights"
+            ) from error
+
+
+def last_block(name: str, network: nn.Module) -> str:
+    """Name of the last layer before the pooling and the classifier."""
+    info: Any = getattr(network, "feature_info", None)  # timm
+    if info:
+        return str(info[-1]["module"])
+    children = [child for child, _ in network.named_children()]
+    for block in LAST_BLOCKS:
+        if block in children:
+            return block
+    raise InputError(f"--backbone {name}: name a layer with --layer; it has {', '.join(children)}")
+
+
+def input_statistics(network: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of the inputs that a network was trained on, per channel in 0..1."""
+    config = getattr(network, "pretrained_cfg", None) or {}  # timm
+    return config.get("mean", IMAGENET_MEAN), config.get("std", IMAGENET_STD)
+
+
+def _up_to(name: str, network: nn.Module, layer: str) -> nn.Module:
+    try:
+        return create_feature_extractor(network, {layer: "features"}, suppress_diff_warning=True)  # type: ignore[no-any-return]
+    except ValueError as error:
+        nodes = get_graph_node_names(network, suppress_diff_warning=True)[1]
+        near = get_close_matches(layer, nodes, 5) or [child for child, _ in network.named_children()]
+        raise InputError(f"--layer {layer}: not in {name}; it has {', '.join(near)}, among others") from error
+
+
+def load_weights(name: str, network: nn.Module, path: Path) -> None:
+    """Load those parameters from a file that a (cut) network needs."""
+    found, needed = read_weights(path), network.state_dict()
+    missing = [key for key in needed if key not in found and not key.endswith("num_batches_tracked")]
+    if missing:
+        raise InputError(_explain_missing(name, path, needed, missing))
+    try:
+        network.load_state_dict({key: found[key] for key in needed if key in found}, strict=False)
+    except RuntimeError as error:
+        raise InputError(f"{path}: not the weights of {name} ({error})") from error
+
+
+def _explain_missing(name: str, path: Path, needed: Iterable[str], missing: list[str]) -> str:
+    def layers(keys: Iterable[str]) -> list[str]:
+        return list(dict.fromkeys(key.split(".")[0] for key in keys))
+
+    lacking = layers(missing)
+    present = layers(needed)[: layers(needed).index(lacking[0])]
+    advice = f"take features before it with --layer {present[-1]}" if present else "pass another file"
+    return f"{path}: lacks {', '.join(lacking)} of {name} ({len(missing)} tensors); {advice}"
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """A state dictionary from .safetensors or .pth; nothing in the file is executed."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such weights file")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError, UnpicklingError) as error:
+        raise InputError(f"{path}: not a weights file (.safetensors or .pth): {error}") from error
+    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(f"{path}: expected a dictionary of parameters by name")
+    return state
