@@ -1,4 +1,5 @@
 """Small folders of every layout, and where the real data lies."""
+
 from collections.abc import Callable
 from pathlib import Path
 

@@ -26,9 +26,7 @@ def dataset(layout: str, n_train: int, n_anomalous: int, n_normal_test: int = 0)
 
 def coil(n_objects: int = 20, n_views: int = 10) -> Dataset:
     views = tuple(
-        Item(Path(f"/data/obj{k}__{5 * v}.png"), 1, f"obj{k}")
-        for k in range(1, n_objects + 1)
-        for v in range(n_views)
+        Item(Path(f"/data/obj{k}__{5 * v}.png"), 1, f"obj{k}") for k in range(1, n_objects + 1) for v in range(n_views)
     )
     return Dataset("coil-100", Path("/data"), "coil-100", (), views, (), Recipe())
 

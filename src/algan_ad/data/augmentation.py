@@ -1,4 +1,5 @@
 """Random flips and rotations that leave a normal part normal (thesis 5.2.5)."""
+
 import kornia.augmentation as K
 from torch import Tensor, nn
 

@@ -1,4 +1,5 @@
 """Every training image decoded once, kept in memory or, when there are too many, in a file mapped into it."""
+
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,5 @@
 """The datasets of the thesis (section 5.2): contents, terms, addresses and recipes."""
+
 from typing import Literal
 
 from algan_ad.data.recipe import Recipe
@@ -44,9 +45,7 @@ class Entry(Schema):
 
 
 def _texture(train: int, normal: int, anomalous: int, recipe: Recipe) -> Category:
-    return Category(
-        kind="texture", counts=Counts(train=train, normal=normal, anomalous=anomalous), recipe=recipe
-    )
+    return Category(kind="texture", counts=Counts(train=train, normal=normal, anomalous=anomalous), recipe=recipe)
 
 
 def _object(train: int, normal: int, anomalous: int, recipe: Recipe) -> Category:
@@ -103,14 +102,9 @@ DATASETS: dict[str, Entry] = {
         title="Magnetic Tile Defects",
         layout="mtd",
         terms="free to use, the authors ask for a citation; no licence is stated",
-        citation=(
-            "Y. Huang, C. Qiu, K. Yuan. Surface defect saliency of magnetic tile. "
-            "The Visual Computer 36, 2020."
-        ),
+        citation=("Y. Huang, C. Qiu, K. Yuan. Surface defect saliency of magnetic tile. The Visual Computer 36, 2020."),
         homepage="https://github.com/abin24/Magnetic-tile-defect-datasets.",
-        source=Source(
-            url="https://github.com/abin24/Magnetic-tile-defect-datasets./archive/refs/heads/master.zip"
-        ),
+        source=Source(url="https://github.com/abin24/Magnetic-tile-defect-datasets./archive/refs/heads/master.zip"),
         instructions=(
             "Fetch the repository as a zip file from the homepage and unpack it, so that FOLDER/MT_Free, "
             "FOLDER/MT_Crack and the other MT_ folders exist; then give FOLDER."
@@ -136,9 +130,7 @@ DATASETS: dict[str, Entry] = {
             "views lie in one folder; then give FOLDER."
         ),
         categories={  # ten of the hundred objects are normal: 720 views
-            "coil-100": Category(
-                kind="object", counts=Counts(train=0, normal=720, anomalous=6480), recipe=_FLIP
-            ),
+            "coil-100": Category(kind="object", counts=Counts(train=0, normal=720, anomalous=6480), recipe=_FLIP),
         },
     ),
 }

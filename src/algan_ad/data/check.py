@@ -1,4 +1,5 @@
 """What would be used of a dataset, and what is wrong with it, before hours are spent on it."""
+
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence

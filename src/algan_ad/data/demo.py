@@ -1,4 +1,5 @@
 """A small dataset made from a seed, so that everything can be tried without any data."""
+
 import os
 import shutil
 import tempfile

@@ -4,6 +4,7 @@ Everything is drawn from signed distances (negative inside), in the plate's own 
 down, the picture spanning -1 to 1. A defect is drawn by a generator of its own, so that the same plate can be
 rendered with and without it.
 """
+
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -190,9 +191,7 @@ def _on_plate(rng: Rng) -> Points:
             return np.array([u, v])
 
 
-def _wander(
-    rng: Rng, start: Points, heading: float, *, length: float, steps: int, bend: float
-) -> Points:
+def _wander(rng: Rng, start: Points, heading: float, *, length: float, steps: int, bend: float) -> Points:
     """A polyline (steps + 1, 2) of `length` that turns by about `bend` radians at each step."""
     headings = heading + np.cumsum(rng.normal(0, bend, steps)) * np.linspace(0.5, 1, steps)
     moves = length / steps * np.stack([np.cos(headings), np.sin(headings)], axis=-1)

@@ -1,4 +1,5 @@
 """Fetching the datasets of the catalogue that have a public address."""
+
 import shutil
 import tempfile
 import zipfile

@@ -1,4 +1,5 @@
 """What a model was trained on, so that it can be told later whether two runs saw the same images."""
+
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
@@ -20,9 +21,7 @@ def fingerprint(items: Sequence[Item], root: Path) -> Json:
     Names are relative to `root`, with forward slashes. "sha256" does not depend on names or on the order.
     Raises InputError for a file that cannot be read.
     """
-    hashes = {
-        item.path.relative_to(root).as_posix(): sha256(item.path) for item in track(items, "fingerprinting")
-    }
+    hashes = {item.path.relative_to(root).as_posix(): sha256(item.path) for item in track(items, "fingerprinting")}
     sizes, modes = describe([item.path for item in items])
     return {
         "n_images": len(items),

@@ -1,4 +1,5 @@
 """A folder on disk -> a `Dataset`: which images are good, which are not, and where their masks are."""
+
 import re
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
 """The same picture on both sides of a split: it makes every figure look better than it is."""
+
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path

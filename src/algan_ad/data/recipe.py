@@ -1,4 +1,5 @@
 """How the images of one kind of part are prepared and varied (thesis 5.2.5)."""
+
 from pydantic import Field
 
 from algan_ad.runtime.images import Preprocessing

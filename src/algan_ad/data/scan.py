@@ -1,4 +1,5 @@
 """Listing folders: sorted, hidden files left out, and every failure told in words."""
+
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path

@@ -1,4 +1,5 @@
 """Who trains, who calibrates, who selects and who is tested, by the two protocols."""
+
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace

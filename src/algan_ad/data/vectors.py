@@ -1,4 +1,5 @@
 """Tables of numbers -> float64 (n, d): arrays, .npy, .npz, CSV and Parquet."""
+
 import csv
 import zipfile
 from itertools import chain, islice
