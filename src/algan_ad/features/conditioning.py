@@ -34,7 +34,7 @@ class Whitening(nn.Module):
 
 
 def fit_whitening(samples: NDArray[np.floating], scale: float) -> Whitening:
-    """Fit to normal samples (n, d), n >= 1, also for n < d and constant columns.
+    """Fit to normal samples (n, d), n >= 2, also for n < d and constant columns.
 
     The covariance is Ledoit and Wolf's (2004, A well-conditioned estimator for large-dimensional covariance
     matrices): well conditioned for n < d. Without any variance the data is only centred and scaled.
