@@ -1,0 +1,150 @@
+"""The loop: same seed same bits, resume to the same bits, divergence, selection, metrics."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from algan_ad.algan import ALGAN, Hyperparameters, Latents
+from algan_ad.algan.networks import ImageDiscriminator, ImageGenerator
+from algan_ad.detectors.algan import AlganAdversary
+from algan_ad.runtime.errors import InputError, TrainingDiverged
+from algan_ad.training.loop import RunFolder, Schedule, Trained, train
+from algan_ad.training.trackers import read_rows
+
+N, B = 12, 4
+IMAGES = torch.rand(N, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def fetch(indices: Tensor) -> Tensor:
+    return (IMAGES[indices] + 0.01 * torch.randn(len(indices), 3, 32, 32)).to(memory_format=torch.channels_last)
+
+
+def adversary() -> AlganAdversary:
+    torch.manual_seed(0)
+    G = ImageGenerator(32, 8, 4, 8).to(memory_format=torch.channels_last)
+    D = ImageDiscriminator(32, 4, 8).to(memory_format=torch.channels_last)
+    algan = ALGAN(G, D, Latents(8), Hyperparameters(), B, N // B)
+    return AlganAdversary(algan, held_out=IMAGES[:2], quality=None)
+
+
+def go(folder: RunFolder | None = None, epochs: int = 6, **options: Any) -> Trained:
+    schedule = Schedule(epochs, B, seed=3, observe_every=2, **options)
+    return train(adversary(), N, fetch, schedule, folder)
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing in the loop may catch it."""
+
+
+def stop_after(calls: int, function: Callable[..., Any]) -> Callable[..., Any]:
+    count = 0
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count > calls:
+            raise Killed
+        return function(*args, **kwargs)
+
+    return wrapped
+
+
+def same(a: Trained, b: Trained) -> bool:
+    return all(torch.equal(a.weights[name], b.weights[name]) for name in a.weights)
+
+
+def test_the_same_seed_gives_the_same_bits() -> None:
+    assert same(go(), go())
+
+
+def test_another_seed_gives_other_weights() -> None:
+    other = train(adversary(), N, fetch, Schedule(6, B, seed=4, observe_every=2))
+    assert not same(go(), other)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("batches", [2, 7, 16])
+def test_resume_after_a_kill_is_bit_identical(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batches: int, dtype: torch.dtype
+) -> None:
+    """Killed in epoch 1, 3 and 6: before the first checkpoint, inside the averaging window, near the end."""
+    whole = go(dtype=dtype)
+    folder = RunFolder(tmp_path / "run", {"lr": 1}, checkpoint_seconds=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(ALGAN, "step", stop_after(batches, ALGAN.step))
+        with pytest.raises(Killed):
+            go(folder, dtype=dtype)
+    resumed = go(RunFolder(tmp_path / "run", {"lr": 1}, resume=True, checkpoint_seconds=0), dtype=dtype)
+    assert same(whole, resumed)
+    rows = read_rows(tmp_path / "run" / "metrics.jsonl")
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
+
+
+def test_resume_refuses_another_plan_and_an_empty_folder(tmp_path: Path) -> None:
+    go(RunFolder(tmp_path / "run", {"lr": 1}))
+    with pytest.raises(InputError, match="lr: 1 then, 2 now"):
+        go(RunFolder(tmp_path / "run", {"lr": 2}, resume=True))
+    with pytest.raises(InputError, match="no unfinished run"):
+        go(RunFolder(tmp_path / "other", {}, resume=True))
+
+
+def test_metrics_hold_the_monitors_of_5_8(tmp_path: Path) -> None:
+    go(RunFolder(tmp_path, {}))
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert {"loss_d", "loss_g", "seconds"} <= rows[0].keys()
+    assert "logit/held-out-normal" not in rows[0]
+    assert {f"logit/{k}" for k in ("held-out-normal", "fake-normal", "fake-anomalous", "buffered")} <= rows[1].keys()
+
+
+def test_observing_does_not_change_training() -> None:
+    seldom = train(adversary(), N, fetch, Schedule(6, B, seed=3, observe_every=6))
+    assert same(seldom, go())
+
+
+def test_nan_ends_the_run_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, {}, checkpoint_seconds=0)
+    go(folder, epochs=2)
+    good = folder.checkpoint.read_bytes()
+
+    def poisoned(indices: Tensor) -> Tensor:
+        return fetch(indices) * float("nan")
+
+    resumed = RunFolder(tmp_path, {}, resume=True, checkpoint_seconds=0)
+    with pytest.raises(TrainingDiverged, match=r"epoch 3: .*loss_d.*checkpoint.safetensors"):
+        train(adversary(), N, poisoned, Schedule(4, B, seed=3), resumed)
+    assert folder.checkpoint.read_bytes() == good
+
+
+class Constant(torch.nn.Module):
+    """A discriminator that has stopped looking."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.bias + 0 * x.mean((1, 2, 3))
+
+
+def test_a_collapsed_discriminator_is_noticed() -> None:
+    algan = ALGAN(ImageGenerator(32, 8, 4, 8), Constant(), Latents(8), Hyperparameters(), B, N // B)
+    with pytest.raises(TrainingDiverged, match="one output for everything"):
+        train(AlganAdversary(algan, None, None), N, fetch, Schedule(2, B, seed=0))
+
+
+def test_fewer_samples_than_a_batch() -> None:
+    with pytest.raises(InputError, match=r"3 training samples, fewer than the batch of 4.*--batch-size"):
+        train(adversary(), 3, fetch, Schedule(1, B, seed=0))
+
+
+def test_validation_keeps_the_best_epoch() -> None:
+    aurocs = iter([0.5, 0.9, 0.7])
+    schedule = Schedule(6, B, seed=3, selection="validation", observe_every=2)
+    trained = train(adversary(), N, fetch, schedule, validate=lambda weights: next(aurocs))
+    assert trained.epoch == 4
+    assert "0.9" in trained.selection

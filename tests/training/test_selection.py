@@ -1,0 +1,37 @@
+"""Averaging against means worked out by hand."""
+
+import pytest
+import torch
+
+from algan_ad.training.selection import Selector
+
+
+def offer(selector: Selector, values: list[float]) -> float:
+    for epoch, value in enumerate(values, 1):
+        selector.offer(epoch, {"w": torch.tensor([float(value)])}, None)
+    return selector.weights["w"].item()
+
+
+@pytest.mark.parametrize(("values", "mean"), [([9, 9, 1, 3], 2.0), ([9, 9, 9, 1, 2, 6], 3.0), ([5], 5.0)])
+def test_average_is_over_the_second_half(values: list[float], mean: float) -> None:
+    assert offer(Selector("average", len(values)), values) == pytest.approx(mean)
+
+
+def test_last() -> None:
+    assert offer(Selector("last", 3), [1, 2, 7]) == 7
+
+
+def test_the_offered_weights_are_not_written_to() -> None:
+    selector = Selector("average", 2, window=1.0)
+    first = {"w": torch.tensor([1.0])}
+    selector.offer(1, first, None)
+    selector.offer(2, {"w": torch.tensor([3.0])}, None)
+    assert first["w"].item() == 1.0
+    assert selector.weights["w"].item() == 2.0
+
+
+def test_validation_ignores_epochs_that_were_not_validated_and_keeps_the_first_of_equals() -> None:
+    selector = Selector("validation", 4)
+    for epoch, auroc in [(1, None), (2, 0.8), (3, None), (4, 0.8)]:
+        selector.offer(epoch, {"w": torch.tensor([float(epoch)])}, auroc)
+    assert selector.epoch == 2
