@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -83,7 +84,7 @@ def _parse(kind: type[Any], verb: str, argv: list[str]) -> Any:
         kind,
         prog=f"algan {verb}",
         args=argv,
-        description=kind.__doc__,
+        description=cleandoc(kind.__doc__ or ""),
         config=(OmitArgPrefixes, FlagCreatePairsOff),
     )
 
@@ -105,9 +106,11 @@ def _train(argv: list[str]) -> int:
     from algan_ad.workflows.samples import DataSettings
     from algan_ad.workflows.train import train
 
-    method = _peek(argv, "--method", "algan-image")
-    if method not in METHODS:
-        raise InputError(f"--method {method}: not known; expected one of {', '.join(METHODS)}")
+    name = _peek(argv, "--method", "algan-image")
+    if name not in METHODS:
+        raise InputError(f"--method {name}: not known; expected one of {', '.join(METHODS)}")
+
+    Config = METHODS[name].Config
 
     @dataclass
     class Train:
@@ -118,9 +121,7 @@ def _train(argv: list[str]) -> int:
         """
 
         path: Positional[Path]
-        method: Annotated[str, arg(help=f"one of {', '.join(METHODS)}; its own options are listed below")] = (
-            method
-        )
+        method: Annotated[str, arg(help=f"one of {', '.join(METHODS)}; its own options are listed below")] = name
         out: Annotated[Path | None, arg(help="the model folder (default: models/NAME-METHOD)")] = None
         false_alarm_rate: Annotated[float, arg(help="wanted share of good parts flagged")] = 0.01
         seed: Annotated[int, arg(help="the same seed gives the same model, bit for bit on one machine")] = 0
@@ -137,16 +138,16 @@ def _train(argv: list[str]) -> int:
         quality_weights: Annotated[Path | None, arg(help="its weights file (default: from the hub)")] = None
         json: Json = False
         data: DataSettings = field(default_factory=DataSettings)
-        config: METHODS[method].Config = field(default_factory=METHODS[method].Config)  # type: ignore[valid-type]
+        config: Config = field(default_factory=Config)
 
     o = _parse(Train, "train", argv)
-    out = o.out or Path("models") / f"{o.path.resolve().stem}-{method}"
+    out = o.out or Path("models") / f"{o.path.resolve().stem}-{name}"
     passed = {
         f.name: getattr(o, f.name)
         for f in dataclasses.fields(o)
         if f.name not in ("path", "method", "out", "json", "data")
     }
-    model = train(o.path, method, out, settings=o.data, **passed)
+    model = train(o.path, name, out, settings=o.data, **passed)
     c = model.config
     result = {
         "model": str(out), "method": c.method, "protocol": c.protocol, "seed": c.seed, "selection": c.selection,
@@ -304,28 +305,39 @@ class DataCheck:
     path: Positional[Path]
     protocol: Literal["normal-only", "thesis"] = "normal-only"
     calibration_fraction: float = 0.2
-    false_alarm_rate: float = 0.01
     seed: int = 0
     json: Json = False
 
 
 @dataclass
 class DataGet:
-    """Download a data set of the catalogue, or say what to fetch and where to put it."""
+    """Download a data set of the catalogue, or say what to fetch and where to put it. `demo` is made on the spot."""
 
-    name: Positional[Literal["mvtec-ad", "mtd", "coil-100", "demo"]]
+    name: Positional[Literal["demo", "mvtec-ad", "mtd", "coil-100"]]
     into: Annotated[Path, arg(help="folder for data sets")] = Path("data")
+    seed: Annotated[int, arg(help="of the demo set")] = 0
     json: Json = False
 
 
 def _data_check(argv: list[str]) -> int:
     o = _parse(DataCheck, "data check", argv)
-    raise InputError(str(o))
+    from algan_ad.data.check import check
+    from algan_ad.data.layouts import open_dataset
+    from algan_ad.data.splits import split
+    from algan_ad.workflows.tables import show_check
+
+    dataset = open_dataset(o.path)
+    report = check(dataset, split(dataset, o.protocol, o.seed, o.calibration_fraction))
+    return _emit(report.to_dict(), o.json, lambda console: show_check(console, report))
 
 
 def _data_get(argv: list[str]) -> int:
     o = _parse(DataGet, "data get", argv)
-    raise InputError(str(o))
+    from algan_ad.data.demo import make_demo
+    from algan_ad.data.download import get
+
+    folder = make_demo(o.into / "demo", o.seed) if o.name == "demo" else get(o.name, o.into)
+    return _emit({"name": o.name, "folder": str(folder)}, o.json, lambda console: console.print(str(folder)))
 
 
 VERBS: dict[str, Callable[[list[str]], int]] = {

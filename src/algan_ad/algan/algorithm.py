@@ -29,7 +29,7 @@ class Hyperparameters:
     buffered: bool = True
     anomalous_latents: bool = True
     saturating: bool = False  # eq. 4.2 to the letter
-    latent_scope: Scope = "batch"  # one z_d for all batches; one per batch; a new one every time
+    latent_scope: Scope = "dataset"  # a z_d for each batch; "batch": one for all of them; "fresh": no reuse
     buffer_scope: BufferScope = "batch"  # 5.1.1 or 4.1
 
 
@@ -114,7 +114,7 @@ class ALGAN:
 
     @torch.no_grad()
     def pseudo_samples(self, n: int) -> dict[str, Tensor]:
-        """n samples of each kind of pseudo data (section 5.8), with G in eval mode so that sigma has its full effect."""
+        """n samples of each kind of pseudo data (5.8), with G in eval mode, where sigma has its full effect."""
         training = self.G.training
         self.G.eval()
         samples = {"fake-normal": self.G(self.latents.normal(n)).float()}

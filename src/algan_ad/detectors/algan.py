@@ -33,7 +33,7 @@ class AlganConfig(TrainingConfig):
     anomalous_latents: bool = Field(True, description="train on fake-anomalous data (ablation of 5.5)")
     saturating: bool = Field(False, description="the generator's loss as printed in eq. 4.2")
     latent_scope: Scope = Field(
-        "batch", description="one z_d for all batches, one per batch, or always fresh"
+        "dataset", description="latents of each batch, kept n_z epochs; one batch of them for all; or always fresh"
     )
     buffer_scope: BufferScope = Field("batch", description="buffer twice the batch (5.1.1) or the data (4.1)")
 

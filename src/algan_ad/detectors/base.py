@@ -25,6 +25,9 @@ Samples = NDArray[np.uint8] | NDArray[np.float32]
 Scores = NDArray[np.float64]
 
 
+NO_AUGMENTATION = Recipe()
+
+
 class Rows(Protocol):
     """Anything that holds samples and gives a batch of them: an array, or decoded images in RAM or on disk."""
 
@@ -57,7 +60,7 @@ class TrainingData:
     """
 
     train: Rows
-    recipe: Recipe = Recipe()
+    recipe: Recipe = NO_AUGMENTATION
     held_out: Rows | None = None
     validation: tuple[Rows, NDArray[np.int64]] | None = None
 
@@ -131,16 +134,17 @@ class Detector(ABC):
         """Send an adversary through the shared loop and keep the module that its selected weights make."""
         c = self.config
         selection = c.selection or ("validation" if data.validation else "average")
-        if selection == "validation" and data.validation is None:
-            raise InputError("--selection validation needs labelled data: use it with --protocol thesis")
-        dtype = pick_precision(c.precision, self.device)
-        schedule = Schedule(c.epochs, c.batch_size, run.seed, selection, c.observe_every, dtype, self.device)
-        validate = (
-            self._validator(*data.validation) if selection == "validation" and data.validation else None
-        )
+        if (selection == "validation") != (data.validation is not None):
+            raise InputError(f"--selection {selection}: validation belongs to --protocol thesis, and only to it")
+        schedule = Schedule(c.epochs, c.batch_size, run.seed, selection, c.observe_every, self.dtype(), self.device)
+        validate = self._validator(*data.validation) if data.validation else None
         trained = train(adversary, len(data.train), fetch, schedule, run.folder, validate, run.watch)
         self.load(trained.weights)
         return trained
+
+    def dtype(self) -> torch.dtype:
+        """The precision that training runs in."""
+        return pick_precision(self.config.precision, self.device)
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Make `module` from scoring weights."""

@@ -1,4 +1,4 @@
-"""Where training runs, and in which precision. Every choice is a rule, never a timing: the same machine, the same bits."""
+"""Where training runs, and in which precision: by rule, never by timing, so that a machine repeats its bits."""
 
 from typing import Literal
 
@@ -15,7 +15,7 @@ def pick_device(name: DeviceName) -> torch.device:
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(kind for kind, there in present.items() if there))
-    if not present[name]:
+    if not present.get(name):
         raise InputError(
             f"--device {name}: not available here; expected one of {[k for k, v in present.items() if v]}"
         )

@@ -22,6 +22,8 @@ from algan_ad.training.trackers import TrackerName, open_trackers
 Fetch = Callable[[Tensor], Tensor]  # indices (B,) -> batch (B, ...), augmented, on the device
 Weights = dict[str, Tensor]
 
+CPU = torch.device("cpu")
+
 #: A discriminator whose logits spread less than this over a whole epoch no longer tells anything apart.
 COLLAPSED = 1e-6
 
@@ -36,7 +38,7 @@ class Schedule:
     selection: Selection = "average"
     observe_every: int = 8
     dtype: torch.dtype = torch.float32
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
 
 
 @dataclass(frozen=True)

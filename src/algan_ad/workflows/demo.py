@@ -31,7 +31,7 @@ def demo(
     epochs: int = CONFIG.epochs,
 ) -> Demo:
     """Make the demo parts in `folder`/data, train `folder`/model on them and write `folder`/report.html."""
-    data = make_demo(folder / "data", seed, SIZE, N_TRAIN, N_GOOD, N_PER_DEFECT)
+    data = make_demo(folder / "data", seed, size=SIZE, n_train=N_TRAIN, n_good=N_GOOD, n_per_defect=N_PER_DEFECT)
     config = CONFIG.model_copy(update={"epochs": epochs})
     model = train(
         data,

@@ -126,7 +126,7 @@ def _gallery(model: Model, evaluation: Evaluation, model_folder: Path | None) ->
     images = [load(Path(path), natural) for path in shown]
     found = model.predict([Path(path) for path in shown], maps=True)
     heats = [each.anomaly_map for each in found if each.anomaly_map is not None]
-    highest = max(float(heat.max()) for heat in heats)
+    highest = max((float(heat.max()) for heat in heats), default=0.0)
 
     def picture(kind: str) -> bytes | None:
         path = model_folder / f"{kind}.png" if model_folder else None

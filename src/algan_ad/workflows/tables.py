@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from algan_ad.data.check import Report
 from algan_ad.evaluation.results import Evaluation
 from algan_ad.runtime.images import Skipped
 from algan_ad.runtime.prediction import Prediction
@@ -67,6 +68,28 @@ def show_predictions(
     )
     if out is not None:
         console.print(f"all predictions: {out}", soft_wrap=True)
+
+
+def show_check(console: Console, report: Report) -> None:
+    """What would be used for what, and everything that is odd about the data."""
+    console.print(f"{report.name} ({report.layout}) in {report.root}, protocol {report.protocol}", soft_wrap=True)
+    table = Table("part", "normal", "anomalous", "with mask", box=None)
+    for name, part in report.parts.items():
+        table.add_row(name, str(part.normal), str(part.anomalous), str(part.with_mask))
+    console.print(table)
+    for title, counts in (("defects", report.defects), ("sizes", report.sizes), ("modes", report.modes)):
+        shown = ", ".join(f"{name}: {n}" for name, n in list(counts.items())[:SHOWN])
+        console.print(f"{title}: {shown or 'none'}" + (" ..." if len(counts) > SHOWN else ""), soft_wrap=True)
+    for name, values in report.notes.items():
+        console.print(f"{name}: {', '.join(values)}", soft_wrap=True)
+    for warning in report.warnings:
+        console.print(f"warning: {warning}", soft_wrap=True, markup=False)
+    for path, reason in report.unreadable.items():
+        console.print(f"unreadable: {path}: {reason}", soft_wrap=True, markup=False)
+    for first, second in report.overlaps:
+        console.print(f"same content in training and test: {first} = {second}", soft_wrap=True, markup=False)
+    if not (report.warnings or report.unreadable or report.overlaps):
+        console.print("nothing odd was found")
 
 
 def _percent(rate: float | None) -> str:
