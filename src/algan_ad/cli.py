@@ -79,12 +79,12 @@ def _find_verb(argv: list[str]) -> tuple[Callable[[list[str]], int], list[str]]:
     raise InputError(f"{argv[0]!r} is not a verb; expected one of {', '.join(VERBS)} (see algan --help)")
 
 
-def _parse(kind: type[Any], verb: str, argv: list[str]) -> Any:
+def _parse(kind: type[Any], verb: str, argv: list[str], text: str | None = None) -> Any:
     return tyro.cli(
         kind,
         prog=f"algan {verb}",
         args=argv,
-        description=cleandoc(kind.__doc__ or ""),
+        description=cleandoc(text or kind.__doc__ or ""),
         config=(OmitArgPrefixes, FlagCreatePairsOff),
     )
 
@@ -101,6 +101,32 @@ def _emit(result: dict[str, Any], as_json: bool, show: Callable[[Console], None]
 # --- train -----------------------------------------------------------------------------------------------------
 
 
+@dataclass
+class Train:
+    """Learn what normal looks like, hold out some normals to set the threshold, write a model folder.
+
+    PATH is a folder of images (MVTec layout, good images alone, good/ beside folders of bad ones, MTD,
+    COIL-100) or a table of vectors (.npy, .npz, .csv, .parquet). Nothing is ever trained on an anomaly.
+    """
+
+    path: Positional[Path]
+    out: Annotated[Path | None, arg(help="the model folder (default: models/NAME-METHOD)")] = None
+    false_alarm_rate: Annotated[float, arg(help="wanted share of good parts flagged")] = 0.01
+    seed: Annotated[int, arg(help="the same seed gives the same model, bit for bit on one machine")] = 0
+    device: Device = "auto"
+    threads: Threads = None
+    resume: Annotated[bool, arg(help="continue the unfinished run of --out")] = False
+    overwrite: Annotated[bool, arg(help="replace the model in --out once the new one is whole")] = False
+    strict: Strict = False
+    checkpoint_seconds: Annotated[float, arg(help="at most this much training is lost by a kill")] = 60.0
+    track: Annotated[tuple[Literal["tensorboard", "mlflow"], ...], arg(help="also log there")] = ()
+    quality_backbone: Annotated[
+        str | None, arg(help="judges generated images: Fréchet distance, inception score")
+    ] = None
+    quality_weights: Annotated[Path | None, arg(help="its weights file (default: from the hub)")] = None
+    json: Json = False
+
+
 def _train(argv: list[str]) -> int:
     from algan_ad.detectors import METHODS
     from algan_ad.workflows.samples import DataSettings
@@ -110,37 +136,13 @@ def _train(argv: list[str]) -> int:
     if name not in METHODS:
         raise InputError(f"--method {name}: not known; expected one of {', '.join(METHODS)}")
 
-    Config = METHODS[name].Config
-
-    @dataclass
-    class Train:
-        """Learn what normal looks like, hold out some normals to set the threshold, write a model folder.
-
-        PATH is a folder of images (MVTec layout, good images alone, good/ beside folders of bad ones, MTD,
-        COIL-100) or a table of vectors (.npy, .npz, .csv, .parquet). Nothing is ever trained on an anomaly.
-        """
-
-        path: Positional[Path]
-        method: Annotated[str, arg(help=f"one of {', '.join(METHODS)}; its own options are listed below")] = name
-        out: Annotated[Path | None, arg(help="the model folder (default: models/NAME-METHOD)")] = None
-        false_alarm_rate: Annotated[float, arg(help="wanted share of good parts flagged")] = 0.01
-        seed: Annotated[int, arg(help="the same seed gives the same model, bit for bit on one machine")] = 0
-        device: Device = "auto"
-        threads: Threads = None
-        resume: Annotated[bool, arg(help="continue the unfinished run of --out")] = False
-        overwrite: Annotated[bool, arg(help="replace the model in --out once the new one is whole")] = False
-        strict: Strict = False
-        checkpoint_seconds: Annotated[float, arg(help="at most this much training is lost by a kill")] = 60.0
-        track: Annotated[tuple[Literal["tensorboard", "mlflow"], ...], arg(help="also log there")] = ()
-        quality_backbone: Annotated[
-            str | None, arg(help="judges generated images: Fréchet distance, inception score")
-        ] = None
-        quality_weights: Annotated[Path | None, arg(help="its weights file (default: from the hub)")] = None
-        json: Json = False
-        data: DataSettings = field(default_factory=DataSettings)
-        config: Config = field(default_factory=Config)
-
-    o = _parse(Train, "train", argv)
+    methods = ", ".join(METHODS)
+    options: list[Any] = [
+        ("method", Annotated[str, arg(help=f"one of {methods}; its own options are listed below")], name),
+        ("data", DataSettings, field(default_factory=DataSettings)),
+        ("config", METHODS[name].Config, field(default_factory=METHODS[name].Config)),
+    ]
+    o = _parse(dataclasses.make_dataclass("Train", options, bases=(Train,)), "train", argv, Train.__doc__)
     out = o.out or Path("models") / f"{o.path.resolve().stem}-{name}"
     passed = {
         f.name: getattr(o, f.name)

@@ -1,6 +1,7 @@
 """Algorithm 1 and the measured traps."""
 
 from copy import deepcopy
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ def run(algan: ALGAN, epochs: int) -> None:
 
 
 def test_sigma_changes_what_g_makes() -> None:
-    """A batch norm after a linear layer would undo a scale in a pass of its own; not in the mixed pass, nor in eval mode."""
+    """Batch norm undoes a scale in a pass of its own, but not in the mixed pass, nor in eval mode."""
     G = ImageGenerator(32, 20, 4, 16)
     torch.manual_seed(0)
     z = torch.randn(16, 20)
@@ -54,7 +55,7 @@ def test_epoch_one_has_latents_and_they_last_n_z_epochs() -> None:
         torch.manual_seed(epoch)
         algan.begin_epoch(epoch)
         seen.append(algan.z_d.clone())
-    same = [torch.equal(a, b) for a, b in zip(seen, seen[1:], strict=False)]
+    same = [torch.equal(a, b) for a, b in pairwise(seen)]
     assert same == [True, False, True, False]
 
 

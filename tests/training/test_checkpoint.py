@@ -14,7 +14,10 @@ from algan_ad.training.checkpoint import load_checkpoint, save_checkpoint
 STATE: dict[str, Any] = {
     "epoch": 3,
     "nothing": None,
-    "adam": {"state": {0: {"step": torch.tensor(2.0), "exp_avg": torch.randn(2, 3)}}, "groups": [{"lr": 1e-4, "betas": [0.0, 0.9]}]},
+    "adam": {
+        "state": {0: {"step": torch.tensor(2.0), "exp_avg": torch.randn(2, 3)}},
+        "groups": [{"lr": 1e-4, "betas": [0.0, 0.9]}],
+    },
     "flags": torch.tensor([True, False]),
     "half": torch.randn(3).bfloat16(),
     "image": torch.randn(2, 3, 4, 4).to(memory_format=torch.channels_last),

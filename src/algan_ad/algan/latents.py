@@ -33,7 +33,7 @@ class Latents:
     def normal(self, n: int) -> Tensor:
         """z_n, float32 (n, dim)."""
         if self.family == "uniform":
-            return 2 * self._uniform(n) - 1
+            return torch.rand(n, self.dim, device=self.device) * 2 - 1
         return torch.randn(n, self.dim, device=self.device)
 
     def anomalous(self, n: int) -> Tensor:
@@ -41,7 +41,7 @@ class Latents:
         if self.family == "normal":
             return self.sigma * torch.randn(n, self.dim, device=self.device)
         th = TRUNCATION[self.family]
-        sign = torch.randint(0, 2, (n, self.dim), device=self.device) * 2 - 1
+        sign: Tensor = torch.randint(0, 2, (n, self.dim), device=self.device) * 2 - 1
         if self.family == "uniform":
             return sign * (th + self._uniform(n))
         # |z| by the inverse of the normal distribution's upper tail, which keeps float32 accurate far out.

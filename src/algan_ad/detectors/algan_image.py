@@ -53,7 +53,7 @@ def to_range(images: Tensor) -> Tensor:
 def to_pixels(x: Tensor) -> NDArray[np.uint8]:
     """float (N, 3, H, W) in [-1, 1] -> uint8 (N, H, W, 3)."""
     scaled = ((x.permute(0, 2, 3, 1) + 1) * 127.5).round().clamp(0, 255)
-    return scaled.to(torch.uint8).cpu().numpy()  # type: ignore[no-any-return]
+    return scaled.to(torch.uint8).cpu().numpy()
 
 
 class AlganImage(Detector):
@@ -82,7 +82,8 @@ class AlganImage(Detector):
 
         def fetch(indices: Tensor) -> Tensor:
             batch = torch.from_numpy(data.train[indices.numpy()]).to(self.device)
-            return augment(to_range(batch)).contiguous(memory_format=layout)
+            varied: Tensor = augment(to_range(batch))
+            return varied.contiguous(memory_format=layout)
 
         held_out = None
         if data.held_out is not None and len(data.held_out):

@@ -33,10 +33,12 @@ def _one(
 ) -> NDArray[np.float32]:
     x = torch.from_numpy(image).to(device).permute(0, 3, 1, 2).float()  # (1, 3, S, S) in 0..255
     effect = integrated.attribute(x, _blurred(x, BLUR), n_steps=STEPS, internal_batch_size=8)
-    return _blurred(effect.sum(1, keepdim=True).abs(), SMOOTH)[0, 0].float().cpu().numpy()  # type: ignore[no-any-return]
+    heat: NDArray[np.float32] = _blurred(effect.sum(1, keepdim=True).abs(), SMOOTH)[0, 0].float().cpu().numpy()
+    return heat
 
 
 def _blurred(x: Tensor, fraction: int) -> Tensor:
     sigma = x.shape[-1] / fraction
     size = 2 * int(2 * sigma) + 1
-    return gaussian_blur(x, [size, size], [sigma, sigma])  # type: ignore[no-any-return]
+    blurred: Tensor = gaussian_blur(x, [size, size], [sigma, sigma])
+    return blurred

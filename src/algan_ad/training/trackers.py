@@ -41,14 +41,14 @@ class TensorBoard:
             raise MissingExtra(
                 "--track tensorboard: install it with pip install 'algan-ad[tracking]'"
             ) from error
-        self.writer = SummaryWriter(str(folder / "tensorboard"))  # type: ignore[no-untyped-call]
+        self.writer = SummaryWriter(str(folder / "tensorboard"))
 
     def log(self, row: Row) -> None:
         for name, value in _numbers(row).items():
-            self.writer.add_scalar(name, value, row["epoch"])  # type: ignore[no-untyped-call]
+            self.writer.add_scalar(name, value, row["epoch"])
 
     def close(self) -> None:
-        self.writer.close()  # type: ignore[no-untyped-call]
+        self.writer.close()
 
 
 class MLflow:

@@ -31,14 +31,10 @@ def thumbnail(image: NDArray[np.uint8]) -> bytes:
 
 def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32], highest: float) -> bytes:
     """A map (h, w) >= 0 over its image (S, S, 3); `highest` is the value drawn strongest, shared by a set of maps."""
-    strength = np.clip(heat / max(highest, 1e-12), 0, 1)[..., None]
-    colour = mpl.colormaps["inferno"](strength[..., 0])[..., :3] * 255
-    side = image.shape[1], image.shape[0]
-    colour, alpha = (
-        np.asarray(Image.fromarray(a.astype(np.uint8)).resize(side, Image.Resampling.BILINEAR), np.float32)
-        for a in (colour, strength[..., 0] * 190)
-    )
-    alpha = alpha[..., None] / 255
+    strength = Image.fromarray(np.clip(heat / max(highest, 1e-12), 0, 1).astype(np.float32))
+    shown = np.asarray(strength.resize((image.shape[1], image.shape[0]), Image.Resampling.BILINEAR))  # (S, S)
+    colour = mpl.colormaps["inferno"](shown)[..., :3] * 255
+    alpha = 0.75 * shown[..., None]
     return png((image * (1 - alpha) + colour * alpha).astype(np.uint8))
 
 

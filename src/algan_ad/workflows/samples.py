@@ -153,7 +153,7 @@ def hash_files(paths: Sequence[Path]) -> list[str]:
 
 def hash_rows(rows: NDArray[Any]) -> dict[str, str]:
     """sha256 of each sample, by its position."""
-    return {str(i): hashlib.sha256(np.ascontiguousarray(row)).hexdigest() for i, row in enumerate(rows)}
+    return {str(i): hashlib.sha256(row.tobytes()).hexdigest() for i, row in enumerate(rows)}
 
 
 def warn(dataset: Dataset, parts: Split) -> None:

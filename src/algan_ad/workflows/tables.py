@@ -23,9 +23,8 @@ FIGURES = {
 def show_evaluation(console: Console, evaluation: Evaluation, page: Path) -> None:
     """The figures with their intervals, per kind of defect, and where the page is."""
     e = evaluation
-    console.print(
-        f"{e.method} on {e.dataset}, protocol {e.protocol}, seed {e.seed}: {e.n_normal} normal, {e.n_anomalous} anomalous"
-    )
+    counts = f"{e.n_normal} normal, {e.n_anomalous} anomalous"
+    console.print(f"{e.method} on {e.dataset}, protocol {e.protocol}, seed {e.seed}: {counts}", soft_wrap=True)
     table = Table("figure", "value", "95 % interval", box=None)
     for name, title in FIGURES.items():
         if (value := getattr(e, name)) is not None:
