@@ -43,11 +43,12 @@ class Latents:
         th = TRUNCATION[self.family]
         sign: Tensor = torch.randint(0, 2, (n, self.dim), device=self.device) * 2 - 1
         if self.family == "uniform":
-            return sign * (th + self._uniform(n))
+            return (th + self._uniform(n)) * sign
         # |z| by the inverse of the normal distribution's upper tail, which keeps float32 accurate far out.
         tail = math.erfc(th / self.sigma / math.sqrt(2)) / 2
         u = (1 - self._uniform(n)) * tail  # (0, tail]
-        return sign * (-self.sigma * torch.special.ndtri(u)).clamp_min(th)
+        size: Tensor = -self.sigma * torch.special.ndtri(u)
+        return size.clamp_min(th) * sign
 
     def mixed(self, n: int, alpha: float) -> tuple[Tensor, Tensor]:
         """z_d of Algorithm 1, line 3: a share alpha of normal latents, then the anomalous ones.
