@@ -78,7 +78,7 @@ def _plate(rng: Rng, side: int) -> Scene:
         solid = np.maximum(solid, radius - _length(u - hole_u, v - hole_v))
     brushed = _noise(rng, side, (side // 2, 6)) + 0.6 * _noise(rng, side, (side // 4, 3))
     mottled = _noise(rng, side, (5, 5))
-    tone = 0.55 + 0.03 * rng.normal() + 0.030 * brushed + 0.022 * mottled
+    tone = 0.55 + 0.02 * rng.normal() + 0.030 * brushed + 0.022 * mottled
     tint = np.array([0.97, 1.0, 1.04]) + rng.normal(0, 0.008, 3)
     return Scene(u, v, solid, 0.003 * brushed, tone[..., None] * tint)
 
@@ -105,7 +105,7 @@ def _light(rng: Rng, scene: Scene) -> tuple[Field, Field, float]:
     """Brightness over the picture, the belt, and the direction the light comes from."""
     direction = math.radians(rng.normal(-130, 8))
     across = math.cos(direction) * scene.u + math.sin(direction) * scene.v
-    brightness = rng.normal(1, 0.05) * (1 + rng.normal(0.10, 0.03) * across)
+    brightness = rng.normal(1, 0.03) * (1 + rng.normal(0.10, 0.03) * across)
     belt = 0.13 + 0.012 * _noise(rng, len(scene.u), (len(scene.u) // 3,) * 2)
     return brightness, belt, direction
 
@@ -129,7 +129,7 @@ def _scratch(scene: Scene, rng: Rng) -> None:
     points = _wander(rng, np.zeros(2), heading, length=length, steps=8, bend=0.12)
     points += _on_plate(rng) - points[4]
     distance = _to_line(scene, points)
-    width = rng.uniform(0.015, 0.021)
+    width = rng.uniform(0.028, 0.038)
     groove = np.exp(-((distance / width) ** 2))
     scene.height -= 0.010 * groove
     scene.colour += (rng.uniform(0.34, 0.44) * groove)[..., None]
