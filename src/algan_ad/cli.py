@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 Json = Annotated[bool, arg(help="print one JSON object on standard output")]
 Strict = Annotated[bool, arg(help="an unreadable file ends the run instead of being skipped and listed")]
 Threads = Annotated[int | None, arg(help="threads of one operation (default: the physical cores)")]
+ModelFolder = Annotated[Positional[Path], arg(metavar="MODEL", help="a folder that `algan train` made")]
 
 OVERVIEW = f"""\
 algan {__version__}: anomaly detection that learns from normal examples only
@@ -60,8 +62,12 @@ def run(argv: list[str]) -> int:
         return _fail(str(error), 2)
     except AlganError as error:
         return _fail(str(error), 1)
+    except SystemExit as stop:  # tyro has shown the help, or what is wrong with an option
+        return int(stop.code or 0)
     except ModuleNotFoundError as error:
         return _fail(f"{error.name} is not installed; this verb needs pip install 'algan-ad[train]'", 2)
+    except OSError as error:  # a disk that fails, a file that goes away meanwhile
+        return _fail(f"{error.filename or 'input or output'}: {error.strerror or error}", 1)
     except KeyboardInterrupt:
         return _fail("stopped; a training run continues from its last checkpoint with --resume", 1)
 
@@ -94,7 +100,7 @@ def _emit(result: dict[str, Any], as_json: bool, show: Callable[[Console], None]
     if as_json:
         print(json.dumps(result, allow_nan=False))
     else:
-        show(Console())
+        show(Console(markup=False, emoji=False, highlight=False))  # file names are shown as they are
     return 0
 
 
@@ -109,14 +115,16 @@ class Train:
     COIL-100) or a table of vectors (.npy, .npz, .csv, .parquet). Nothing is ever trained on an anomaly.
     """
 
-    path: Positional[Path]
+    path: Annotated[Positional[Path], arg(help="a folder of images, or a table of vectors")]
     out: Annotated[Path | None, arg(help="the model folder (default: models/NAME-METHOD)")] = None
     false_alarm_rate: Annotated[float, arg(help="wanted share of good parts flagged")] = 0.01
     seed: Annotated[int, arg(help="the same seed gives the same model, bit for bit on one machine")] = 0
     device: Device = "auto"
     threads: Threads = None
     resume: Annotated[bool, arg(help="continue the unfinished run of --out")] = False
-    overwrite: Annotated[bool, arg(help="replace the model in --out once the new one is whole")] = False
+    overwrite: Annotated[
+        bool, arg(help="replace the model in --out once the new one is whole; forget an unfinished run")
+    ] = False
     strict: Strict = False
     checkpoint_seconds: Annotated[float, arg(help="at most this much training is lost by a kill")] = 60.0
     track: Annotated[tuple[Literal["tensorboard", "mlflow"], ...], arg(help="also log there")] = ()
@@ -155,8 +163,9 @@ def _train(argv: list[str]) -> int:
         "model": str(out), "method": c.method, "protocol": c.protocol, "seed": c.seed, "selection": c.selection,
         "threshold": c.calibration.threshold if c.calibration else None, **c.training,
     }  # fmt: skip
+    following = shlex.join(["algan", "evaluate", str(out), str(o.path)])
     return _emit(
-        result, o.json, lambda console: console.print(f"model: {out}\nnext:  algan evaluate {out} {o.path}")
+        result, o.json, lambda console: console.print(f"model: {out}\nnext:  {following}", soft_wrap=True)
     )
 
 
@@ -181,8 +190,8 @@ class Evaluate:
     has seen are left out and counted.
     """
 
-    model: Positional[Path]
-    path: Positional[Path]
+    model: ModelFolder
+    path: Annotated[Positional[Path], arg(help="a folder of labelled images, or an .npz table with X and y")]
     report: Annotated[Path | None, arg(help="folder for the report (default: MODEL/evaluation)")] = None
     device: Device = "auto"
     threads: Threads = None
@@ -212,8 +221,10 @@ def _evaluate(argv: list[str]) -> int:
 class Predict:
     """Score and decide images: files, or folders and all below them. The most anomalous come first on screen."""
 
-    model: Positional[Path]
-    paths: Positional[tuple[Path, ...]]
+    model: ModelFolder
+    paths: Annotated[
+        Positional[tuple[Path, ...]], arg(metavar="PATH...", help="images, folders of them, or tables of vectors")
+    ]
     out: Annotated[Path | None, arg(help="write all predictions as CSV")] = None
     maps: Annotated[
         Path | None, arg(help="write an attribution of each score, laid over its image, into this folder")
@@ -261,7 +272,7 @@ def _predict(argv: list[str]) -> int:
 class Info:
     """What a model is: method, plan with fixed / derived / user marks, data, threshold and its promise."""
 
-    model: Positional[Path]
+    model: ModelFolder
     json: Json = False
 
 
@@ -304,7 +315,7 @@ def _demo(argv: list[str]) -> int:
 class DataCheck:
     """What would be used as train / calibration / test / masks, and what is wrong with it. Nothing is changed."""
 
-    path: Positional[Path]
+    path: Annotated[Positional[Path], arg(help="a folder of images")]
     protocol: Literal["normal-only", "thesis"] = "normal-only"
     calibration_fraction: float = 0.2
     seed: int = 0
@@ -339,7 +350,8 @@ def _data_get(argv: list[str]) -> int:
     from algan_ad.data.download import get
 
     folder = make_demo(o.into / "demo", o.seed) if o.name == "demo" else get(o.name, o.into)
-    return _emit({"name": o.name, "folder": str(folder)}, o.json, lambda console: console.print(str(folder)))
+    result = {"name": o.name, "folder": str(folder)}
+    return _emit(result, o.json, lambda console: console.print(str(folder), soft_wrap=True))
 
 
 VERBS: dict[str, Callable[[list[str]], int]] = {

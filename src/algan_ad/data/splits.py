@@ -57,6 +57,8 @@ def split(
         raise InputError(f"protocol {protocol!r}: expected one of {', '.join(get_args(Protocol))}")
     if not 0 < calibration_fraction < 1:
         raise InputError(f"calibration_fraction {calibration_fraction}: expected a number between 0 and 1")
+    if seed < 0:
+        raise InputError(f"seed {seed}: expected 0 or more")
     rng = np.random.default_rng(seed)
     notes = {}
     if dataset.layout == "coil-100":

@@ -34,6 +34,11 @@ def pick_precision(name: Precision, device: torch.device) -> torch.dtype:
 
 
 def set_threads(threads: int | None) -> None:
-    """Threads of one operation; None leaves torch's choice (the physical cores, or OMP_NUM_THREADS)."""
+    """Threads of one operation; None leaves torch's choice (the physical cores, or OMP_NUM_THREADS).
+
+    Raises InputError below 1.
+    """
     if threads is not None:
+        if threads < 1:
+            raise InputError(f"--threads {threads}: expected 1 or more")
         torch.set_num_threads(threads)

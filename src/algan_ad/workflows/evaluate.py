@@ -8,16 +8,19 @@ import numpy as np
 from algan_ad.data.layouts import Dataset, Item, open_dataset
 from algan_ad.data.splits import split
 from algan_ad.data.vectors import read_labels, read_vectors
+from algan_ad.detectors.base import Rows
 from algan_ad.evaluation.results import Evaluation, evaluate_scores, write_evaluation
 from algan_ad.report.gallery import Gallery, pictured
 from algan_ad.report.page import write_report
 from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.files import explaining_write_errors
 from algan_ad.runtime.images import Preprocessing, Skipped, load
 from algan_ad.runtime.progress import log
 from algan_ad.training.trackers import read_rows
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.pictures import overlay, thumbnail
-from algan_ad.workflows.samples import hash_files, hash_rows, report_skipped
+from algan_ad.workflows.plan import values
+from algan_ad.workflows.samples import DataSettings, hash_files, hash_rows, report_skipped
 
 
 def evaluate(model: Model, source: str | Path, strict: bool = False) -> Evaluation:
@@ -31,12 +34,16 @@ def evaluate(model: Model, source: str | Path, strict: bool = False) -> Evaluati
     """
     if model.config.input == "vector":
         return _evaluate_vectors(model, Path(source))
-    items = _unseen(model, _candidates(model, open_dataset(source)))
+    dataset = open_dataset(source)
+    items = _unseen(model, _candidates(model, dataset))
     loaded = model.read([item.path for item in items], strict)
     report_skipped(loaded.skipped, strict)
     kept = [items[i] for i in loaded.kept]
+    if not kept:
+        raise InputError(f"{source}: none of its {len(items)} test images can be read")
     return _measure(
         model,
+        dataset.name,
         loaded.images,
         [item.label for item in kept],
         [item.defect for item in kept],
@@ -46,23 +53,22 @@ def evaluate(model: Model, source: str | Path, strict: bool = False) -> Evaluati
 
 
 def _measure(
-    model: Model, samples: object, labels: Sequence[int], defects: Sequence[str], paths: Sequence[str],
+    model: Model, dataset: str, samples: Rows, labels: Sequence[int], defects: Sequence[str], paths: Sequence[str],
     skipped: Sequence[Skipped] = (),
 ) -> Evaluation:  # fmt: skip
     config = model.config
     return evaluate_scores(
-        labels, model.detector.score(samples), defects, paths, calibration=config.calibration,  # type: ignore[arg-type]
-        method=config.method, dataset=str(config.training["dataset"]), protocol=config.protocol, seed=config.seed,
-        skipped=skipped,
+        labels, model.detector.score(samples), defects, paths, calibration=config.calibration, method=config.method,
+        dataset=dataset, protocol=config.protocol, seed=config.seed, skipped=skipped,
     )  # fmt: skip
 
 
 def _candidates(model: Model, dataset: Dataset) -> tuple[Item, ...]:
     """What of a data set a model may be tested on, if it has not seen it."""
-    fraction = float(model.config.plan["calibration_fraction"].value)  # type: ignore[arg-type]
+    settings = DataSettings(**values(model.config.plan, DataSettings))
     own = dataset.layout == "coil-100" or _seen_before(model, dataset.train)
     if own:
-        return split(dataset, model.config.protocol, model.config.seed, fraction).test
+        return split(dataset, model.config.protocol, model.config.seed, settings.calibration_fraction).test
     return dataset.test if dataset.layout == "mvtec" else (*dataset.train, *dataset.test)
 
 
@@ -75,15 +81,17 @@ def _unseen(model: Model, items: Sequence[Item]) -> list[Item]:
     seen = _seen(model)
     digests = hash_files([item.path for item in items])
     kept = [item for item, digest in zip(items, digests, strict=True) if digest not in seen]
-    if len(kept) < len(items):
-        log(
-            f"warning: {len(items) - len(kept)} of {len(items)} test images were left out: the model was made with them"
-        )
+    _count_left_out(len(items) - len(kept), len(items), "test images")
     if not kept:
         raise InputError(
             "no labelled image is left to test on; expected test/<defect> folders, or bad images beside 'good'"
         )
     return kept
+
+
+def _count_left_out(n: int, n_all: int, what: str) -> None:
+    if n:
+        log(f"warning: {n} of {n_all} {what} were left out: the model was made with them")
 
 
 def _seen(model: Model) -> set[str]:
@@ -101,16 +109,19 @@ def _evaluate_vectors(model: Model, source: Path) -> Evaluation:
     vectors = read_vectors(source).astype(np.float32)
     seen = _seen(model)
     rows = [i for i, digest in enumerate(hash_rows(vectors).values()) if digest not in seen]
+    _count_left_out(len(vectors) - len(rows), len(vectors), "rows")
     if not rows:
         raise InputError(f"{source}: the model was made with every row; nothing is left to test on")
     samples = model.samples(vectors[rows])
     names = ["good" if labels[i] == 0 else "anomalous" for i in rows]
-    return _measure(model, samples, labels[rows].tolist(), names, [f"row {i}" for i in rows])
+    places = [f"row {i + 1}" for i in rows]
+    return _measure(model, source.stem, samples, labels[rows].tolist(), names, places)
 
 
 def report(model: Model, evaluation: Evaluation, folder: Path, model_folder: Path | None = None) -> Path:
     """Write `evaluation.json` and `report.html` into `folder`; returns the page."""
-    folder.mkdir(parents=True, exist_ok=True)
+    with explaining_write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     write_evaluation(folder / "evaluation.json", evaluation)
     rows = read_rows(model_folder / "metrics.jsonl") if model_folder else []
     return write_report(

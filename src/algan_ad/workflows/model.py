@@ -13,11 +13,12 @@ from algan_ad.detectors import METHODS
 from algan_ad.detectors.attribution import attribution_maps
 from algan_ad.detectors.base import Detector, Rows, Scores
 from algan_ad.runtime.errors import InputError
-from algan_ad.runtime.images import Loaded, as_batch, load_many
+from algan_ad.runtime.images import Loaded, Preprocessing, as_batch, load_many
 from algan_ad.runtime.model_folder import ModelConfig, read_model, write_model
 from algan_ad.runtime.prediction import Prediction
 from algan_ad.training.device import DeviceName
 from algan_ad.workflows.plan import values
+from algan_ad.workflows.samples import resized
 
 Source = str | Path | NDArray[Any]
 
@@ -68,8 +69,7 @@ class Model:
         if self.config.input == "vector":
             return self._vectors(source)
         if isinstance(source, np.ndarray):
-            apply = self._preprocessing().apply
-            return np.stack([apply(image) for image in as_batch(source)])
+            return resized(as_batch(source), self._preprocessing())
         paths = [source] if isinstance(source, str | Path) else source
         return self.read([Path(path) for path in paths], strict=True).images
 
@@ -91,7 +91,7 @@ class Model:
         """Write the model folder. Raises InputError when it holds a model already, AlganError on a full disk."""
         write_model(Path(folder), self.config, self.detector.tensors(), extra_files or {}, overwrite)
 
-    def _preprocessing(self) -> Any:
+    def _preprocessing(self) -> Preprocessing:
         if self.config.preprocessing is None:
             raise InputError(f"a model of {self.config.method} scores vectors, not images")
         return self.config.preprocessing
@@ -100,7 +100,8 @@ class Model:
         vectors = read_vectors(source).astype(np.float32)
         expected = self.config.fingerprint["n_features"]
         if vectors.shape[1] != expected:
-            raise InputError(f"{vectors.shape[1]} columns; this model was trained on {expected}")
+            name = "array" if isinstance(source, np.ndarray) else source
+            raise InputError(f"{name}: {vectors.shape[1]} columns; this model was trained on {expected}")
         return vectors
 
 
@@ -110,5 +111,8 @@ def load_model(folder: str | Path, device: DeviceName = "auto") -> Model:
     if config.method not in METHODS:
         raise InputError(f"{folder}: method {config.method!r} is not known here; known: {', '.join(METHODS)}")
     method = METHODS[config.method]
-    detector = method(method.Config(**values(config.plan, method.Config)), device)
-    return Model(detector.restore(tensors), config)
+    try:
+        detector = method(method.Config(**values(config.plan, method.Config)), device).restore(tensors)
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from error
+    return Model(detector, config)

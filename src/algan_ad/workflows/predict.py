@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from algan_ad.data.scan import folders, images
-from algan_ad.data.vectors import read_vectors
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.files import replacing
 from algan_ad.runtime.images import Preprocessing, Skipped, load
@@ -52,8 +51,8 @@ def predict_files(
 
 
 def _predict_table(model: Model, source: Path) -> list[Prediction]:
-    vectors = read_vectors(source)
-    return model.predictions(model.samples(vectors), [f"{source}:{i}" for i in range(len(vectors))])
+    vectors = model.samples(source)
+    return model.predictions(vectors, [f"{source}: row {i + 1}" for i in range(len(vectors))])
 
 
 def _images_below(folder: Path) -> list[Path]:

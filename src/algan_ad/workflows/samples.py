@@ -13,14 +13,14 @@ from pydantic import Field
 from algan_ad.data.cache import DecodedImages
 from algan_ad.data.fingerprint import fingerprint
 from algan_ad.data.layouts import Dataset, Item, open_dataset
-from algan_ad.data.overlap import overlaps
+from algan_ad.data.overlap import same_content
 from algan_ad.data.recipe import Recipe
 from algan_ad.data.splits import Split, split
-from algan_ad.data.vectors import read_labels, read_vectors
+from algan_ad.data.vectors import SUFFIXES, read_labels, read_vectors
 from algan_ad.detectors.base import Detector, Rows, TrainingData
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.files import sha256
-from algan_ad.runtime.images import Skipped, as_batch
+from algan_ad.runtime.images import Preprocessing, Skipped, as_batch
 from algan_ad.runtime.progress import log, track
 from algan_ad.runtime.schema import Schema
 
@@ -75,6 +75,8 @@ def prepare(
 def _prepare_folder(
     path: Path, detector: Detector, settings: DataSettings, seed: int, strict: bool
 ) -> Prepared:
+    if path.suffix.lower() in SUFFIXES:
+        raise InputError(f"{path}: a table of vectors; add --method algan-vector to train on it")
     dataset = open_dataset(path)
     parts = split(dataset, settings.protocol, seed, settings.calibration_fraction)
     warn(dataset, parts)
@@ -104,19 +106,19 @@ def _prepare_folder(
 def _prepare_array(
     images: NDArray[np.uint8], detector: Detector, settings: DataSettings, seed: int
 ) -> Prepared:
+    _refuse_thesis(settings)
     recipe = settings.recipe(Recipe())
     preprocessing = detector.preprocessing(recipe)
     assert preprocessing is not None
-    ready = np.stack([preprocessing.apply(image) for image in images])
-    train, calibration = _hold_out(len(ready), settings, seed)
+    train, calibration = _hold_out(len(images), settings, seed)
+    ready = resized(images, preprocessing)
     data = TrainingData(ready[train], recipe, ready[calibration])
     return Prepared("array", data, ready[calibration], {"n_images": len(images), "files": hash_rows(images)})
 
 
 def _prepare_vectors(source: str | Path | NDArray[Any], settings: DataSettings, seed: int) -> Prepared:
     """Rows labelled anomalous (`y` of an .npz) are left for the test, with a fifth of the normal rows beside them."""
-    if settings.protocol != "normal-only":
-        raise InputError("--protocol thesis is for images; vectors are trained by protocol normal-only")
+    _refuse_thesis(settings)
     vectors = read_vectors(source).astype(np.float32)
     labels = read_labels(source)
     normal = np.arange(len(vectors)) if labels is None else np.flatnonzero(labels == 0)
@@ -133,6 +135,13 @@ def _prepare_vectors(source: str | Path | NDArray[Any], settings: DataSettings, 
     return Prepared(name, data, vectors[calibration], print_of)
 
 
+def _refuse_thesis(settings: DataSettings) -> None:
+    if settings.protocol == "thesis":
+        raise InputError(
+            "--protocol thesis needs a folder of labelled images; arrays and vectors are trained by normal-only"
+        )
+
+
 def _hold_out(
     n: int, settings: DataSettings, seed: int, stage: str = "calibration"
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -141,9 +150,22 @@ def _hold_out(
         raise InputError(
             f"{n} good samples: too few to train and to calibrate; expected at least {MIN_SAMPLES}"
         )
-    order = np.random.default_rng([seed, len(stage)]).permutation(n)
     n_out = max(1, round(settings.calibration_fraction * n))
+    if n - n_out < MIN_SAMPLES - 1:
+        raise InputError(
+            f"--calibration-fraction {settings.calibration_fraction}: leaves {n - n_out} of {n} good samples to "
+            "train on; choose a smaller one"
+        )
+    order = np.random.default_rng([seed, len(stage)]).permutation(n)
     return np.sort(order[n_out:]), np.sort(order[:n_out])
+
+
+def resized(images: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """uint8 (N, H, W, 3) -> uint8 (N, S, S, 3)."""
+    ready = np.empty((len(images), preprocessing.size, preprocessing.size, 3), np.uint8)
+    for i, image in enumerate(images):
+        ready[i] = preprocessing.apply(image)
+    return ready
 
 
 def hash_files(paths: Sequence[Path]) -> list[str]:
@@ -160,10 +182,13 @@ def warn(dataset: Dataset, parts: Split) -> None:
     """Say what is odd about the data; none of it ends a run."""
     for warning in dataset.warnings:
         log(f"warning: {warning}")
-    if pairs := overlaps(parts):
+    made_with = (*parts.train, *parts.calibration, *parts.validation)
+    pairs = same_content([item.path for item in made_with], [item.path for item in parts.test])
+    if known := {test: other for other, test in pairs}:
+        test, other = next(iter(known.items()))
         log(
-            f"warning: {len(pairs)} test images are also training images, the first is {pairs[0][1]} "
-            f"(= {pairs[0][0]}); they are left out of every evaluation"
+            f"warning: {len(known)} test images are also training images, the first is {test} (= {other}); "
+            "they are left out of every evaluation"
         )
 
 

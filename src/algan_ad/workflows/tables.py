@@ -1,10 +1,11 @@
-"""What the verbs show a person at the terminal."""
+"""What the verbs show a person at the terminal. The console is one without markup: names are shown as they are."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from algan_ad.data.check import Report
 from algan_ad.evaluation.results import Evaluation
@@ -57,7 +58,7 @@ def show_predictions(
     table = Table("score", "p-value", "decision", "source", box=None)
     for each in sorted(predictions, key=lambda each: -each.score)[:SHOWN]:
         p_value = "-" if each.p_value is None else f"{each.p_value:.4f}"
-        decision = {True: "[red]anomalous[/red]", False: "normal", None: "-"}[each.anomalous]
+        decision = Text({True: "anomalous", False: "normal", None: "-"}[each.anomalous], "red" * bool(each.anomalous))
         table.add_row(f"{each.score:.4f}", p_value, decision, each.source or "-")
     console.print(table)
     if len(predictions) > SHOWN:
@@ -82,11 +83,11 @@ def show_check(console: Console, report: Report) -> None:
     for name, values in report.notes.items():
         console.print(f"{name}: {', '.join(values)}", soft_wrap=True)
     for warning in report.warnings:
-        console.print(f"warning: {warning}", soft_wrap=True, markup=False)
-    for path, reason in report.unreadable.items():
-        console.print(f"unreadable: {path}: {reason}", soft_wrap=True, markup=False)
+        console.print(f"warning: {warning}", soft_wrap=True)
+    for reason in report.unreadable.values():
+        console.print(f"unreadable: {reason}", soft_wrap=True)
     for first, second in report.overlaps:
-        console.print(f"same content in training and test: {first} = {second}", soft_wrap=True, markup=False)
+        console.print(f"same content in training and test: {first} = {second}", soft_wrap=True)
     if not (report.warnings or report.unreadable or report.overlaps):
         console.print("nothing odd was found")
 

@@ -1,5 +1,6 @@
 """From a folder of good images, or a table of good vectors, to a model."""
 
+import os
 import platform
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
@@ -65,9 +66,12 @@ def train(
     """
     if method not in METHODS:
         raise InputError(f"--method {method}: not known; expected one of {', '.join(METHODS)}")
+    if seed < 0:
+        raise InputError(f"--seed {seed}: expected 0 or more")
+    Calibration(scores=(0.0,), false_alarm_rate=false_alarm_rate)  # refuses a wrong rate now, not after training
     folder = None if out is None else Path(out)
-    if folder is not None and (folder / CONFIG).exists() and not overwrite:
-        raise InputError(f"--out {folder}: holds a model already; choose another folder or add --overwrite")
+    if folder is not None:
+        _check_out(folder, resume, overwrite)
     set_threads(threads)
     settings = settings or DataSettings()
     detector = METHODS[method](config or METHODS[method].Config(), device)
@@ -83,6 +87,26 @@ def train(
         model.save(folder, _extra_files(model, run.folder, detector), overwrite)
         run.folder.remove()
     return model
+
+
+def _check_out(folder: Path, resume: bool, overwrite: bool) -> None:
+    """Nothing is lost unless the user said so, and a place that cannot be written to is refused before training."""
+    nearest = next(place for place in (folder, *folder.parents) if place.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise InputError(f"--out {folder}: {nearest} is not a folder that can be written to; choose another place")
+    if (folder / CONFIG).exists() and not overwrite:
+        raise InputError(f"--out {folder}: holds a model already; choose another folder or add --overwrite")
+    run = _run_path(folder)
+    if RunFolder(run).checkpoint.exists() and not resume and not overwrite:
+        raise InputError(
+            f"--out {folder}: an unfinished run lies in {run}; --resume continues it, --overwrite starts anew"
+        )
+
+
+def _run_path(out: Path) -> Path:
+    """An unfinished run lives beside its model, in OUT.run."""
+    whole = out.resolve() if out.name in ("", "..") else out
+    return whole.with_name(whole.name + ".run")
 
 
 def _plan(
@@ -106,12 +130,12 @@ def _run_folder(
     out: Path | None, plan: dict[str, PlanEntry], seed: int, prepared: Prepared, resume: bool,
     checkpoint_seconds: float, track: tuple[TrackerName, ...],
 ) -> RunFolder | None:  # fmt: skip
-    """An unfinished run lives beside its model, in OUT.run; what it depends on must not change on resume."""
+    """Where the run is kept until its model is; what it depends on must not change on resume."""
     if out is None:
         return None
     fixed = {name: entry.value for name, entry in plan.items()}
     fixed |= {"seed": seed, "data": hash_of(prepared.fingerprint)}
-    return RunFolder(out.with_name(out.name + ".run"), fixed, resume, checkpoint_seconds, track)
+    return RunFolder(_run_path(out), fixed, resume, checkpoint_seconds, track)
 
 
 def hash_of(fingerprint: dict[str, Any]) -> str:
