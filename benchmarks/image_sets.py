@@ -1,6 +1,6 @@
 """ALGAN-image on COIL-100 or MTD, both protocols from one training run, and how each way to select weights fares.
 
-    python benchmarks/image_sets.py coil100 DATA --image-size 64 --width 32 --epochs 256 --seeds 0 1 2 --out coil.jsonl
+    python benchmarks/image_sets.py coil100 DATA --image-size 64 --width 32 --epochs 128 --seeds 0 1 2 --out coil.jsonl
 
 One JSON line a seed and row of the ablation (5.5); a run that is in the file already is not run again.
 The split of protocol `thesis` is used: its training and test images are those of `normal-only` for the same seed,
@@ -40,7 +40,7 @@ def main() -> None:
     for seed in options.seeds:
         for row in options.rows:
             key = {"set": options.set, "row": row, "seed": seed, "image_size": options.image_size,
-                   "width": options.width, "epochs": options.epochs}  # fmt: skip
+                   "width": options.width, "epochs": options.epochs, "speed": options.speed}  # fmt: skip
             if not any(key.items() <= line.items() for line in done):
                 result = key | run_one(options, row, seed)
                 with options.out.open("a") as file:
@@ -50,8 +50,9 @@ def main() -> None:
 def run_one(options: argparse.Namespace, row: str, seed: int) -> dict[str, object]:
     parts = split(open_dataset(options.data), "thesis", seed)
     config = AlganImageConfig(
-        image_size=options.image_size, width=options.width, epochs=options.epochs, **ABLATION[row]
-    )
+        image_size=options.image_size, width=options.width, epochs=options.epochs,
+        lr_g=2e-4 * options.speed, lr_d=1e-4 * options.speed, **ABLATION[row],
+    )  # fmt: skip
     detector = AlganImage(config, options.device)
     recipe = open_dataset(options.data).recipe
     pixels = {name: read(items, detector, recipe) for name, items in
@@ -105,7 +106,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("data", type=Path, help="the data set's folder")
     parser.add_argument("--image-size", type=int, default=64)
     parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--epochs", type=int, default=256)
+    parser.add_argument("--epochs", type=int, default=128)
+    parser.add_argument("--speed", type=float, default=4, help="times the thesis's learning rates (its 512 epochs: 1)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rows", nargs="+", choices=list(ABLATION), default=["full"])
     parser.add_argument("--device", default="auto")
