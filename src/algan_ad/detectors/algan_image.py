@@ -60,6 +60,7 @@ class AlganImage(Detector):
     name = "algan-image"
     Config = AlganImageConfig
     input = "image"
+    generates_images = True
     config: AlganImageConfig
 
     def preprocessing(self, recipe: Recipe) -> Preprocessing:

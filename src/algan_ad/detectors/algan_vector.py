@@ -34,7 +34,8 @@ class AlganVector(PairDetector):
 
     def in_float64(self) -> "AlganVector":
         """Score in double precision from here on, on the CPU."""
-        self.device, self.module = torch.device("cpu"), self._fitted().cpu().double()
+        self.device = torch.device("cpu")
+        self._fitted().cpu().double()  # in place
         return self
 
     def fit(self, data: TrainingData, run: RunOptions) -> Trained:

@@ -86,6 +86,7 @@ class Detector(ABC):
     name: ClassVar[str]
     Config: ClassVar[type[TrainingConfig]]
     input: ClassVar[Literal["image", "vector"]]
+    generates_images: ClassVar[bool] = False  # so that their quality can be monitored
 
     def __init__(self, config: TrainingConfig, device: DeviceName = "auto") -> None:
         self.config = config

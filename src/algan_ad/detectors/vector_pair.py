@@ -82,4 +82,4 @@ class PairDetector(Detector):
             variants = torch.randint(n_variants, indices.shape)
             return x[indices.to(x.device), variants.to(x.device)]
 
-        return self.run_loop(AlganAdversary(algan, held_out, run.quality), fetch, data, run)
+        return self.run_loop(AlganAdversary(algan, held_out, quality=None), fetch, data, run)

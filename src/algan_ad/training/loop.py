@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from algan_ad.runtime.errors import InputError, TrainingDiverged
 from algan_ad.runtime.files import read_json, write_json
-from algan_ad.runtime.progress import bar
+from algan_ad.runtime.progress import bar, log
 from algan_ad.training.adversary import Adversary
 from algan_ad.training.checkpoint import load_checkpoint, save_checkpoint
 from algan_ad.training.seeding import seed_torch
@@ -23,6 +24,9 @@ Fetch = Callable[[Tensor], Tensor]  # indices (B,) -> batch (B, ...), augmented,
 Weights = dict[str, Tensor]
 
 CPU = torch.device("cpu")
+
+#: Seconds of training worth a word.
+LONG = 3600.0
 
 #: A discriminator whose logits spread less than this over a whole epoch no longer tells anything apart.
 COLLAPSED = 1e-6
@@ -98,9 +102,11 @@ def train(
         )
     selector = Selector(schedule.selection, schedule.epochs)
     done, spent = _resume(folder, adversary, selector)
-    trackers = open_trackers(folder.path, folder.trackers, done) if folder else []
     clock = _Clock(spent)
-    with bar("training", schedule.epochs, done) as advance:
+    with ExitStack() as closing, bar("training", schedule.epochs, done) as advance:
+        trackers = open_trackers(folder.path, folder.trackers, done) if folder else []
+        for tracker in trackers:
+            closing.callback(tracker.close)
         for epoch in range(done + 1, schedule.epochs + 1):
             row = _run_epoch(adversary, n_samples, fetch, schedule, epoch)
             _refuse_divergence(row, folder)
@@ -117,12 +123,21 @@ def train(
             row["seconds"] = round(clock.total(), 3)
             for tracker in trackers:
                 tracker.log(row)
+            if epoch == done + 1:
+                _announce((clock.total() - spent) * (schedule.epochs - epoch))
             advance(f"training  loss D {row['loss_d']:.3f}  G {row['loss_g']:.3f}")
             if folder and (epoch == schedule.epochs or clock.due(folder.checkpoint_seconds)):
                 _save(folder, adversary, selector, epoch, clock.total())
-    for tracker in trackers:
-        tracker.close()
     return Trained(selector.weights, selector.describe(), selector.epoch, clock.total())
+
+
+def _announce(seconds: float) -> None:
+    """Nobody should find out by waiting that a run takes days."""
+    if seconds > LONG:
+        log(
+            f"at this pace training takes {seconds / 3600:.1f} h more; smaller --image-size, --width or --epochs take "
+            "less, a GPU far less. Ctrl-C loses at most the time since the last checkpoint, --resume continues"
+        )
 
 
 def _run_epoch(

@@ -77,7 +77,7 @@ def train(
     detector = METHODS[method](config or METHODS[method].Config(), device)
     prepared = prepare(source, detector, settings, seed, strict)
     plan = _plan(detector, settings, prepared, false_alarm_rate)
-    quality = _quality(quality_backbone, quality_weights, prepared)
+    quality = _quality(quality_backbone, quality_weights, prepared, detector)
     run = RunOptions(
         seed, device, _run_folder(folder, plan, seed, prepared, resume, checkpoint_seconds, track), quality
     )
@@ -185,9 +185,13 @@ def _extra_files(model: Model, run: RunFolder, detector: Detector) -> dict[str, 
     return files | {"README.md": card.encode(), "metrics.jsonl": run.metrics.read_bytes()}
 
 
-def _quality(backbone: str | None, weights: Path | None, prepared: Prepared) -> Quality | None:
+def _quality(
+    backbone: str | None, weights: Path | None, prepared: Prepared, detector: Detector
+) -> Quality | None:
     if backbone is None:
         return None
+    if not detector.generates_images:
+        raise InputError(f"--quality-backbone: {detector.name} generates no images to judge; leave it out")
     from algan_ad.features.quality import Quality as Judge
 
     return Judge(backbone, weights, prepared.data.train[np.arange(min(512, len(prepared.data.train)))])
