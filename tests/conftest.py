@@ -1,5 +1,6 @@
 """What all tests share: the real data beside the project, one thread, tiny data sets."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +35,28 @@ def part(seed: int, odd: bool = False, size: int = 32) -> NDArray[np.uint8]:
     return image
 
 
-@pytest.fixture
-def parts(tmp_path: Path) -> Path:
-    """A small data set in MVTec layout: 30 good training images, 10 good and 8 odd test images with masks."""
-    root = tmp_path / "gute Teile ü"
+@pytest.fixture(scope="session")
+def pristine_parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small data set in MVTec layout: 30 good training images, 10 good and 8 odd test images. Not to be changed."""
+    root = tmp_path_factory.mktemp("data") / "gute Teile ü"
     wanted = [("train/good", 30, False), ("test/good", 10, False), ("test/hole", 8, True)]
     for group, (name, n, odd) in enumerate(wanted):
         (root / name).mkdir(parents=True)
         for i in range(n):
             Image.fromarray(part(1000 * group + i, odd)).save(root / name / f"{i:03}.png")
     return root
+
+
+@pytest.fixture
+def parts(pristine_parts: Path, tmp_path: Path) -> Path:
+    """A copy of the small data set to spoil."""
+    return Path(shutil.copytree(pristine_parts, tmp_path / pristine_parts.name))
+
+
+@pytest.fixture(scope="session")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An .npz of 40 good rows around 0 and 8 odd ones around 9, four columns, labels y. Not to be changed."""
+    path = tmp_path_factory.mktemp("tables") / "Maße.npz"
+    y = np.repeat([0, 1], [40, 8])
+    np.savez(path, X=np.random.default_rng(0).normal(size=(48, 4)) + 9 * y[:, None], y=y)
+    return path
