@@ -1,4 +1,5 @@
-"""Frozen networks, trained on ImageNet, as feature extractors."""
+"""Frozen networks, trained on ImageNet, as feature extractors. torchvision and timm, seconds to import, are left for
+when a network is made."""
 
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
@@ -6,13 +7,10 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
-import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision import models
-from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
 from algan_ad.runtime.errors import InputError
 
@@ -74,6 +72,9 @@ def pooled(features: Tensor) -> Tensor:
 
 def make_network(name: str, download: bool) -> nn.Module:
     """The whole network in eval mode, with downloaded weights or as initialised from a fixed seed."""
+    import timm
+    from torchvision import models
+
     if name in models.list_models(module=models):
         weights = next(iter(models.get_model_weights(name))) if download else None
         return _build(name, lambda: models.get_model(name, weights=weights), download)
@@ -117,6 +118,8 @@ def input_statistics(network: nn.Module) -> tuple[tuple[float, ...], tuple[float
 
 
 def _up_to(name: str, network: nn.Module, layer: str) -> nn.Module:
+    from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+
     try:
         return create_feature_extractor(network, {layer: "features"}, suppress_diff_warning=True)  # type: ignore[no-any-return]
     except ValueError as error:

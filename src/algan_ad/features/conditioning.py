@@ -7,7 +7,6 @@ decide whether ALGAN works on vectors (measured: docs/experiments/vectors.md).
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.covariance import LedoitWolf
 from torch import Tensor, nn
 
 #: Directions with less than this share of the mean variance are treated as having it.
@@ -39,6 +38,8 @@ def fit_whitening(samples: NDArray[np.floating], scale: float) -> Whitening:
     The covariance is Ledoit and Wolf's (2004, A well-conditioned estimator for large-dimensional covariance
     matrices): well conditioned for n < d. Without any variance the data is only centred and scaled.
     """
+    from sklearn.covariance import LedoitWolf  # a second to import, and prediction does without
+
     dim = samples.shape[1]
     whitening = Whitening(dim)
     estimate = LedoitWolf().fit(np.asarray(samples, dtype=np.float64))

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from algan_ad.data.vectors import read_vectors
 from algan_ad.detectors import METHODS
-from algan_ad.detectors.attribution import attribution_maps
 from algan_ad.detectors.base import Detector, Rows, Scores
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import Loaded, Preprocessing, as_batch, load_many
@@ -52,7 +51,7 @@ class Model:
         """Predictions for samples as `samples` makes them."""
         scores = self.detector.score(samples)
         calibration = self.config.calibration
-        found = attribution_maps(self.detector, samples) if maps else [None] * len(scores)
+        found = self._maps(samples) if maps else [None] * len(scores)
         if calibration is None:
             return [
                 Prediction(float(s), source=n, anomaly_map=m)
@@ -90,6 +89,11 @@ class Model:
     ) -> None:
         """Write the model folder. Raises InputError when it holds a model already, AlganError on a full disk."""
         write_model(Path(folder), self.config, self.detector.tensors(), extra_files or {}, overwrite)
+
+    def _maps(self, samples: Rows) -> list[NDArray[np.float32]]:
+        from algan_ad.detectors.attribution import attribution_maps  # captum and torchvision, seconds to import
+
+        return attribution_maps(self.detector, samples)
 
     def _preprocessing(self) -> Preprocessing:
         if self.config.preprocessing is None:
