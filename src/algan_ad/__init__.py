@@ -20,6 +20,7 @@ from algan_ad.runtime.errors import TrainingDiverged as TrainingDiverged
 from algan_ad.runtime.prediction import Prediction as Prediction
 
 if TYPE_CHECKING:
+    from algan_ad.detectors import METHODS as METHODS
     from algan_ad.estimator import ALGANDetector as ALGANDetector
     from algan_ad.evaluation.results import Evaluation as Evaluation
     from algan_ad.workflows.evaluate import evaluate as evaluate
@@ -34,6 +35,7 @@ _HOMES = {
     "ALGANDetector": "algan_ad.estimator",
     "DataSettings": "algan_ad.workflows.samples",
     "Evaluation": "algan_ad.evaluation.results",
+    "METHODS": "algan_ad.detectors",
     "Model": "algan_ad.workflows.model",
     "evaluate": "algan_ad.workflows.evaluate",
     "load_model": "algan_ad.workflows.model",

@@ -69,7 +69,8 @@ def run(argv: list[str]) -> int:
     except OSError as error:  # a disk that fails, a file that goes away meanwhile
         return _fail(f"{error.filename or 'input or output'}: {error.strerror or error}", 1)
     except KeyboardInterrupt:
-        return _fail("stopped; a training run continues from its last checkpoint with --resume", 1)
+        hint = "; add --resume to continue from the last checkpoint" if argv[0] == "train" else ""
+        return _fail(f"stopped{hint}", 1)
 
 
 def _fail(message: str, status: int) -> int:
@@ -126,7 +127,7 @@ class Train:
         bool, arg(help="replace the model in --out once the new one is whole; forget an unfinished run")
     ] = False
     strict: Strict = False
-    checkpoint_seconds: Annotated[float, arg(help="at most this much training is lost by a kill")] = 60.0
+    checkpoint_seconds: Annotated[float, arg(help="checkpoints are at least this far apart")] = 60.0
     track: Annotated[tuple[Literal["tensorboard", "mlflow"], ...], arg(help="also log there")] = ()
     quality_backbone: Annotated[
         str | None, arg(help="judges generated images: Fréchet distance, inception score")
@@ -193,6 +194,7 @@ class Evaluate:
     model: ModelFolder
     path: Annotated[Positional[Path], arg(help="a folder of labelled images, or an .npz table with X and y")]
     report: Annotated[Path | None, arg(help="folder for the report (default: MODEL/evaluation)")] = None
+    no_maps: Annotated[bool, arg(help="leave out the attribution maps, slow with a large backbone")] = False
     device: Device = "auto"
     threads: Threads = None
     strict: Strict = False
@@ -209,7 +211,7 @@ def _evaluate(argv: list[str]) -> int:
     set_threads(o.threads)
     model = load_model(o.model, o.device)
     evaluation = evaluate(model, o.path, o.strict)
-    page = report(model, evaluation, o.report or o.model / "evaluation", o.model)
+    page = report(model, evaluation, o.report or o.model / "evaluation", o.model, not o.no_maps)
     result = {**evaluation.summary(), "model": str(o.model), "report": str(page)}
     return _emit(result, o.json, lambda console: show_evaluation(console, evaluation, page))
 

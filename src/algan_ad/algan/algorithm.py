@@ -41,7 +41,8 @@ class ALGAN:
         batch_size: int, n_batches: int,
     ) -> None:  # fmt: skip
         self.G, self.D, self.latents, self.hyper = generator, discriminator, latents, hyper
-        self.alpha = hyper.alpha if hyper.anomalous_latents else 1.0
+        # Where a batch has no place for anomalous latents, the fake-normal ones weigh all of it.
+        self.alpha = hyper.alpha if hyper.anomalous_latents and round(hyper.alpha * batch_size) < batch_size else 1.0
         self.batch_size, self.n_batches = batch_size, n_batches
         betas = (hyper.beta_1, hyper.beta_2)
         self.adam_g = torch.optim.Adam(generator.parameters(), lr=hyper.lr_g, betas=betas)
@@ -59,18 +60,20 @@ class ALGAN:
             self.z_g = torch.stack([self.latents.normal(self.batch_size) for _ in draws])  # (draws, B, z_dim)
 
     def step(self, x: Tensor, j: int) -> dict[str, Tensor]:
-        """Lines 7 to 19 for batch j, counted from 0: n_dis updates of D, one of G. x: real-normal (B, ...)."""
+        """Lines 7 to 20 for batch j, counted from 0: n_dis updates of D, one of G. x: real-normal (B, ...)."""
         z_d, tag, z_g = self._latents_of(j)
         with torch.no_grad():
             x_fake = self.G(z_d).float()  # line 9; G rests while D learns, so once serves all n_dis updates
         for _ in range(self.hyper.n_dis):
             loss_d, logits = self._update_discriminator(x, x_fake, tag)
         if self.hyper.buffered:
-            self._remember(x_fake, tag)  # line 17
+            self._remember(x_fake, tag)  # line 18
         loss_g = self._update_generator(z_g)
         n = len(x)
-        return {"loss_d": loss_d, "loss_g": loss_g, "logit_real": logits[:n].mean(), "logit_fake": logits[n:].mean(),
-                "logit_spread": logits.std()}  # fmt: skip
+        return {
+            "loss_d": loss_d, "loss_g": loss_g, "logit_spread": logits.std(),
+            "logit/real-normal": logits[:n].mean(), "logit_fake": logits[n:].mean(),
+        }  # fmt: skip
 
     def _latents_of(self, j: int) -> tuple[Tensor, Tensor, Tensor]:
         if self.hyper.latent_scope == "fresh":
@@ -97,7 +100,7 @@ class ALGAN:
         return loss.detach(), logits.detach()
 
     def _update_generator(self, z_g: Tensor) -> Tensor:
-        """Lines 18 and 19: only fake-normal data. D's own gradients are not needed, so they are not computed."""
+        """Lines 19 and 20: only fake-normal data. D's own gradients are not needed, so they are not computed."""
         self.D.requires_grad_(False)
         loss = generator_loss(self.D(self.G(z_g)).float(), self.hyper.saturating)
         self.adam_g.zero_grad(set_to_none=True)

@@ -94,7 +94,7 @@ DATASETS: dict[str, Entry] = {
         instructions=(
             "MVTec asks for a registration before the download. Open the homepage, accept the terms, fetch "
             "'mvtec_anomaly_detection.tar.xz' (about 5 GB) and unpack it, so that FOLDER/bottle/train/good "
-            "and its fourteen sister categories exist; then give FOLDER and a category."
+            "and its fourteen sister categories exist; then give the folder of one category."
         ),
         categories=MVTEC_CATEGORIES,
     ),

@@ -137,7 +137,7 @@ def _scratch(scene: Scene, rng: Rng) -> None:
 
 def _hole(scene: Scene, rng: Rng) -> None:
     u, v = _on_plate(rng)
-    radius = rng.uniform(0.065, 0.10)
+    radius = rng.uniform(0.085, 0.12)
     scene.solid = np.maximum(scene.solid, radius - _length(scene.u - u, scene.v - v))
 
 
@@ -166,7 +166,7 @@ def _crack(scene: Scene, rng: Rng) -> None:
     heading = -side * np.pi / 2 + rng.normal(0, 0.25)
     points = _wander(rng, start, heading, length=rng.uniform(0.38, 0.55), steps=9, bend=0.55)
     branch = _wander(rng, points[4], heading + rng.choice([-0.9, 0.9]), length=0.18, steps=4, bend=0.4)
-    widest = rng.uniform(0.016, 0.022)
+    widest = rng.uniform(0.026, 0.034)
     for line, width in ((points, widest), (branch, 0.7 * widest)):
         narrowing = width * np.clip(1.2 - _length(scene.u - start[0], scene.v - start[1]) / 0.9, 0.4, 1)
         # twice as steep as a distance: the rim of a crack is sharp

@@ -104,7 +104,9 @@ def _detect(root: Path) -> Layout:
         return "flat"
     parts = [folder for folder in names if (root / folder / "train").is_dir()]
     if parts:
-        raise InputError(f"{root}: holds several parts; choose a category, one of: {', '.join(parts)}")
+        raise InputError(
+            f"{root}: holds several parts; give the folder of one of them, as {root / parts[0]} (of {', '.join(parts)})"
+        )
     if names:
         raise InputError(
             f"{root}: no images in it, and no sub-folder 'good' or 'train' among {', '.join(names[:8])}; "

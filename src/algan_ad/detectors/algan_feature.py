@@ -92,6 +92,12 @@ class AlganFeature(PairDetector):
         x = conditioning(rows.to(self.device)).reshape(n, n_variants, dim)
         return self.train_pair(x, held_out, data, run)
 
+    def attributed_module(self) -> FeatureScorer:
+        """The upright view alone: 64 rotations of it would cost 64 times as much."""
+        m = self._fitted()
+        assert isinstance(m, FeatureScorer)
+        return FeatureScorer(m.backbone, 1, m.conditioning, m.discriminator).eval()
+
     def score(self, samples: Rows, batch_size: int = CHUNK) -> Scores:
         return super().score(samples, max(1, batch_size // max(1, self.config.test_rotations)))
 

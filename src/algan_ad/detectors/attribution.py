@@ -11,7 +11,7 @@ from algan_ad.detectors.base import Detector, Rows
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.progress import track
 
-STEPS = 32  # of the path integral
+STEPS = 16  # of the path integral
 BLUR = 16  # the baseline is the image blurred by its side / BLUR: same light and colours, no detail
 SMOOTH = 32  # the map is smoothed by its side / SMOOTH: single pixels mean little
 
@@ -21,9 +21,9 @@ def attribution_maps(detector: Detector, samples: Rows) -> list[NDArray[np.float
 
     The unit is that of the score. Raises InputError for detectors of vectors.
     """
-    if detector.input != "image" or detector.module is None:
+    if detector.input != "image":
         raise InputError(f"{detector.name} scores vectors: there is no map to draw; leave out --maps")
-    module = detector.module.eval()
+    module = detector.attributed_module()
     integrated = IntegratedGradients(lambda nchw: module(nchw.permute(0, 2, 3, 1)))
     return [_one(integrated, samples[i : i + 1], detector.device) for i in track(range(len(samples)), "maps")]
 

@@ -160,6 +160,10 @@ class Detector(ABC):
 
         return auroc
 
+    def attributed_module(self) -> nn.Module:
+        """What attribution maps explain: `module`, or a cheaper stand-in for one that scores many views."""
+        return self._fitted().eval()
+
     def _fitted(self) -> nn.Module:
         if self.module is None:
             raise InputError(f"this {self.name} detector is not fitted yet: call fit() or load a model first")

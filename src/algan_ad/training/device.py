@@ -22,6 +22,12 @@ def pick_device(name: DeviceName) -> torch.device:
     return torch.device(name)
 
 
+def make_repeatable() -> None:
+    """The same algorithms on every run: CUDA would otherwise choose by timing, and add in any order."""
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+
+
 def pick_precision(name: Precision, device: torch.device) -> torch.dtype:
     """`auto` takes bfloat16 where the processor multiplies it natively, else float32."""
     if name != "auto":
@@ -29,7 +35,8 @@ def pick_precision(name: Precision, device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     if device.type == "cpu" and torch.backends.mkldnn.is_available():
-        return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return torch.bfloat16 if native else torch.float32
     return torch.float32
 
 

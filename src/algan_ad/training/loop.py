@@ -16,6 +16,7 @@ from algan_ad.runtime.files import read_json, write_json
 from algan_ad.runtime.progress import bar, log
 from algan_ad.training.adversary import Adversary
 from algan_ad.training.checkpoint import load_checkpoint, save_checkpoint
+from algan_ad.training.device import make_repeatable
 from algan_ad.training.seeding import seed_torch
 from algan_ad.training.selection import Selection, Selector
 from algan_ad.training.trackers import TrackerName, open_trackers
@@ -100,6 +101,7 @@ def train(
             f"{n_samples} training samples, fewer than the batch of {schedule.batch_size}: "
             f"add normal examples or set --batch-size to {max(2, n_samples)} or less"
         )
+    make_repeatable()
     selector = Selector(schedule.selection, schedule.epochs)
     done, spent = _resume(folder, adversary, selector)
     clock = _Clock(spent)

@@ -8,13 +8,14 @@ import numpy as np
 from algan_ad.data.layouts import Dataset, Item, open_dataset
 from algan_ad.data.splits import split
 from algan_ad.data.vectors import read_labels, read_vectors
+from algan_ad.detectors.attribution import attribution_maps
 from algan_ad.detectors.base import Rows
 from algan_ad.evaluation.results import Evaluation, evaluate_scores, write_evaluation
 from algan_ad.report.gallery import Gallery, pictured
 from algan_ad.report.page import write_report
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.files import explaining_write_errors
-from algan_ad.runtime.images import Preprocessing, Skipped, load
+from algan_ad.runtime.images import Skipped
 from algan_ad.runtime.progress import log
 from algan_ad.training.trackers import read_rows
 from algan_ad.workflows.model import Model
@@ -118,25 +119,26 @@ def _evaluate_vectors(model: Model, source: Path) -> Evaluation:
     return _measure(model, source.stem, samples, labels[rows].tolist(), names, places)
 
 
-def report(model: Model, evaluation: Evaluation, folder: Path, model_folder: Path | None = None) -> Path:
-    """Write `evaluation.json` and `report.html` into `folder`; returns the page."""
+def report(
+    model: Model, evaluation: Evaluation, folder: Path, model_folder: Path | None = None, maps: bool = True
+) -> Path:
+    """Write `evaluation.json` and `report.html` into `folder`, with attribution maps or without; returns the page."""
     with explaining_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     write_evaluation(folder / "evaluation.json", evaluation)
     rows = read_rows(model_folder / "metrics.jsonl") if model_folder else []
     return write_report(
-        folder / "report.html", evaluation, model.config, rows, _gallery(model, evaluation, model_folder)
+        folder / "report.html", evaluation, model.config, rows, _gallery(model, evaluation, model_folder, maps)
     )
 
 
-def _gallery(model: Model, evaluation: Evaluation, model_folder: Path | None) -> Gallery:
+def _gallery(model: Model, evaluation: Evaluation, model_folder: Path | None, maps: bool) -> Gallery:
+    """Images as the detector sees them, which is where the maps belong."""
     if model.config.preprocessing is None:
         return Gallery()
     shown = pictured(evaluation)
-    natural = Preprocessing(size=model.config.preprocessing.size)
-    images = [load(Path(path), natural) for path in shown]
-    found = model.predict([Path(path) for path in shown], maps=True)
-    heats = [each.anomaly_map for each in found if each.anomaly_map is not None]
+    images = model.read([Path(path) for path in shown], strict=True).images
+    heats = attribution_maps(model.detector, images) if maps else []
     highest = max((float(heat.max()) for heat in heats), default=0.0)
 
     def picture(kind: str) -> bytes | None:
@@ -145,7 +147,7 @@ def _gallery(model: Model, evaluation: Evaluation, model_folder: Path | None) ->
 
     return Gallery(
         {path: thumbnail(image) for path, image in zip(shown, images, strict=True)},
-        {path: overlay(image, heat, highest) for path, image, heat in zip(shown, images, heats, strict=True)},
+        {path: overlay(image, heat, highest) for path, image, heat in zip(shown, images, heats, strict=False)},
         picture("fake-normal"),
         picture("fake-anomalous"),
     )

@@ -1,12 +1,13 @@
 """Scores and decisions for images a user names: files, folders, or a table of vectors."""
 
 from collections.abc import Sequence
+from itertools import chain, count
 from pathlib import Path
 
 from algan_ad.data.scan import folders, images
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.files import replacing
-from algan_ad.runtime.images import Preprocessing, Skipped, load
+from algan_ad.runtime.images import Pixels, Skipped
 from algan_ad.runtime.prediction import Prediction
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.pictures import overlay
@@ -40,8 +41,8 @@ def predict_files(
         kept = [start + i for i in loaded.kept]
         found = model.predictions(loaded.images, [str(paths[i]) for i in kept], maps is not None)
         if maps is not None:
-            for i, prediction in zip(kept, found, strict=True):
-                _draw(prediction, paths[i], maps / f"{names[i]}.png")
+            for i, prediction, image in zip(kept, found, loaded.images, strict=True):
+                _draw(prediction, image, maps / f"{names[i]}.png")
         predictions += found
         skipped += loaded.skipped
     report_skipped(skipped, strict)
@@ -62,17 +63,16 @@ def _images_below(folder: Path) -> list[Path]:
 
 def _names(paths: Sequence[Path]) -> list[str]:
     """File names for maps: the image's own stem, numbered where two images share it."""
-    seen: dict[str, int] = {}
-    names = []
+    names: dict[str, None] = {}  # in order
     for path in paths:
-        n = seen[path.stem] = seen.get(path.stem, 0) + 1
-        names.append(path.stem if n == 1 else f"{path.stem}-{n}")
-    return names
+        candidates = chain([path.stem], (f"{path.stem}-{n}" for n in count(2)))
+        names[next(name for name in candidates if name not in names)] = None
+    return list(names)
 
 
-def _draw(prediction: Prediction, image: Path, target: Path) -> None:
+def _draw(prediction: Prediction, image: Pixels, target: Path) -> None:
+    """`image` as the detector sees it, which is where the map belongs."""
     heat = prediction.anomaly_map
     assert heat is not None
-    pixels = load(image, Preprocessing(size=heat.shape[0]))
     with replacing(target) as temporary:
-        temporary.write_bytes(overlay(pixels, heat, float(heat.max())))
+        temporary.write_bytes(overlay(image, heat, float(heat.max())))

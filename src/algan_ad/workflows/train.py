@@ -85,6 +85,8 @@ def train(
     model = _model(detector, plan, settings, prepared, trained, false_alarm_rate, seed)
     if folder is not None and run.folder is not None:
         model.save(folder, _extra_files(model, run.folder, detector), overwrite)
+        for stale in ("evaluation.json", "report.html"):  # of the model that was there before
+            (folder / "evaluation" / stale).unlink(missing_ok=True)
         run.folder.remove()
     return model
 
