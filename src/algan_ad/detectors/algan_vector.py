@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 
 from algan_ad.algan.networks import VectorDiscriminator
@@ -17,7 +18,9 @@ from algan_ad.training.loop import Trained
 
 
 class AlganVectorConfig(PairConfig):
-    """ALGAN on vectors."""
+    """ALGAN on vectors. On a few hundred of them, 192 epochs (5.3) gain nothing: docs/experiments/vectors.md."""
+
+    epochs: int = Field(48, ge=1, description="passes over the training data")
 
 
 class AlganVector(PairDetector):
