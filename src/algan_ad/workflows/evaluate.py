@@ -7,7 +7,7 @@ import numpy as np
 
 from algan_ad.data.layouts import Dataset, Item, open_dataset
 from algan_ad.data.splits import split
-from algan_ad.data.vectors import read_labels, read_vectors
+from algan_ad.data.vectors import read_labels
 from algan_ad.detectors.attribution import attribution_maps
 from algan_ad.detectors.base import Rows
 from algan_ad.evaluation.results import Evaluation, evaluate_scores, write_evaluation
@@ -107,16 +107,15 @@ def _evaluate_vectors(model: Model, source: Path) -> Evaluation:
         raise InputError(
             f"{source}: no labels; expected an .npz file with X (n, d) and y (n,), 1 = anomalous"
         )
-    vectors = read_vectors(source).astype(np.float32)
+    vectors = np.asarray(model.samples(source))
     seen = _seen(model)
     rows = [i for i, digest in enumerate(hash_rows(vectors).values()) if digest not in seen]
     _count_left_out(len(vectors) - len(rows), len(vectors), "rows")
     if not rows:
         raise InputError(f"{source}: the model was made with every row; nothing is left to test on")
-    samples = model.samples(vectors[rows])
     names = ["good" if labels[i] == 0 else "anomalous" for i in rows]
     places = [f"row {i + 1}" for i in rows]
-    return _measure(model, source.stem, samples, labels[rows].tolist(), names, places)
+    return _measure(model, source.stem, vectors[rows], labels[rows].tolist(), names, places)
 
 
 def report(
