@@ -1,0 +1,290 @@
+"""The contract of DESIGN.md, once, for every method there is."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from annotated_types import Ge, Gt, Le, Lt
+from numpy.typing import NDArray
+from safetensors.numpy import load, save
+
+from algan_ad.data.recipe import Recipe
+from algan_ad.detectors import METHODS
+from algan_ad.detectors.attribution import attribution_maps
+from algan_ad.detectors.base import Detector, RunOptions, TrainingConfig, TrainingData
+from algan_ad.runtime.errors import InputError
+from algan_ad.training.loop import RunFolder
+
+SIDE, DIM = 32, 6
+
+#: Seconds-fast settings of each method; a new method needs a line here.
+TINY: dict[str, dict[str, Any]] = {
+    "algan-image": {"epochs": 2, "batch_size": 8, "image_size": SIDE, "width": 4, "z_dim": 8},
+    "algan-feature": {
+        "epochs": 2, "batch_size": 8, "image_size": SIDE, "hidden": 8, "z_dim": 4, "backbone": "squeezenet1_1",
+        "layer": "features.3", "backbone_weights": "random", "train_rotations": 2, "test_rotations": 3,
+    },
+    "algan-vector": {"epochs": 2, "batch_size": 8, "hidden": 8, "z_dim": 4},
+}  # fmt: skip
+
+
+def samples(detector: type[Detector] | Detector, n: int, seed: int) -> NDArray[Any]:
+    """Images uint8 (n, SIDE, SIDE, 3), or vectors float32 (n, DIM)."""
+    rng = np.random.default_rng(seed)
+    if detector.input == "image":
+        return rng.integers(0, 256, (n, SIDE, SIDE, 3), dtype=np.uint8)
+    return rng.normal(size=(n, DIM)).astype(np.float32)
+
+
+def make(name: str, **changes: Any) -> Detector:
+    return METHODS[name](METHODS[name].Config(**{**TINY[name], **changes}), "cpu")
+
+
+def fit(name: str, seed: int = 0, **changes: Any) -> Detector:
+    detector = make(name, **changes)
+    detector.fit(TrainingData(samples(detector, 20, 0), held_out=samples(detector, 5, 1)), RunOptions(seed, "cpu"))
+    return detector
+
+
+def same(a: Detector, b: Detector) -> bool:
+    first, second = a.tensors(), b.tensors()
+    return first.keys() == second.keys() and all(np.array_equal(first[key], second[key]) for key in first)
+
+
+@pytest.fixture(params=list(METHODS))
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def detectors() -> dict[str, Detector]:
+    return {}
+
+
+@pytest.fixture
+def fitted(name: str, detectors: dict[str, Detector]) -> Detector:
+    """Fitted once a method; tests leave it as it is."""
+    if name not in detectors:
+        detectors[name] = fit(name)
+    return detectors[name]
+
+
+def test_every_method_is_under_test() -> None:
+    assert TINY.keys() == METHODS.keys()
+
+
+# --- configuration ---------------------------------------------------------------------------------------------
+
+
+def test_configuration_survives_json_and_is_frozen(name: str) -> None:
+    config = make(name).config
+    again = type(config)(**json.loads(config.model_dump_json()))
+    assert again == config
+    with pytest.raises(ValueError, match="frozen"):
+        config.epochs = 7
+
+
+def test_unknown_option_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="sigmma"):
+        make(name, sigmma=4)
+
+
+def test_every_option_says_what_it_is_and_keeps_its_bounds(name: str) -> None:
+    config = METHODS[name].Config
+    for option, field in config.model_fields.items():
+        assert field.description, option
+        for value in _beyond(field.metadata):
+            with pytest.raises(InputError, match=option):
+                make(name, **{option: value})
+        if field.annotation in (int, float):
+            assert field.metadata or option == "image_size", f"{option} has no bounds"
+
+
+def _beyond(metadata: list[Any]) -> list[float]:
+    """A value just outside of each bound."""
+    values: list[float] = []
+    for bound in metadata:
+        values += [bound.ge - 1] if isinstance(bound, Ge) else []
+        values += [bound.le + 1] if isinstance(bound, Le) else []
+        values += [bound.gt] if isinstance(bound, Gt) else []
+        values += [bound.lt] if isinstance(bound, Lt) else []
+    return values  # type: ignore[return-value]
+
+
+def test_name_and_input_are_declared(name: str) -> None:
+    method = METHODS[name]
+    assert method.name == name
+    assert issubclass(method.Config, TrainingConfig)
+    preprocessing = make(name).preprocessing(Recipe())
+    assert (preprocessing is None) == (method.input == "vector")
+    assert preprocessing is None or preprocessing.size == SIDE
+
+
+# --- training --------------------------------------------------------------------------------------------------
+
+
+def test_the_seed_decides_everything(name: str, fitted: Detector) -> None:
+    torch.manual_seed(99)
+    np.random.seed(99)
+    assert same(fit(name), fitted)
+    assert not same(fit(name, seed=1), fitted)
+
+
+def test_looking_at_held_out_data_changes_nothing(name: str, fitted: Detector) -> None:
+    blind = make(name)
+    blind.fit(TrainingData(samples(blind, 20, 0)), RunOptions(0, "cpu"))
+    assert same(blind, fitted)
+
+
+def test_a_second_fit_forgets_the_first(name: str, fitted: Detector) -> None:
+    detector = make(name)
+    detector.fit(TrainingData(samples(detector, 12, 7)), RunOptions(5, "cpu"))
+    detector.fit(TrainingData(samples(detector, 20, 0), held_out=samples(detector, 5, 1)), RunOptions(0, "cpu"))
+    assert same(detector, fitted)
+
+
+def test_resumed_is_uninterrupted(name: str, tmp_path: Path) -> None:
+    data = TrainingData(samples(METHODS[name], 20, 0))
+
+    def go(folder: RunFolder, watch: Any = None) -> Detector:
+        detector = make(name, epochs=4, observe_every=1)
+        detector.fit(data, RunOptions(0, "cpu", folder, watch=watch))
+        return detector
+
+    def stop(epoch: int, weights: object) -> None:
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    whole = go(RunFolder(tmp_path / "whole"))
+    with pytest.raises(KeyboardInterrupt):
+        go(RunFolder(tmp_path / "cut", checkpoint_seconds=0), stop)
+    assert same(go(RunFolder(tmp_path / "cut", resume=True, checkpoint_seconds=0)), whole)
+
+
+def test_training_data_stays_as_it_is(name: str) -> None:
+    detector = make(name)
+    x = samples(detector, 20, 0)
+    detector.fit(TrainingData(x, held_out=x[:4]), RunOptions(0, "cpu"))
+    np.testing.assert_array_equal(x, samples(detector, 20, 0))
+
+
+def test_fewer_samples_than_a_batch(name: str) -> None:
+    detector = make(name)
+    with pytest.raises(InputError, match=r"5 training samples, fewer than the batch of 8.*--batch-size"):
+        detector.fit(TrainingData(samples(detector, 5, 0)), RunOptions(0, "cpu"))
+
+
+def test_labels_select_only_under_protocol_thesis(name: str) -> None:
+    x, y = samples(METHODS[name], 20, 0), np.repeat([0, 1], 4)
+    validation = (samples(METHODS[name], 8, 2), y)
+    with pytest.raises(InputError, match=r"--selection validation: .* --protocol thesis"):
+        make(name, selection="validation").fit(TrainingData(x), RunOptions(0, "cpu"))
+    with pytest.raises(InputError, match=r"--selection average: .* --protocol thesis"):
+        make(name, selection="average").fit(TrainingData(x, validation=validation), RunOptions(0, "cpu"))
+    trained = make(name).fit(TrainingData(x, validation=validation), RunOptions(0, "cpu"))
+    assert "labelled validation half (protocol thesis)" in trained.selection
+    assert "without labels" in make(name).fit(TrainingData(x), RunOptions(0, "cpu")).selection
+
+
+# --- scoring ---------------------------------------------------------------------------------------------------
+
+
+def test_scores_are_one_finite_number_a_sample(fitted: Detector) -> None:
+    scores = fitted.score(samples(fitted, 7, 3))
+    assert scores.shape == (7,)
+    assert scores.dtype == np.float64
+    assert np.isfinite(scores).all()
+    assert len(set(scores)) == 7
+    assert fitted.score(samples(fitted, 0, 3)).shape == (0,)
+
+
+def test_neither_order_nor_batch_nor_neighbours_change_a_score(fitted: Detector) -> None:
+    x = samples(fitted, 11, 3)
+    scores = fitted.score(x)
+    order = np.random.default_rng(0).permutation(11)
+    for got, wanted in [
+        (fitted.score(x[order]), scores[order]),
+        (fitted.score(x, batch_size=1), scores),
+        (fitted.score(x, batch_size=4), scores),
+        (fitted.score(np.concatenate([x[:1], samples(fitted, 9, 4) // 2]))[:1], scores[:1]),
+    ]:
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_scoring_is_in_eval_mode_and_leaves_no_trace(fitted: Detector) -> None:
+    assert fitted.module is not None
+    x, before = samples(fitted, 6, 3), fitted.tensors()
+    scores = fitted.score(x)
+    fitted.module.train()
+    np.testing.assert_array_equal(fitted.score(x), scores)
+    assert not any(part.training for part in fitted.module.modules())
+    assert all(np.array_equal(before[key], tensor) for key, tensor in fitted.tensors().items())
+
+
+def test_the_module_takes_samples_as_they_are(fitted: Detector) -> None:
+    """uint8 images, or float32 vectors: what comes before the network is part of it."""
+    assert fitted.module is not None
+    x = samples(fitted, 5, 3)
+    assert x.dtype == (np.uint8 if fitted.input == "image" else np.float32)
+    with torch.no_grad():
+        found = fitted.module.eval()(torch.from_numpy(x))
+    assert found.shape == (5,)
+    assert found.dtype == torch.float32
+    np.testing.assert_allclose(found.numpy(), fitted.score(x), rtol=1e-4, atol=1e-6)
+
+
+def test_views_of_arrays_are_scored_by_content(fitted: Detector) -> None:
+    x = samples(fitted, 6, 3)
+    np.testing.assert_allclose(fitted.score(x[::-1]), fitted.score(x)[::-1], rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(fitted.score(np.asfortranarray(x)), fitted.score(x))
+
+
+def test_unfitted_detector_says_so(name: str) -> None:
+    detector = make(name)
+    for call in (detector.tensors, lambda: detector.score(samples(detector, 2, 0))):
+        with pytest.raises(InputError, match=f"{name} detector is not fitted yet"):
+            call()
+
+
+# --- saving ----------------------------------------------------------------------------------------------------
+
+
+def test_saved_is_loaded(name: str, fitted: Detector) -> None:
+    """Through the bytes of a file, with the configuration that a model folder keeps."""
+    x = samples(fitted, 9, 3)
+    restored = make(name).restore(load(save(fitted.tensors())))
+    assert same(restored, fitted)
+    np.testing.assert_array_equal(restored.score(x), fitted.score(x))
+
+
+def test_tensors_that_do_not_fit_are_refused(name: str, fitted: Detector) -> None:
+    tensors = fitted.tensors()
+    last = list(tensors)[-1]
+    for wrong in ({}, {k: v for k, v in tensors.items() if k != last}, {**tensors, last: np.zeros(3, np.float32)}):
+        with pytest.raises(InputError, match=r"weights.safetensors does not fit config.json"):
+            make(name).restore(wrong)
+
+
+# --- for people ------------------------------------------------------------------------------------------------
+
+
+def test_attribution_maps(fitted: Detector) -> None:
+    x = samples(fitted, 2, 3)
+    if fitted.input == "vector":
+        with pytest.raises(InputError, match="scores vectors"):
+            attribution_maps(fitted, x)
+        return
+    maps = attribution_maps(fitted, x)
+    assert [(m.shape, m.dtype) for m in maps] == [((SIDE, SIDE), np.float32)] * 2
+    assert all(np.isfinite(m).all() and (m >= 0).all() and m.max() > 0 for m in maps)
+    assert not np.allclose(maps[0], maps[1])
+
+
+def test_examples_are_images(fitted: Detector) -> None:
+    for kind, images in fitted.examples.items():
+        assert kind in ("fake-normal", "fake-anomalous", "buffered")
+        assert images.dtype == np.uint8
+        assert images.shape[1:] == (SIDE, SIDE, 3)
