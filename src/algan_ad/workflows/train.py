@@ -1,5 +1,7 @@
 """From a folder of good images, or a table of good vectors, to a model."""
 
+import hashlib
+import json
 import os
 import platform
 from collections.abc import Callable
@@ -136,15 +138,12 @@ def _run_folder(
     if out is None:
         return None
     fixed = {name: entry.value for name, entry in plan.items()}
-    fixed |= {"seed": seed, "data": hash_of(prepared.fingerprint)}
+    fixed |= {"seed": seed, "data": _hash_of(prepared.fingerprint)}
     return RunFolder(_run_path(out), fixed, resume, checkpoint_seconds, track)
 
 
-def hash_of(fingerprint: dict[str, Any]) -> str:
+def _hash_of(fingerprint: dict[str, Any]) -> str:
     """One short name for a fingerprint."""
-    import hashlib
-    import json
-
     return hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()[:16]
 
 
