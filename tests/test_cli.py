@@ -45,9 +45,12 @@ class Done(NamedTuple):
         return parsed
 
 
-def algan(*arguments: object, program: tuple[str, ...] = ("-m", "algan_ad.cli")) -> Done:
+def algan(
+    *arguments: object, program: tuple[str, ...] = ("-m", "algan_ad.cli"), env: dict[str, str] | None = None
+) -> Done:
     """`algan` in a process of its own."""
-    done = subprocess.run([sys.executable, *program, *map(str, arguments)], **_PIPES, check=False, timeout=300)
+    how = _PIPES | {"env": _PIPES["env"] | (env or {})}
+    done = subprocess.run([sys.executable, *program, *map(str, arguments)], **how, check=False, timeout=300)
     assert "Traceback" not in done.stderr, done.stderr
     return Done(done.returncode, done.stdout, done.stderr)
 
@@ -145,6 +148,24 @@ def test_info_needs_no_torch(chain: Chain) -> None:
     assert plan["sigma"] == {"value": 4.0, "origin": "fixed"}
     assert plan["selection"] == {"value": "average", "origin": "derived"}
     assert info.result["fingerprint"]["n_images"] == 30
+
+
+def test_names_that_the_terminal_cannot_show(chain: Chain) -> None:
+    info = algan("info", chain.model, env={"PYTHONIOENCODING": "ascii"})
+    assert info.status == 0, info.err
+    assert "gute Teile \\xfc" in info.out
+
+
+def test_a_reader_that_has_seen_enough(chain: Chain) -> None:
+    """As in `algan info MODEL | head -1`."""
+    command = [sys.executable, "-m", "algan_ad.cli", "info", str(chain.model)]
+    process = subprocess.Popen(command, **_PIPES)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait() == 1
 
 
 def test_without_torch_a_verb_says_what_to_install(chain: Chain) -> None:

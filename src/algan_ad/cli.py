@@ -1,7 +1,9 @@
 """The command line: parses, calls a workflow, prints. Heavy imports live inside each verb."""
 
 import dataclasses
+import io
 import json
+import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -42,7 +44,15 @@ Each verb explains itself with --help and prints one JSON object with --json.
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of `algan`. Exit status: 0 done, 2 wrong usage or input, 1 anything else."""
-    sys.exit(run(list(sys.argv[1:] if argv is None else argv)))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file name may hold what a terminal cannot show
+    try:
+        status = run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, `| head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    sys.exit(status)
 
 
 def run(argv: list[str]) -> int:
@@ -66,6 +76,8 @@ def run(argv: list[str]) -> int:
         return int(stop.code or 0)
     except ModuleNotFoundError as error:
         return _fail(f"{error.name} is not installed; this verb needs pip install 'algan-ad[train]'", 2)
+    except BrokenPipeError:
+        raise
     except OSError as error:  # a disk that fails, a file that goes away meanwhile
         return _fail(f"{error.filename or 'input or output'}: {error.strerror or error}", 1)
     except KeyboardInterrupt:
