@@ -15,7 +15,7 @@ import pytest
 from algan_ad import __version__, cli
 
 TINY = ["--image-size", "32", "--width", "4", "--epochs", "2", "--batch-size", "8"]
-LONG = [*TINY[:-4], "--epochs", "40", "--batch-size", "8", "--checkpoint-seconds", "0"]
+LONG = [*TINY[:-4], "--epochs", "30", "--batch-size", "8", "--checkpoint-seconds", "0"]
 
 WITHOUT_TORCH = """
 import sys
@@ -185,10 +185,10 @@ def test_same_seed_gives_the_same_model_in_another_process(chain: Chain, pristin
 
 
 def test_resume_after_kill_9_gives_the_same_bits(pristine_parts: Path, tmp_path: Path) -> None:
-    """Killed before the first checkpoint or after any of the first 25 of 40 epochs."""
+    """Killed before the first checkpoint or after any of the first 18 of 30 epochs."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert run("train", pristine_parts, "--out", whole, *LONG) == 0
-    epochs = random.SystemRandom().randrange(25)
+    epochs = random.SystemRandom().randrange(18)
     command = ["train", str(pristine_parts), "--out", str(killed), *LONG]
     process = subprocess.Popen([sys.executable, "-m", "algan_ad.cli", *command], **_PIPES)
     _wait_for(tmp_path / "killed.run", epochs, process)

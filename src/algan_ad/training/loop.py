@@ -177,7 +177,6 @@ def _resume(folder: RunFolder | None, adversary: Adversary, selector: Selector) 
     """Returns the epochs done and the seconds spent so far."""
     if folder is None:
         return 0, 0.0
-    folder.path.mkdir(parents=True, exist_ok=True)
     plan_file = folder.path / "plan.json"
     if not folder.resume:
         folder.checkpoint.unlink(missing_ok=True)
