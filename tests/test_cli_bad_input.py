@@ -56,6 +56,7 @@ def vector_model(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        (["--sigma", "inf"], "sigma: Input should be a finite number (found inf)"),
         (["--sigma", "-1"], "sigma: Input should be greater than 0 (found -1.0)"),
         (["--alpha", "2"], "alpha: Input should be less than or equal to 1 (found 2.0)"),
         (["--epochs", "0"], "epochs: Input should be greater than or equal to 1 (found 0)"),
@@ -229,7 +230,7 @@ def test_thesis_needs_labels(parts: Path, tmp_path: Path, capsys: Out) -> None:
         (np.where(np.eye(20, 4) > 0, np.inf, 1.0), "the first is inf in row 1, column 1; fill or remove them"),
         (np.full((20, 4), "red"), "holds <U3; expected numbers"),
         (np.arange(20.0), "shape (20,); expected (n, d), one sample per row"),
-        (np.zeros((2, 4)), "2 good samples: too few to train and to calibrate; expected at least 3"),
+        (np.zeros((2, 4)), "Maße 1.npy: 2 good samples: too few to train and to calibrate; expected at least 3"),
         (np.zeros((6, 4)), "5 training samples, fewer than the batch of 8"),
     ],
 )
@@ -262,6 +263,8 @@ def test_images_and_vectors_mixed_up(
     assert "no labels; expected an .npz" in refused(capsys, "evaluate", vector_model, pristine_parts)
     assert "is a file; expected a folder of images" in refused(capsys, "evaluate", model, table)
     assert "there is nothing to draw on" in refused(capsys, "predict", vector_model, table, "--maps", tmp_path)
+    options = [*VECTORS, "--rotation-degrees", 20]
+    assert "--rotation-degrees is for images; leave it out" in refused(capsys, "train", table, *options)
     options = [*VECTORS, "--protocol", "thesis"]
     assert "--protocol thesis needs a folder of labelled images" in refused(capsys, "train", table, *options)
     assert "no such file" in refused(capsys, "train", "nowhere.npz", *VECTORS)

@@ -174,6 +174,18 @@ def test_enough_calibration_normals_is_said(pristine_parts: Path, tiny_image: Co
     assert "set by 20 held-out normal examples: on average at most 4.762% of good ones" in capsys.readouterr().err
 
 
+def test_copies_among_the_good_images_are_warned_of(parts: Path, tiny_image: Config, capsys: Err) -> None:
+    """A copy in the calibration of a training image scores too low."""
+    for path in (parts / "train/good").iterdir():
+        shutil.copy(path, path.with_name(f"copy of {path.name}"))
+    train(parts, config=tiny_image)
+    err = capsys.readouterr().err
+    assert " calibration images are also training images, the first is " in err
+    assert "more good parts are flagged than the threshold promises" in err
+    train(parts / "test/good", config=tiny_image)
+    assert "calibration images are" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("fraction", [0.98, 0.999])
 def test_nothing_left_to_train_on(fraction: float, table: Path, tiny_vector: AlganVectorConfig) -> None:
     settings = DataSettings(calibration_fraction=fraction)

@@ -10,9 +10,9 @@ from algan_ad.runtime.errors import InputError
 
 
 class Schema(BaseModel):
-    """A frozen pydantic model without unknown fields, whose bad values are reported as `InputError`."""
+    """A frozen pydantic model of finite values, without unknown fields; bad values are reported as `InputError`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def __init__(self, **values: Any) -> None:
         try:

@@ -42,11 +42,15 @@ class DataSettings(Schema):
     rotation_degrees: float | None = Field(None, ge=0, le=180, description="rotate by up to this, either way")
     grayscale: bool | None = Field(None, description="drop the colour")
 
+    @property
+    def wishes(self) -> dict[str, bool | float]:
+        """What the user set of the recipe."""
+        names = ("horizontal_flip", "vertical_flip", "rotation_degrees", "grayscale")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
     def recipe(self, default: Recipe) -> Recipe:
         """The data set's recipe with the user's wishes put in."""
-        names = ("horizontal_flip", "vertical_flip", "rotation_degrees", "grayscale")
-        wishes = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        return Recipe(**default.model_dump() | wishes)
+        return Recipe(**default.model_dump() | self.wishes)
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def _prepare_array(
     recipe = settings.recipe(Recipe())
     preprocessing = detector.preprocessing(recipe)
     assert preprocessing is not None
-    train, calibration = _hold_out(len(images), settings, seed)
+    train, calibration = _hold_out("array", len(images), settings, seed)
     ready = resized(images, preprocessing)
     data = TrainingData(ready[train], recipe, ready[calibration])
     return Prepared("array", data, ready[calibration], {"n_images": len(images), "files": hash_rows(images)})
@@ -119,20 +123,22 @@ def _prepare_array(
 def _prepare_vectors(source: str | Path | NDArray[Any], settings: DataSettings, seed: int) -> Prepared:
     """Rows labelled anomalous (`y` of an .npz) are left for the test, with a fifth of the normal rows beside them."""
     _refuse_thesis(settings)
+    for wish in settings.wishes:
+        raise InputError(f"--{wish.replace('_', '-')} is for images; leave it out for vectors")
     vectors = read_vectors(source).astype(np.float32)
     labels = read_labels(source)
+    name = Path("array" if isinstance(source, np.ndarray) else source)
     normal = np.arange(len(vectors)) if labels is None else np.flatnonzero(labels == 0)
     if labels is not None and labels.any():
-        normal = normal[_hold_out(len(normal), settings, seed, stage="test")[0]]
-    train, calibration = (normal[part] for part in _hold_out(len(normal), settings, seed))
-    name = "array" if isinstance(source, np.ndarray) else Path(source).stem
+        normal = normal[_hold_out(str(name), len(normal), settings, seed, stage="test")[0]]
+    train, calibration = (normal[part] for part in _hold_out(str(name), len(normal), settings, seed))
     print_of = {
         "n_vectors": len(normal),
         "n_features": vectors.shape[1],
         "files": hash_rows(vectors[np.concatenate([train, calibration])]),
     }
     data = TrainingData(vectors[train], Recipe(), vectors[calibration])
-    return Prepared(name, data, vectors[calibration], print_of)
+    return Prepared(name.stem, data, vectors[calibration], print_of)
 
 
 def _refuse_thesis(settings: DataSettings) -> None:
@@ -143,12 +149,12 @@ def _refuse_thesis(settings: DataSettings) -> None:
 
 
 def _hold_out(
-    n: int, settings: DataSettings, seed: int, stage: str = "calibration"
+    what: str, n: int, settings: DataSettings, seed: int, stage: str = "calibration"
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Positions to keep and positions to hold out, each in order."""
     if n < MIN_SAMPLES:
         raise InputError(
-            f"{n} good samples: too few to train and to calibrate; expected at least {MIN_SAMPLES}"
+            f"{what}: {n} good samples: too few to train and to calibrate; expected at least {MIN_SAMPLES}"
         )
     n_out = max(1, round(settings.calibration_fraction * n))
     if n - n_out < MIN_SAMPLES - 1:
@@ -182,14 +188,24 @@ def warn(dataset: Dataset, parts: Split) -> None:
     """Say what is odd about the data; none of it ends a run."""
     for warning in dataset.warnings:
         log(f"warning: {warning}")
+    copies = {second: first for first, second in _same_content(parts.train, parts.calibration)}
+    if copies:
+        second, first = next(iter(copies.items()))
+        log(
+            f"warning: {len(copies)} calibration images are also training images, the first is {second} (= {first}); "
+            "remove copies, or more good parts are flagged than the threshold promises"
+        )
     made_with = (*parts.train, *parts.calibration, *parts.validation)
-    pairs = same_content([item.path for item in made_with], [item.path for item in parts.test])
-    if known := {test: other for other, test in pairs}:
+    if known := {test: other for other, test in _same_content(made_with, parts.test)}:
         test, other = next(iter(known.items()))
         log(
             f"warning: {len(known)} test images are also training images, the first is {test} (= {other}); "
             "they are left out of every evaluation"
         )
+
+
+def _same_content(first: Sequence[Item], second: Sequence[Item]) -> list[tuple[Path, Path]]:
+    return same_content([item.path for item in first], [item.path for item in second])
 
 
 def report_skipped(skipped: Sequence[Skipped], strict: bool) -> None:
