@@ -1,6 +1,6 @@
 """ALGAN-image on COIL-100 or MTD, both protocols from one training run, and how each way to select weights fares.
 
-    python benchmarks/image_sets.py coil100 DATA --image-size 64 --width 32 --epochs 128 --seeds 0 1 2 --out coil.jsonl
+    python benchmarks/image_sets.py coil100 DATA --image-size 64 --width 32 --epochs 96 --seeds 0 1 2 --out coil.jsonl
 
 One JSON line a seed and row of the ablation (5.5); a run that is in the file already is not run again.
 The split of protocol `thesis` is used: its training and test images are those of `normal-only` for the same seed,
@@ -24,6 +24,7 @@ from algan_ad.detectors.base import RunOptions, TrainingData
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.runtime.images import load_many
 from algan_ad.training.loop import RunFolder
+from algan_ad.training.selection import Selector
 
 ABLATION = {
     "full": {},
@@ -60,10 +61,11 @@ def run_one(options: argparse.Namespace, row: str, seed: int) -> dict[str, objec
     labels = {name: np.array([item.label for item in getattr(parts, name)]) for name in ("validation", "test")}
     curve: list[dict[str, float]] = []
     late: dict[str, list[np.ndarray]] = {"validation": [], "test": []}
-    twin = AlganImage(config, options.device)
+    twin, mean = AlganImage(config, options.device), Selector("average", options.epochs)
 
     def watch(epoch: int, weights: dict[str, torch.Tensor]) -> None:
         twin.load(weights)
+        mean.offer(epoch, weights, None)
         point: dict[str, float] = {"epoch": epoch}
         for name in ("validation", "test"):
             scores = twin.score(pixels[name], 128)
@@ -81,11 +83,14 @@ def run_one(options: argparse.Namespace, row: str, seed: int) -> dict[str, objec
     trained = detector.fit(data, RunOptions(seed, options.device, run, watch=watch))
     test = detector.score(pixels["test"], 128)
     best = max(curve, key=lambda point: point["validation"])
+    twin.load(mean.weights)
     return {
         "normal-only": image_auroc(labels["test"], test),
+        "selection": trained.selection,
         "thesis": best["test"],
         "thesis_epoch": best["epoch"],
         "last": curve[-1]["test"],
+        "mean_of_late_weights": image_auroc(labels["test"], twin.score(pixels["test"], 128)),
         "mean_of_late_scores": image_auroc(labels["test"], np.mean(late["test"], axis=0)),
         "best_on_test": max(point["test"] for point in curve),
         "curve": curve,
@@ -106,7 +111,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("data", type=Path, help="the data set's folder")
     parser.add_argument("--image-size", type=int, default=64)
     parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--epochs", type=int, default=128)
+    parser.add_argument("--epochs", type=int, default=96)
     parser.add_argument("--speed", type=float, default=4, help="times the thesis's learning rates (its 512 epochs: 1)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rows", nargs="+", choices=list(ABLATION), default=["full"])

@@ -60,6 +60,7 @@ class AlganImage(Detector):
     name = "algan-image"
     Config = AlganImageConfig
     input = "image"
+    default_selection = "cut-paste"  # measured: docs/experiments/selection.md
     generates_images = True
     config: AlganImageConfig
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
+from algan_ad.data.cutpaste import cut_paste
 from algan_ad.data.recipe import Recipe
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.runtime.errors import InputError
@@ -26,6 +27,7 @@ Scores = NDArray[np.float64]
 
 
 NO_AUGMENTATION = Recipe()
+N_MADE_UP = 256  # good images that selection `cut-paste` looks at, and as many altered ones
 
 
 class Rows(Protocol):
@@ -43,7 +45,7 @@ class TrainingConfig(Schema):
     batch_size: int = Field(16, ge=2, description="samples a batch (5.1.1)")
     selection: Selection | None = Field(
         None,
-        description="which weights are kept: average (default without labels), last, validation (thesis)",
+        description="which weights are kept: cut-paste, average or last, all without labels; validation (thesis)",
     )
     observe_every: int = Field(8, ge=1, description="epochs between two looks at the monitors (5.3)")
     precision: Precision = Field(
@@ -76,6 +78,14 @@ class RunOptions:
     watch: Callable[[int, Weights], None] | None = None
 
 
+def made_up_validation(images: Rows) -> tuple[Rows, NDArray[np.int64]]:
+    """Good training images and cut-and-pasted copies of them, labelled 0 and 1: no held-out image, no anomaly."""
+    if not len(images) or np.ndim(images[[0]]) != 4:
+        raise InputError("--selection cut-paste is for images; vectors take average or last")
+    good = images[np.linspace(0, len(images) - 1, min(N_MADE_UP, len(images)), dtype=np.int64)]
+    return np.concatenate([good, cut_paste(good)]), np.repeat([0, 1], len(good))
+
+
 class Detector(ABC):
     """A method with its configuration; after `fit` (or `restore`), `module` scores.
 
@@ -86,6 +96,7 @@ class Detector(ABC):
     name: ClassVar[str]
     Config: ClassVar[type[TrainingConfig]]
     input: ClassVar[Literal["image", "vector"]]
+    default_selection: ClassVar[Selection] = "average"  # without labels
     generates_images: ClassVar[bool] = False  # so that their quality can be monitored
 
     def __init__(self, config: TrainingConfig, device: DeviceName = "auto") -> None:
@@ -134,11 +145,12 @@ class Detector(ABC):
     def run_loop(self, adversary: Adversary, fetch: Fetch, data: TrainingData, run: RunOptions) -> Trained:
         """Send an adversary through the shared loop and keep the module that its selected weights make."""
         c = self.config
-        selection = c.selection or ("validation" if data.validation else "average")
+        selection = c.selection or ("validation" if data.validation else self.default_selection)
         if (selection == "validation") != (data.validation is not None):
             raise InputError(f"--selection {selection}: validation belongs to --protocol thesis, and only to it")
         schedule = Schedule(c.epochs, c.batch_size, run.seed, selection, c.observe_every, self.dtype(), self.device)
-        validate = self._validator(*data.validation) if data.validation else None
+        judged = data.validation or (made_up_validation(data.train) if selection == "cut-paste" else None)
+        validate = self._validator(*judged) if judged else None
         trained = train(adversary, len(data.train), fetch, schedule, run.folder, validate, run.watch)
         self.load(trained.weights)
         return trained

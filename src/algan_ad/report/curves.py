@@ -33,7 +33,10 @@ _TRAINING: tuple[tuple[str, str, _Series], ...] = (
     (
         "Validation AUROC",
         "On labelled test-half data, which selected the checkpoint.",
-        {"validation_auroc": ("labelled validation half", "anomalous")},
+        {
+            "validation_auroc": ("labelled validation half", "anomalous"),
+            "cut-paste_auroc": ("good against cut-and-pasted training images", "fake-anomalous"),
+        },
     ),
     (
         "Fréchet distance",

@@ -89,7 +89,8 @@ def train(
     """Train for `schedule.epochs` epochs and return the selected weights.
 
     With a folder: metrics are logged, checkpoints written at most `checkpoint_seconds` apart, and `resume`
-    continues to bit-identical weights. `validate` gives the AUROC of weights on labelled data (protocol thesis).
+    continues to bit-identical weights. `validate` gives the AUROC of weights on labelled data (protocol thesis) or
+    on made-up anomalies (selection cut-paste).
     `watch(epoch, weights)` is called after every `observe_every` epochs and the last, for experiments.
 
     Raises:
@@ -118,7 +119,7 @@ def train(
                 seed_torch(schedule.seed, "observe", epoch)
                 row |= adversary.observe()
                 if validate is not None:
-                    auroc = row["validation_auroc"] = validate(weights)
+                    auroc = row[f"{schedule.selection}_auroc"] = validate(weights)
                 if watch is not None:
                     watch(epoch, weights)
             selector.offer(epoch, weights, auroc)

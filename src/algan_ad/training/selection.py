@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-Selection = Literal["average", "last", "validation"]
+Selection = Literal["cut-paste", "average", "last", "validation"]
 
 
 class Selector:
@@ -12,7 +12,8 @@ class Selector:
 
     `average`     the mean of the scoring weights over the last `window` share of the epochs;
     `last`        the last epoch's;
-    `validation`  the epoch with the best AUROC on labelled validation data (thesis 5.3).
+    `cut-paste`   the observed epoch that best tells good training images from cut-and-pasted copies of them;
+    `validation`  the observed epoch with the best AUROC on labelled validation data (thesis 5.3).
     """
 
     def __init__(self, rule: Selection, epochs: int, window: float = 0.5) -> None:
@@ -23,22 +24,22 @@ class Selector:
         self.best: float | None = None
         self.epoch = 0
 
-    def offer(self, epoch: int, weights: dict[str, Tensor], validation_auroc: float | None) -> None:
-        """`validation_auroc` is None in epochs that were not validated."""
-        if not self._wants(epoch, validation_auroc):
+    def offer(self, epoch: int, weights: dict[str, Tensor], auroc: float | None) -> None:
+        """`auroc` is on labelled or made-up anomalies, None in epochs that were not observed."""
+        if not self._wants(epoch, auroc):
             return
         self.epoch = epoch
         if self.rule == "average":
             self._average(weights)
         else:
-            self.weights, self.best = weights, validation_auroc
+            self.weights, self.best = weights, auroc
 
-    def _wants(self, epoch: int, validation_auroc: float | None) -> bool:
+    def _wants(self, epoch: int, auroc: float | None) -> bool:
         if self.rule == "average":
             return epoch >= self.first
         if self.rule == "last":
             return True
-        return validation_auroc is not None and (self.best is None or validation_auroc > self.best)
+        return auroc is not None and (self.best is None or auroc > self.best)
 
     def _average(self, weights: dict[str, Tensor]) -> None:
         self.n_averaged += 1
@@ -64,4 +65,7 @@ class Selector:
             return f"mean of the weights of epochs {self.first} to {self.epoch}, chosen without labels"
         if self.rule == "last":
             return f"weights of the last epoch ({self.epoch}), chosen without labels"
+        if self.rule == "cut-paste":
+            made_up = "good training images against cut-and-pasted copies of them"
+            return f"epoch {self.epoch}, the best AUROC ({self.best:.3f}) of {made_up}, chosen without labels"
         return f"epoch {self.epoch}, the best AUROC ({self.best}) on the labelled validation half (protocol thesis)"

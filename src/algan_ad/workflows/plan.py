@@ -29,7 +29,7 @@ def method_plan(detector: Detector, protocol: str) -> dict[str, PlanEntry]:
     config = detector.config
     derived: dict[str, Any] = {}
     if config.selection is None:
-        derived["selection"] = "validation" if protocol == "thesis" else "average"
+        derived["selection"] = "validation" if protocol == "thesis" else detector.default_selection
     if config.precision == "auto":
         derived["precision"] = str(detector.dtype()).removeprefix("torch.")
     return entries(config, derived)
