@@ -156,10 +156,11 @@ def test_names_that_the_terminal_cannot_show(chain: Chain) -> None:
     assert "gute Teile \\xfc" in info.out
 
 
-def test_a_reader_that_has_seen_enough(chain: Chain) -> None:
-    """As in `algan info MODEL | head -1`."""
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_seen_enough(chain: Chain, unbuffered: str) -> None:
+    """As in `algan info MODEL | head -1`, noticed while printing or at the end."""
     command = [sys.executable, "-m", "algan_ad.cli", "info", str(chain.model)]
-    process = subprocess.Popen(command, **_PIPES)
+    process = subprocess.Popen(command, **_PIPES | {"env": _PIPES["env"] | {"PYTHONUNBUFFERED": unbuffered}})
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.close()
@@ -185,10 +186,10 @@ def test_same_seed_gives_the_same_model_in_another_process(chain: Chain, pristin
 
 
 def test_resume_after_kill_9_gives_the_same_bits(pristine_parts: Path, tmp_path: Path) -> None:
-    """Killed before the first checkpoint or after any of the first 18 of 30 epochs."""
+    """Killed before the first checkpoint or after any of the first 25 of 30 epochs; what was done is not repeated."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert run("train", pristine_parts, "--out", whole, *LONG) == 0
-    epochs = random.SystemRandom().randrange(18)
+    epochs = random.SystemRandom().randrange(26)
     command = ["train", str(pristine_parts), "--out", str(killed), *LONG]
     process = subprocess.Popen([sys.executable, "-m", "algan_ad.cli", *command], **_PIPES)
     _wait_for(tmp_path / "killed.run", epochs, process)
@@ -196,7 +197,12 @@ def test_resume_after_kill_9_gives_the_same_bits(pristine_parts: Path, tmp_path:
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert not killed.exists(), f"killed after {epochs} epochs"
+    before = (tmp_path / "killed.run" / "metrics.jsonl").read_text().splitlines() if epochs else []
     assert run(*command, "--resume") == 0
+    after = (killed / "metrics.jsonl").read_text().splitlines()
+    assert len(after) == 30
+    done = max(0, epochs - 1)
+    assert after[:done] == before[:done]  # with their times; the last may have missed its checkpoint
     same = (killed / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
     assert same, f"killed after {epochs} epochs"
     assert not (tmp_path / "killed.run").exists()

@@ -169,7 +169,7 @@ def test_unreadable_folder(tmp_path, monkeypatch):
 
 def test_several_parts_need_a_category(tmp_path):
     touch(tmp_path, "bolt/train/good/a.png", "nut/train/good/b.png")
-    with pytest.raises(InputError, match="give the folder of one of them.*of bolt, nut"):
+    with pytest.raises(InputError, match=r"give the folder of one of them.*of bolt, nut"):
         open_dataset(tmp_path)
     assert open_dataset(tmp_path, category="nut").name == "nut"
     assert open_dataset(tmp_path / "nut", category="nut").name == "nut"

@@ -149,19 +149,25 @@ def test_a_second_fit_forgets_the_first(name: str, fitted: Detector) -> None:
 def test_resumed_is_uninterrupted(name: str, tmp_path: Path) -> None:
     data = TrainingData(samples(METHODS[name], 20, 0))
 
-    def go(folder: RunFolder, watch: Any = None) -> Detector:
-        detector = make(name, epochs=4, observe_every=1)
+    epochs: list[int] = []
+
+    def go(folder: RunFolder, watch: Any) -> Detector:
+        detector = make(name, epochs=6, observe_every=1)
         detector.fit(data, RunOptions(0, "cpu", folder, watch=watch))
         return detector
 
+    def note(epoch: int, weights: object) -> None:
+        epochs.append(epoch)
+
     def stop(epoch: int, weights: object) -> None:
-        if epoch == 3:
+        if epoch == 5:  # amid the epochs whose weights are averaged
             raise KeyboardInterrupt
 
-    whole = go(RunFolder(tmp_path / "whole"))
+    whole = go(RunFolder(tmp_path / "whole"), None)
     with pytest.raises(KeyboardInterrupt):
         go(RunFolder(tmp_path / "cut", checkpoint_seconds=0), stop)
-    assert same(go(RunFolder(tmp_path / "cut", resume=True, checkpoint_seconds=0)), whole)
+    assert same(go(RunFolder(tmp_path / "cut", resume=True, checkpoint_seconds=0), note), whole)
+    assert epochs == [5, 6]
 
 
 def test_training_data_stays_as_it_is(name: str) -> None:

@@ -35,3 +35,11 @@ def test_validation_ignores_epochs_that_were_not_validated_and_keeps_the_first_o
     for epoch, auroc in [(1, None), (2, 0.8), (3, None), (4, 0.8)]:
         selector.offer(epoch, {"w": torch.tensor([float(epoch)])}, auroc)
     assert selector.epoch == 2
+
+
+def test_cut_paste_keeps_the_best_observed_epoch() -> None:
+    selector = Selector("cut-paste", 4)
+    for epoch, auroc in [(1, None), (2, 0.9), (3, None), (4, 0.7)]:
+        selector.offer(epoch, {"w": torch.tensor([float(epoch)])}, auroc)
+    assert selector.epoch == 2
+    assert "without labels" in selector.describe()

@@ -13,7 +13,9 @@ from algan_ad.workflows.train import train
 
 #: Sized for minutes on two cores: small images, and four times the thesis's learning rates for an eighth of its
 #: epochs (docs/experiments/demo.md). The thesis's own settings want a GPU.
-CONFIG = AlganImageConfig(image_size=32, width=32, epochs=64, lr_d=4e-4, lr_g=8e-4)
+CONFIG = AlganImageConfig(
+    image_size=32, width=32, epochs=56, lr_d=4e-4, lr_g=8e-4, buffer_scope="dataset", observe_every=2
+)
 
 SIZE, N_TRAIN, N_GOOD, N_PER_DEFECT = 64, 600, 200, 20
 #: 400 to train on and 200 to set the threshold with: enough for a realised rate near the wanted one.
