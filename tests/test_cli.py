@@ -158,8 +158,8 @@ def test_names_that_the_terminal_cannot_show(chain: Chain) -> None:
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_reader_that_has_seen_enough(chain: Chain, unbuffered: str) -> None:
-    """As in `algan info MODEL | head -1`, noticed while printing or at the end."""
-    command = [sys.executable, "-m", "algan_ad.cli", "info", str(chain.model)]
+    """As in `algan info MODEL --json | head -c 100`, noticed while printing or at the end."""
+    command = [sys.executable, "-m", "algan_ad.cli", "info", str(chain.model), "--json"]
     process = subprocess.Popen(command, **_PIPES | {"env": _PIPES["env"] | {"PYTHONUNBUFFERED": unbuffered}})
     assert process.stdout is not None
     assert process.stderr is not None
