@@ -36,7 +36,6 @@ class ALGANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         epochs, batch_size, sigma, alpha, xi, n_z, n_dis, z_dim, hidden: as in the thesis (5.1.1), but for the
             epochs: on a few hundred vectors its 192 gain nothing.
         conditioning, scale: "whiten" (centre, whiten, scale) or "none", the thesis to the letter.
-        radius: weight of a vector's norm as a further input of the discriminator; 0 is the thesis to the letter.
         false_alarm_rate: wanted share of new normal samples that are flagged.
         calibration_fraction: share of the samples that is held out of the training.
         device: "cpu", "cuda", "mps" or "auto". Results are the same numbers again on the same kind of machine.
@@ -53,8 +52,8 @@ class ALGANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
     def __init__(
         self, *, epochs: int = 48, batch_size: int = 16, sigma: float = 4.0, alpha: float = 0.75, xi: float = 0.75,
         n_z: int = 2, n_dis: int = 2, z_dim: int = 100, hidden: int = 512,
-        conditioning: Literal["whiten", "none"] = "whiten", scale: float = 0.05, radius: float = 0.0,
-        false_alarm_rate: float = 0.01, calibration_fraction: float = 0.2, device: DeviceName = "cpu",
+        conditioning: Literal["whiten", "none"] = "whiten", scale: float = 0.05, false_alarm_rate: float = 0.01,
+        calibration_fraction: float = 0.2, device: DeviceName = "cpu",
         random_state: int | np.random.RandomState | None = None,
     ) -> None:  # fmt: skip
         self.epochs = epochs
@@ -68,7 +67,6 @@ class ALGANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         self.hidden = hidden
         self.conditioning = conditioning
         self.scale = scale
-        self.radius = radius
         self.false_alarm_rate = false_alarm_rate
         self.calibration_fraction = calibration_fraction
         self.device = device

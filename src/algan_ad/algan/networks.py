@@ -77,18 +77,12 @@ class VectorGenerator(nn.Module):
 
 
 class VectorDiscriminator(nn.Module):
-    """Vector (B, dim) -> logit (B,). Three fully connected layers with spectral norm.
+    """Vector (B, dim) -> logit (B,). Three fully connected layers with spectral norm."""
 
-    With `radius` > 0 a vector is first joined with its norm times `radius`: what the maximum and the mean over
-    channels are to an image, a summary that the layers need not learn. Of whitened data it is the Mahalanobis
-    distance.
-    """
-
-    def __init__(self, dim: int, hidden: int, radius: float = 0.0, normalised: bool = True) -> None:
+    def __init__(self, dim: int, hidden: int, normalised: bool = True) -> None:
         super().__init__()
-        self.radius = radius
         self.layers = nn.Sequential(
-            nn.Linear(dim + (radius > 0), hidden), nn.LeakyReLU(SLOPE, inplace=True),
+            nn.Linear(dim, hidden), nn.LeakyReLU(SLOPE, inplace=True),
             nn.Linear(hidden, hidden), nn.LeakyReLU(SLOPE, inplace=True),
             nn.Linear(hidden, 1),
         )  # fmt: skip
@@ -96,8 +90,6 @@ class VectorDiscriminator(nn.Module):
             normalise_spectrum(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.radius > 0:
-            x = torch.cat([x, self.radius * x.norm(dim=1, keepdim=True)], 1)  # (B, dim) -> (B, dim + 1)
         return self.layers(x).flatten()  # type: ignore[no-any-return]
 
 

@@ -82,7 +82,7 @@ class AlganFeature(PairDetector):
         n, n_variants, dim = features.shape
         rows = features.reshape(-1, dim)
         conditioning = self.fit_conditioning(rows.numpy())
-        twin = self.discriminator(dim, normalised=False)
+        twin = VectorDiscriminator(dim, c.hidden, normalised=False)
         self.module = FeatureScorer(backbone, c.test_rotations, conditioning, twin).to(self.device).eval()
         held_out = None
         if data.held_out is not None:

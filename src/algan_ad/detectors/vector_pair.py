@@ -27,7 +27,6 @@ class PairConfig(AlganConfig):
         "whiten", description="whiten: centre, whiten and scale the vectors; none: the thesis to the letter"
     )
     scale: float = Field(0.05, gt=0, description="standard deviation of the whitened vectors")
-    radius: float = Field(0.0, ge=0, description="weight of a vector's norm as a further input of D; 0 = the thesis")
     precision: Precision = Field("float32", description="bfloat16 gains nothing on networks this small")
 
 
@@ -58,12 +57,9 @@ class PairDetector(Detector):
 
     def placeholder(self, tensors: Mapping[str, Tensor]) -> tuple[nn.Module, VectorDiscriminator]:
         """Conditioning and discriminator of the shapes that these tensors fit into."""
-        dim = tensors["discriminator.layers.0.weight"].shape[1] - (self.config.radius > 0)
+        hidden, dim = tensors["discriminator.layers.0.weight"].shape
         conditioning = Whitening(dim) if self.config.conditioning == "whiten" else nn.Identity()
-        return conditioning, self.discriminator(dim, normalised=False)
-
-    def discriminator(self, dim: int, normalised: bool = True) -> VectorDiscriminator:
-        return VectorDiscriminator(dim, self.config.hidden, self.config.radius, normalised)
+        return conditioning, VectorDiscriminator(dim, hidden, normalised=False)
 
     def fit_conditioning(self, rows: NDArray[np.float32]) -> nn.Module:
         """rows: normal vectors (n, d)."""
@@ -79,7 +75,7 @@ class PairDetector(Detector):
         c = self.config
         n_variants, dim = x.shape[1:]
         seed_torch(run.seed, "networks")
-        G, D = VectorGenerator(dim, c.z_dim, c.hidden), self.discriminator(dim)
+        G, D = VectorGenerator(dim, c.z_dim, c.hidden), VectorDiscriminator(dim, c.hidden)
         algan = make_algan(c, G, D, len(x), self.device)
 
         def fetch(indices: Tensor) -> Tensor:
