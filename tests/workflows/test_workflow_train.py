@@ -58,7 +58,7 @@ def test_plan_tells_where_each_value_came_from(image_model: Model) -> None:
     plan = {name: (entry.value, entry.origin) for name, entry in image_model.config.plan.items()}
     assert plan["epochs"] == (2, "user")
     assert plan["sigma"] == (4.0, "fixed")
-    assert plan["selection"] == ("average", "derived")
+    assert plan["selection"] == (image_model.detector.default_selection, "derived")
     assert plan["horizontal_flip"] == (False, "derived")
     assert plan["calibration_fraction"] == (0.2, "fixed")
     assert plan["false_alarm_rate"] == (0.2, "user")
