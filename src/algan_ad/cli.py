@@ -141,9 +141,9 @@ class Train:
     strict: Strict = False
     checkpoint_seconds: Annotated[float, arg(help="checkpoints are at least this far apart")] = 60.0
     track: Annotated[tuple[Literal["tensorboard", "mlflow"], ...], arg(help="also log there")] = ()
-    quality_backbone: Annotated[
-        str | None, arg(help="judges generated images: Fréchet distance, inception score")
-    ] = None
+    quality_backbone: Annotated[str | None, arg(help="judges generated images: Fréchet distance, inception score")] = (
+        None
+    )
     quality_weights: Annotated[Path | None, arg(help="its weights file (default: from the hub)")] = None
     json: Json = False
 
@@ -177,9 +177,7 @@ def _train(argv: list[str]) -> int:
         "threshold": c.calibration.threshold if c.calibration else None, **c.training,
     }  # fmt: skip
     following = shlex.join(["algan", "evaluate", str(out), str(o.path)])
-    return _emit(
-        result, o.json, lambda console: console.print(f"model: {out}\nnext:  {following}", soft_wrap=True)
-    )
+    return _emit(result, o.json, lambda console: console.print(f"model: {out}\nnext:  {following}", soft_wrap=True))
 
 
 def _peek(argv: Sequence[str], option: str, default: str) -> str:
@@ -243,9 +241,7 @@ class Predict:
     maps: Annotated[
         Path | None, arg(help="write an attribution of each score, laid over its image, into this folder")
     ] = None
-    false_alarm_rate: Annotated[
-        float | None, arg(help="decide by another rate than the model was trained with")
-    ] = None
+    false_alarm_rate: Annotated[float | None, arg(help="decide by another rate than the model was trained with")] = None
     device: Device = "auto"
     threads: Threads = None
     strict: Strict = False

@@ -156,9 +156,7 @@ def test_monitoring_takes_no_part_in_training() -> None:
 
 def test_images_train_too() -> None:
     torch.manual_seed(0)
-    algan = ALGAN(
-        ImageGenerator(32, 8, 4, 8), ImageDiscriminator(32, 4, 8), Latents(8), Hyperparameters(), 4, 1
-    )
+    algan = ALGAN(ImageGenerator(32, 8, 4, 8), ImageDiscriminator(32, 4, 8), Latents(8), Hyperparameters(), 4, 1)
     algan.begin_epoch(1)
     losses = algan.step(torch.rand(3, 3, 32, 32) * 2 - 1, 0)  # a last batch may be smaller
     assert all(torch.isfinite(v) for v in losses.values())

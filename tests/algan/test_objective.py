@@ -56,18 +56,14 @@ def test_equation_4_1_is_4_3_with_fake_normal_data_only() -> None:
         torch.tensor(REAL), torch.tensor(FAKE), normal, torch.tensor(BUFFERED), normal[:2], alpha=1.0, xi=xi
     )
     expected = -(
-        sum(map(log_d, REAL)) / 2
-        + xi * sum(map(log_not_d, FAKE)) / 3
-        + (1 - xi) * sum(map(log_not_d, BUFFERED)) / 2
+        sum(map(log_d, REAL)) / 2 + xi * sum(map(log_not_d, FAKE)) / 3 + (1 - xi) * sum(map(log_not_d, BUFFERED)) / 2
     )
     assert loss.item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_generator_losses() -> None:
     logits = torch.tensor([0.4, -1.1])
-    assert generator_loss(logits, saturating=True).item() == pytest.approx(
-        (log_not_d(0.4) + log_not_d(-1.1)) / 2
-    )
+    assert generator_loss(logits, saturating=True).item() == pytest.approx((log_not_d(0.4) + log_not_d(-1.1)) / 2)
     assert generator_loss(logits).item() == pytest.approx(-(log_d(0.4) + log_d(-1.1)) / 2)
 
 

@@ -132,9 +132,7 @@ class ALGAN:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything a resumed run needs, as nested dictionaries of tensors and plain values."""
-        state: dict[str, Any] = {
-            name: getattr(self, name).state_dict() for name in ("G", "D", "adam_g", "adam_d")
-        }
+        state: dict[str, Any] = {name: getattr(self, name).state_dict() for name in ("G", "D", "adam_g", "adam_d")}
         if self.hyper.latent_scope != "fresh":
             state["latents"] = {"z_d": self.z_d, "z_g": self.z_g}
         if self.buffer is not None:

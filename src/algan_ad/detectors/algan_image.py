@@ -74,9 +74,7 @@ class AlganImage(Detector):
     def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         c = self.config
         seed_torch(run.seed, "networks")
-        layout = (
-            torch.channels_last
-        )  # measured faster than the default with and without bfloat16, benchmarks/
+        layout = torch.channels_last  # measured faster than the default with and without bfloat16, benchmarks/
         G = ImageGenerator(c.image_size, c.z_dim, c.width, c.max_width).to(memory_format=layout)
         D = ImageDiscriminator(c.image_size, c.width, c.max_width).to(memory_format=layout)
         algan = make_algan(c, G, D, len(data.train), self.device)
@@ -89,9 +87,7 @@ class AlganImage(Detector):
 
         held_out = None
         if data.held_out is not None and len(data.held_out):
-            held_out = to_range(
-                torch.from_numpy(data.held_out[np.arange(min(N_OBSERVED, len(data.held_out)))])
-            )
+            held_out = to_range(torch.from_numpy(data.held_out[np.arange(min(N_OBSERVED, len(data.held_out)))]))
             held_out = held_out.to(self.device)
         adversary = AlganAdversary(algan, held_out, run.quality)
         trained = self.run_loop(adversary, fetch, data, run)

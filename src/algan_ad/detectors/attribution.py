@@ -28,9 +28,7 @@ def attribution_maps(detector: Detector, samples: Rows) -> list[NDArray[np.float
     return [_one(integrated, samples[i : i + 1], detector.device) for i in track(range(len(samples)), "maps")]
 
 
-def _one(
-    integrated: IntegratedGradients, image: NDArray[np.uint8], device: torch.device
-) -> NDArray[np.float32]:
+def _one(integrated: IntegratedGradients, image: NDArray[np.uint8], device: torch.device) -> NDArray[np.float32]:
     x = torch.from_numpy(image).to(device).permute(0, 3, 1, 2).float()  # (1, 3, S, S) in 0..255
     effect = integrated.attribute(x, _blurred(x, BLUR), n_steps=STEPS, internal_batch_size=8)
     heat: NDArray[np.float32] = _blurred(effect.sum(1, keepdim=True).abs(), SMOOTH)[0, 0].float().cpu().numpy()

@@ -48,9 +48,7 @@ class TrainingConfig(Schema):
         description="which weights are kept: cut-paste, average or last, all without labels; validation (thesis)",
     )
     observe_every: int = Field(8, ge=1, description="epochs between two looks at the monitors (5.3)")
-    precision: Precision = Field(
-        "auto", description="auto: bfloat16 where the processor has it, else float32"
-    )
+    precision: Precision = Field("auto", description="auto: bfloat16 where the processor has it, else float32")
 
 
 @dataclass(frozen=True)

@@ -36,9 +36,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError) as error:
-        raise InputError(
-            f"{path}: not a whole checkpoint ({error}); start the run anew without --resume"
-        ) from error
+        raise InputError(f"{path}: not a whole checkpoint ({error}); start the run anew without --resume") from error
     return _put_tensors(json.loads(header["skeleton"]), tensors)  # type: ignore[no-any-return]
 
 

@@ -16,9 +16,7 @@ def pick_device(name: DeviceName) -> torch.device:
     if name == "auto":
         return torch.device(next(kind for kind, there in present.items() if there))
     if not present.get(name):
-        raise InputError(
-            f"--device {name}: not available here; expected one of {[k for k, v in present.items() if v]}"
-        )
+        raise InputError(f"--device {name}: not available here; expected one of {[k for k, v in present.items() if v]}")
     return torch.device(name)
 
 

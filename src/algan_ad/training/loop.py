@@ -143,9 +143,7 @@ def _announce(seconds: float) -> None:
         )
 
 
-def _run_epoch(
-    adversary: Adversary, n_samples: int, fetch: Fetch, schedule: Schedule, epoch: int
-) -> dict[str, Any]:
+def _run_epoch(adversary: Adversary, n_samples: int, fetch: Fetch, schedule: Schedule, epoch: int) -> dict[str, Any]:
     """One pass over the data. Returns the mean of each logged scalar."""
     seed_torch(schedule.seed, epoch)
     adversary.begin_epoch(epoch)
@@ -165,9 +163,7 @@ def _refuse_divergence(row: dict[str, Any], folder: RunFolder | None) -> None:
     if not bad and not collapsed:
         return
     reason = f"{', '.join(bad)} not finite" if bad else "the discriminator gives one output for everything"
-    kept = (
-        f"; the last good checkpoint is {folder.checkpoint}" if folder and folder.checkpoint.exists() else ""
-    )
+    kept = f"; the last good checkpoint is {folder.checkpoint}" if folder and folder.checkpoint.exists() else ""
     raise TrainingDiverged(
         f"training diverged in epoch {row['epoch']}: {reason}{kept}. "
         "Try --precision float32, lower learning rates, or another --seed"
@@ -187,9 +183,7 @@ def _resume(folder: RunFolder | None, adversary: Adversary, selector: Selector) 
         raise InputError(f"--resume: {folder.path} holds no unfinished run; start it without --resume")
     changed = _differences(read_json(plan_file), folder.plan)
     if changed:
-        raise InputError(
-            f"--resume: {folder.path} was started with other settings ({changed}); use the same ones"
-        )
+        raise InputError(f"--resume: {folder.path} was started with other settings ({changed}); use the same ones")
     if not folder.checkpoint.exists():
         return 0, 0.0  # killed before its first checkpoint
     state = load_checkpoint(folder.checkpoint)
@@ -200,9 +194,7 @@ def _resume(folder: RunFolder | None, adversary: Adversary, selector: Selector) 
 
 def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
     keys = sorted(before.keys() | now.keys())
-    return ", ".join(
-        f"{k}: {before.get(k)} then, {now.get(k)} now" for k in keys if before.get(k) != now.get(k)
-    )
+    return ", ".join(f"{k}: {before.get(k)} then, {now.get(k)} now" for k in keys if before.get(k) != now.get(k))
 
 
 def _save(folder: RunFolder, adversary: Adversary, selector: Selector, epoch: int, seconds: float) -> None:

@@ -38,9 +38,7 @@ class TensorBoard:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise MissingExtra(
-                "--track tensorboard: install it with pip install 'algan-ad[tracking]'"
-            ) from error
+            raise MissingExtra("--track tensorboard: install it with pip install 'algan-ad[tracking]'") from error
         self.writer = SummaryWriter(str(folder / "tensorboard"))
 
     def log(self, row: Row) -> None:
@@ -88,8 +86,4 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def _numbers(row: Row) -> dict[str, float]:
-    return {
-        k: float(v)
-        for k, v in row.items()
-        if isinstance(v, int | float) and math.isfinite(v) and k != "epoch"
-    }
+    return {k: float(v) for k, v in row.items() if isinstance(v, int | float) and math.isfinite(v) and k != "epoch"}

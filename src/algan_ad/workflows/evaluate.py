@@ -104,9 +104,7 @@ def _seen(model: Model) -> set[str]:
 def _evaluate_vectors(model: Model, source: Path) -> Evaluation:
     labels = read_labels(source)
     if labels is None:
-        raise InputError(
-            f"{source}: no labels; expected an .npz file with X (n, d) and y (n,), 1 = anomalous"
-        )
+        raise InputError(f"{source}: no labels; expected an .npz file with X (n, d) and y (n,), 1 = anomalous")
     vectors = np.asarray(model.samples(source))
     seen = _seen(model)
     rows = [i for i, digest in enumerate(hash_rows(vectors).values()) if digest not in seen]

@@ -45,17 +45,14 @@ class Model:
             names = [None] * len(samples)
         return self.predictions(samples, names, maps)
 
-    def predictions(
-        self, samples: Rows, sources: Sequence[str | None], maps: bool = False
-    ) -> list[Prediction]:
+    def predictions(self, samples: Rows, sources: Sequence[str | None], maps: bool = False) -> list[Prediction]:
         """Predictions for samples as `samples` makes them."""
         scores = self.detector.score(samples)
         calibration = self.config.calibration
         found = self._maps(samples) if maps else [None] * len(scores)
         if calibration is None:
             return [
-                Prediction(float(s), source=n, anomaly_map=m)
-                for s, n, m in zip(scores, sources, found, strict=True)
+                Prediction(float(s), source=n, anomaly_map=m) for s, n, m in zip(scores, sources, found, strict=True)
             ]
         p_values, flags = calibration.p_values(scores), calibration.decide(scores)
         return [
@@ -84,9 +81,7 @@ class Model:
         changed = {**dict(self.config), "calibration": calibration.with_rate(rate)}
         return Model(self.detector, ModelConfig(**changed))
 
-    def save(
-        self, folder: str | Path, extra_files: dict[str, bytes] | None = None, overwrite: bool = False
-    ) -> None:
+    def save(self, folder: str | Path, extra_files: dict[str, bytes] | None = None, overwrite: bool = False) -> None:
         """Write the model folder. Raises InputError when it holds a model already, AlganError on a full disk."""
         write_model(Path(folder), self.config, self.detector.tensors(), extra_files or {}, overwrite)
 

@@ -30,9 +30,7 @@ def predict_files(
         return [each for source in sources for each in _predict_table(model, source)], []
     paths = [path for source in sources for path in ([source] if source.is_file() else _images_below(source))]
     if not paths:
-        raise InputError(
-            f"{', '.join(map(str, sources))}: no images found; expected image files or folders of them"
-        )
+        raise InputError(f"{', '.join(map(str, sources))}: no images found; expected image files or folders of them")
     names = _names(paths)
     predictions: list[Prediction] = []
     skipped: list[Skipped] = []

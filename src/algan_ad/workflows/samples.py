@@ -76,9 +76,7 @@ def prepare(
     return _prepare_folder(Path(source), detector, settings, seed, strict)
 
 
-def _prepare_folder(
-    path: Path, detector: Detector, settings: DataSettings, seed: int, strict: bool
-) -> Prepared:
+def _prepare_folder(path: Path, detector: Detector, settings: DataSettings, seed: int, strict: bool) -> Prepared:
     if path.suffix.lower() in SUFFIXES:
         raise InputError(f"{path}: a table of vectors; add --method algan-vector to train on it")
     dataset = open_dataset(path)
@@ -107,9 +105,7 @@ def _prepare_folder(
     return Prepared(dataset.name, data, calibration, print_of, tuple(skipped), dict(parts.notes))
 
 
-def _prepare_array(
-    images: NDArray[np.uint8], detector: Detector, settings: DataSettings, seed: int
-) -> Prepared:
+def _prepare_array(images: NDArray[np.uint8], detector: Detector, settings: DataSettings, seed: int) -> Prepared:
     _refuse_thesis(settings)
     recipe = settings.recipe(Recipe())
     preprocessing = detector.preprocessing(recipe)

@@ -35,9 +35,7 @@ def show_evaluation(console: Console, evaluation: Evaluation, page: Path) -> Non
         table.add_row("F1 of flagging everything", f"{e.f1_all_anomalous:.3f}", "")
     if e.realised_false_alarm_rate is not None:
         table.add_row("false alarms: wanted", _percent(e.false_alarm_rate), "")
-        table.add_row(
-            "false alarms: guaranteed at most", _percent(e.guaranteed_false_alarm_rate), "on average"
-        )
+        table.add_row("false alarms: guaranteed at most", _percent(e.guaranteed_false_alarm_rate), "on average")
         table.add_row("false alarms: found here", _percent(e.realised_false_alarm_rate), "")
     if e.detection_rate is not None:
         table.add_row("anomalies detected at that threshold", _percent(e.detection_rate), "")

@@ -186,9 +186,7 @@ def _extra_files(model: Model, run: RunFolder, detector: Detector) -> dict[str, 
     return files | {"README.md": card.encode(), "metrics.jsonl": run.metrics.read_bytes()}
 
 
-def _quality(
-    backbone: str | None, weights: Path | None, prepared: Prepared, detector: Detector
-) -> Quality | None:
+def _quality(backbone: str | None, weights: Path | None, prepared: Prepared, detector: Detector) -> Quality | None:
     if backbone is None:
         return None
     if not detector.generates_images:
