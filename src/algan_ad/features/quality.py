@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics.image import FrechetInceptionDistance, InceptionScore
+from torchmetrics.image.fid import FrechetInceptionDistance  # the package hides it without torch-fidelity
+from torchmetrics.image.inception import InceptionScore
 from torchvision.models.feature_extraction import get_graph_node_names
 
 from algan_ad.features.backbones import Backbone, make_network
