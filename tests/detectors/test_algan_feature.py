@@ -10,6 +10,8 @@ from algan_ad.detectors.algan_feature import AlganFeature, AlganFeatureConfig, e
 from algan_ad.detectors.base import RunOptions, TrainingData
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.features.backbones import RANDOM, Backbone
+from algan_ad.runtime.errors import InputError
+from algan_ad.workflows.samples import DataSettings, prepare
 
 WEIGHTS = Path(__file__).parents[3] / "shared" / "weights"
 SMALL = {
@@ -89,3 +91,10 @@ def test_real_weights() -> None:
     detector = fitted(epochs=30, backbone="resnet18", layer="layer3", backbone_weights=path)
     scores = detector.score(np.concatenate([images(10, 2), images(10, 3, stripes=True)]))
     assert image_auroc(np.repeat([0, 1], 10), scores) == 1
+
+
+def test_augmentation_it_would_ignore_is_refused() -> None:
+    images = np.zeros((4, 32, 32, 3), np.uint8)
+    detector = AlganFeature(AlganFeatureConfig(backbone_weights="random", backbone="resnet18"))
+    with pytest.raises(InputError, match="--horizontal-flip: algan-feature varies images in its own way"):
+        prepare(images, detector, DataSettings(horizontal_flip=True), seed=0, strict=False)

@@ -64,6 +64,7 @@ class AlganFeature(PairDetector):
     name = "algan-feature"
     Config = AlganFeatureConfig
     input = "image"
+    augments = False  # but for its rotations
     config: AlganFeatureConfig
     module: FeatureScorer | None
 

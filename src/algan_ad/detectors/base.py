@@ -95,6 +95,7 @@ class Detector(ABC):
     Config: ClassVar[type[TrainingConfig]]
     input: ClassVar[Literal["image", "vector"]]
     default_selection: ClassVar[Selection] = "average"  # without labels
+    augments: ClassVar[bool] = True  # trains on images as the recipe varies them
     generates_images: ClassVar[bool] = False  # so that their quality can be monitored
 
     def __init__(self, config: TrainingConfig, device: DeviceName = "auto") -> None:

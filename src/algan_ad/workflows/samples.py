@@ -71,6 +71,9 @@ def prepare(
     """Read and divide `source`. Raises InputError for anything unusable; with strict, for one unreadable file too."""
     if detector.input == "vector":
         return _prepare_vectors(source, settings, seed)
+    unmet = set() if detector.augments else settings.wishes.keys() - {"grayscale"}
+    for wish in sorted(unmet):
+        raise InputError(f"--{wish.replace('_', '-')}: {detector.name} varies images in its own way; leave it out")
     if isinstance(source, np.ndarray):
         return _prepare_array(as_batch(source), detector, settings, seed)
     return _prepare_folder(Path(source), detector, settings, seed, strict)
