@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors.base import Detector, RunOptions, TrainingConfig, TrainingData
+from algan_ad.detectors.base import Detector, RunOptions, TrainingData
 from algan_ad.evaluation.metrics import f1_max
 from algan_ad.evaluation.results import Evaluation
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.model_folder import ModelConfig
+from algan_ad.runtime.schema import Schema
 from algan_ad.training.loop import Trained
 from algan_ad.workflows.evaluate import evaluate
 from algan_ad.workflows.model import Model
@@ -26,7 +27,8 @@ class FirstColumn(Detector):
     """The score is what the first column holds."""
 
     name = "first-column"
-    Config = TrainingConfig
+    family = "traditional"
+    Config = Schema
     input = "vector"
 
     def preprocessing(self, recipe: Recipe) -> None:
@@ -44,7 +46,7 @@ class FirstColumn(Detector):
 
 
 def model(calibration: Calibration | None) -> Model:
-    detector = FirstColumn(TrainingConfig(), "cpu")
+    detector = FirstColumn(Schema(), "cpu")
     detector.load({})
     config = ModelConfig(
         method="first-column", plan={}, input="vector", calibration=calibration, protocol="normal-only", seed=0,

@@ -62,6 +62,7 @@ class AlganFeature(PairDetector):
     """
 
     name = "algan-feature"
+    family = "ALGAN"
     Config = AlganFeatureConfig
     input = "image"
     augments = False  # but for its rotations

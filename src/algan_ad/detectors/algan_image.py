@@ -12,7 +12,8 @@ from algan_ad.algan.networks import ImageDiscriminator, ImageGenerator, layer_wi
 from algan_ad.data.augmentation import Augment
 from algan_ad.data.recipe import Recipe
 from algan_ad.detectors.algan import N_OBSERVED, AlganAdversary, AlganConfig, make_algan
-from algan_ad.detectors.base import Detector, RunOptions, TrainingData
+from algan_ad.detectors.base import RunOptions, TrainingData
+from algan_ad.detectors.trained import TrainedDetector
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.training.loop import Trained
 from algan_ad.training.seeding import seed_torch
@@ -56,8 +57,9 @@ def to_pixels(x: Tensor) -> NDArray[np.uint8]:
     return scaled.to(torch.uint8).cpu().numpy()
 
 
-class AlganImage(Detector):
+class AlganImage(TrainedDetector):
     name = "algan-image"
+    family = "ALGAN"
     Config = AlganImageConfig
     input = "image"
     default_selection = "cut-paste"  # measured: docs/experiments/selection.md

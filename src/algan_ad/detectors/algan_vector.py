@@ -25,6 +25,7 @@ class AlganVectorConfig(PairConfig):
 
 class AlganVector(PairDetector):
     name = "algan-vector"
+    family = "ALGAN"
     Config = AlganVectorConfig
     input = "vector"
     config: AlganVectorConfig

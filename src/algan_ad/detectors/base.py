@@ -1,5 +1,6 @@
 """The contract of every method: fit on normal examples, score a batch, hand over the module that scores."""
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,26 +9,22 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor, nn
 
-from algan_ad.data.cutpaste import cut_paste
 from algan_ad.data.recipe import Recipe
-from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import Preprocessing
+from algan_ad.runtime.progress import track
 from algan_ad.runtime.schema import Schema
-from algan_ad.training.adversary import Adversary
-from algan_ad.training.device import DeviceName, Precision, pick_device, pick_precision
-from algan_ad.training.loop import Fetch, RunFolder, Schedule, Trained, Weights, train
-from algan_ad.training.selection import Selection
+from algan_ad.training.device import DeviceName, pick_device
+from algan_ad.training.loop import RunFolder, Trained, Weights
 
+Family = Literal["ALGAN", "GAN on images", "pseudo-anomalies", "pre-trained features", "traditional"]
 Samples = NDArray[np.uint8] | NDArray[np.float32]
 Scores = NDArray[np.float64]
 
 
 NO_AUGMENTATION = Recipe()
-N_MADE_UP = 256  # good images that selection `cut-paste` looks at, and as many altered ones
 
 
 class Rows(Protocol):
@@ -36,19 +33,6 @@ class Rows(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, indices: Any) -> Any: ...
-
-
-class TrainingConfig(Schema):
-    """What every trained method shares. Fields that are None are derived from the protocol or the data."""
-
-    epochs: int = Field(512, ge=1, description="passes over the training data")
-    batch_size: int = Field(16, ge=2, description="samples a batch (5.1.1)")
-    selection: Selection | None = Field(
-        None,
-        description="which weights are kept: cut-paste, average or last, all without labels; validation (thesis)",
-    )
-    observe_every: int = Field(8, ge=1, description="epochs between two looks at the monitors (5.3)")
-    precision: Precision = Field("auto", description="auto: bfloat16 where the processor has it, else float32")
 
 
 @dataclass(frozen=True)
@@ -76,14 +60,6 @@ class RunOptions:
     watch: Callable[[int, Weights], None] | None = None
 
 
-def made_up_validation(images: Rows) -> tuple[Rows, NDArray[np.int64]]:
-    """Good training images and cut-and-pasted copies of them, labelled 0 and 1: no held-out image, no anomaly."""
-    if not len(images) or np.ndim(images[[0]]) != 4:
-        raise InputError("--selection cut-paste is for images; vectors take average or last")
-    good = images[np.linspace(0, len(images) - 1, min(N_MADE_UP, len(images)), dtype=np.int64)]
-    return np.concatenate([good, cut_paste(good)]), np.repeat([0, 1], len(good))
-
-
 class Detector(ABC):
     """A method with its configuration; after `fit` (or `restore`), `module` scores.
 
@@ -92,13 +68,14 @@ class Detector(ABC):
     """
 
     name: ClassVar[str]
-    Config: ClassVar[type[TrainingConfig]]
-    input: ClassVar[Literal["image", "vector"]]
-    default_selection: ClassVar[Selection] = "average"  # without labels
-    augments: ClassVar[bool] = True  # trains on images as the recipe varies them
+    family: ClassVar[Family]
+    Config: ClassVar[type[Schema]]
+    input: Literal["image", "vector"]  # of a class, or of one detector where its settings decide
+    augments: ClassVar[bool] = False  # trains on images as the recipe varies them
     generates_images: ClassVar[bool] = False  # so that their quality can be monitored
+    draws_maps: ClassVar[bool] = False  # its module says where: `maps`, uint8 (N, S, S, 3) -> float (N, S, S)
 
-    def __init__(self, config: TrainingConfig, device: DeviceName = "auto") -> None:
+    def __init__(self, config: Schema, device: DeviceName = "auto") -> None:
         self.config = config
         self.device = pick_device(device)
         self.module: nn.Module | None = None
@@ -141,35 +118,23 @@ class Detector(ABC):
         ]
         return torch.cat(chunks).double().cpu().numpy() if chunks else np.empty(0)
 
-    def run_loop(self, adversary: Adversary, fetch: Fetch, data: TrainingData, run: RunOptions) -> Trained:
-        """Send an adversary through the shared loop and keep the module that its selected weights make."""
-        c = self.config
-        selection = c.selection or ("validation" if data.validation else self.default_selection)
-        if (selection == "validation") != (data.validation is not None):
-            raise InputError(f"--selection {selection}: validation belongs to --protocol thesis, and only to it")
-        schedule = Schedule(c.epochs, c.batch_size, run.seed, selection, c.observe_every, self.dtype(), self.device)
-        judged = data.validation or (made_up_validation(data.train) if selection == "cut-paste" else None)
-        validate = self._validator(*judged) if judged else None
-        trained = train(adversary, len(data.train), fetch, schedule, run.folder, validate, run.watch)
-        self.load(trained.weights)
-        return trained
-
-    def dtype(self) -> torch.dtype:
-        """The precision that training runs in."""
-        return pick_precision(self.config.precision, self.device)
-
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Make `module` from scoring weights."""
         module = self.build_module(weights)
         module.load_state_dict(dict(weights))
         self.module = module.to(self.device).eval()
 
-    def _validator(self, samples: Rows, labels: NDArray[np.int64]) -> Callable[[Weights], float]:
-        def auroc(weights: Weights) -> float:
-            self.load(weights)
-            return image_auroc(labels, self.score(samples))
+    @torch.no_grad()
+    def maps(self, images: Rows, batch_size: int = 8) -> list[NDArray[np.float32]]:
+        """Anomaly maps of a method that draws them, float32 (S, S) an image, higher = more anomalous."""
+        module: Any = self._fitted().eval()
+        starts = track(range(0, len(images), batch_size), "maps")
+        chunks = (torch.as_tensor(np.ascontiguousarray(images[i : i + batch_size])).to(self.device) for i in starts)
+        return [heat for chunk in chunks for heat in module.maps(chunk).float().cpu().numpy()]
 
-        return auroc
+    def choices(self, protocol: str) -> dict[str, Any]:
+        """What `auto` and None among the settings became, for the plan of a run."""
+        return {}
 
     def attributed_module(self) -> nn.Module:
         """What attribution maps explain: `module`, or a cheaper stand-in for one that scores many views."""
@@ -179,3 +144,8 @@ class Detector(ABC):
         if self.module is None:
             raise InputError(f"this {self.name} detector is not fitted yet: call fit() or load a model first")
         return self.module
+
+
+def fitted_once(start: float) -> Trained:
+    """What `fit` returns where there are no epochs to choose among; `start` from time.monotonic()."""
+    return Trained({}, "nothing to select: fitted once", 0, time.monotonic() - start)

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from algan_ad.algan.networks import VectorDiscriminator, VectorGenerator
 from algan_ad.detectors.algan import AlganAdversary, AlganConfig, make_algan
-from algan_ad.detectors.base import Detector, RunOptions, TrainingData
+from algan_ad.detectors.base import RunOptions, TrainingData
+from algan_ad.detectors.trained import TrainedDetector
 from algan_ad.features.conditioning import Whitening, fit_whitening
 from algan_ad.training.device import Precision
 from algan_ad.training.loop import Trained
@@ -42,7 +43,7 @@ class VectorScorer(nn.Module):
         return -self.discriminator(self.conditioning(x))  # type: ignore[no-any-return]
 
 
-class PairDetector(Detector):
+class PairDetector(TrainedDetector):
     """A detector whose `module` is a VectorScorer: what `fit` makes of the data, and a trained D."""
 
     config: PairConfig

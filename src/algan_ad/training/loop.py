@@ -68,7 +68,7 @@ class RunFolder:
         """Called once the model is saved. Only what a run writes is removed."""
         for path in (self.checkpoint, self.metrics, self.path / "plan.json"):
             path.unlink(missing_ok=True)
-        if not any(self.path.iterdir()):  # TensorBoard's files stay
+        if self.path.is_dir() and not any(self.path.iterdir()):  # TensorBoard's files stay
             self.path.rmdir()
 
 
@@ -128,10 +128,15 @@ def train(
                 tracker.log(row)
             if epoch == done + 1:
                 _announce((clock.total() - spent) * (schedule.epochs - epoch))
-            advance(f"training  loss D {row['loss_d']:.3f}  G {row['loss_g']:.3f}")
+            advance("training  loss" + _losses(row))
             if folder and (epoch == schedule.epochs or clock.due(folder.checkpoint_seconds)):
                 _save(folder, adversary, selector, epoch, clock.total())
     return Trained(selector.weights, selector.describe(), selector.epoch, clock.total())
+
+
+def _losses(row: dict[str, Any]) -> str:
+    """D 1.386  G 0.693, from loss_d and loss_g."""
+    return "".join(f"  {name[5:].upper()} {value:.3f}" for name, value in row.items() if name.startswith("loss_"))
 
 
 def _announce(seconds: float) -> None:

@@ -26,13 +26,7 @@ def entries(settings: Schema, derived: dict[str, Any] | None = None) -> dict[str
 
 def method_plan(detector: Detector, protocol: str) -> dict[str, PlanEntry]:
     """The plan of a detector's own settings, with what `auto` and None became."""
-    config = detector.config
-    derived: dict[str, Any] = {}
-    if config.selection is None:
-        derived["selection"] = "validation" if protocol == "thesis" else detector.default_selection
-    if config.precision == "auto":
-        derived["precision"] = str(detector.dtype()).removeprefix("torch.")
-    return entries(config, derived)
+    return entries(detector.config, detector.choices(protocol))
 
 
 def values(plan: dict[str, PlanEntry], settings: type[Schema]) -> dict[str, Any]:

@@ -14,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 
 from algan_ad.detectors import METHODS
-from algan_ad.detectors.base import Detector, RunOptions, TrainingConfig
+from algan_ad.detectors.base import Detector, RunOptions
 from algan_ad.report.cards import model_card
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.model_folder import CONFIG, ModelConfig, PlanEntry
 from algan_ad.runtime.progress import log
+from algan_ad.runtime.schema import Schema
 from algan_ad.training.device import DeviceName, set_threads
 from algan_ad.training.loop import RunFolder, Trained
 from algan_ad.training.trackers import TrackerName
@@ -37,7 +38,7 @@ def train(
     method: str = "algan-image",
     out: str | Path | None = None,
     *,
-    config: TrainingConfig | None = None,
+    config: Schema | None = None,
     settings: DataSettings | None = None,
     false_alarm_rate: float = 0.01,
     seed: int = 0,
@@ -183,7 +184,9 @@ def _model(
 def _extra_files(model: Model, run: RunFolder, detector: Detector) -> dict[str, bytes]:
     files = {f"{kind}.png": sheet(images) for kind, images in detector.examples.items()}
     card = model_card(model.config, None, list(files))
-    return files | {"README.md": card.encode(), "metrics.jsonl": run.metrics.read_bytes()}
+    if run.metrics.exists():
+        files["metrics.jsonl"] = run.metrics.read_bytes()
+    return files | {"README.md": card.encode()}
 
 
 def _quality(backbone: str | None, weights: Path | None, prepared: Prepared, detector: Detector) -> Quality | None:

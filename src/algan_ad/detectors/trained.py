@@ -1,0 +1,82 @@
+"""A method trained epoch by epoch: its settings, and its way through the shared loop."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+
+from algan_ad.data.cutpaste import cut_paste
+from algan_ad.detectors.base import Detector, Rows, RunOptions, TrainingData
+from algan_ad.evaluation.metrics import image_auroc
+from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.schema import Schema
+from algan_ad.training.adversary import Adversary
+from algan_ad.training.device import Precision, pick_precision
+from algan_ad.training.loop import Fetch, Schedule, Trained, Weights, train
+from algan_ad.training.selection import Selection
+
+N_MADE_UP = 256  # good images that selection `cut-paste` looks at, and as many altered ones
+
+
+class TrainingConfig(Schema):
+    """What every trained method shares. Fields that are None are derived from the protocol or the data."""
+
+    epochs: int = Field(512, ge=1, description="passes over the training data")
+    batch_size: int = Field(16, ge=2, description="samples a batch (5.1.1)")
+    selection: Selection | None = Field(
+        None,
+        description="which weights are kept: cut-paste, average or last, all without labels; validation (thesis)",
+    )
+    observe_every: int = Field(8, ge=1, description="epochs between two looks at the monitors (5.3)")
+    precision: Precision = Field("auto", description="auto: bfloat16 where the processor has it, else float32")
+
+
+def made_up_validation(images: Rows) -> tuple[Rows, NDArray[np.int64]]:
+    """Good training images and cut-and-pasted copies of them, labelled 0 and 1: no held-out image, no anomaly."""
+    if not len(images) or np.ndim(images[[0]]) != 4:
+        raise InputError("--selection cut-paste is for images; vectors take average or last")
+    good = images[np.linspace(0, len(images) - 1, min(N_MADE_UP, len(images)), dtype=np.int64)]
+    return np.concatenate([good, cut_paste(good)]), np.repeat([0, 1], len(good))
+
+
+class TrainedDetector(Detector):
+    """A detector that `fit` sends through the loop."""
+
+    config: TrainingConfig
+    default_selection: ClassVar[Selection] = "average"  # without labels
+    augments = True
+
+    def choices(self, protocol: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if self.config.selection is None:
+            found["selection"] = "validation" if protocol == "thesis" else self.default_selection
+        if self.config.precision == "auto":
+            found["precision"] = str(self.dtype()).removeprefix("torch.")
+        return found
+
+    def run_loop(self, adversary: Adversary, fetch: Fetch, data: TrainingData, run: RunOptions) -> Trained:
+        """Send an adversary through the shared loop and keep the module that its selected weights make."""
+        c = self.config
+        selection = c.selection or ("validation" if data.validation else self.default_selection)
+        if (selection == "validation") != (data.validation is not None):
+            raise InputError(f"--selection {selection}: validation belongs to --protocol thesis, and only to it")
+        schedule = Schedule(c.epochs, c.batch_size, run.seed, selection, c.observe_every, self.dtype(), self.device)
+        judged = data.validation or (made_up_validation(data.train) if selection == "cut-paste" else None)
+        validate = self._validator(*judged) if judged else None
+        trained = train(adversary, len(data.train), fetch, schedule, run.folder, validate, run.watch)
+        self.load(trained.weights)
+        return trained
+
+    def dtype(self) -> torch.dtype:
+        """The precision that training runs in."""
+        return pick_precision(self.config.precision, self.device)
+
+    def _validator(self, samples: Rows, labels: NDArray[np.int64]) -> Callable[[Weights], float]:
+        def auroc(weights: Weights) -> float:
+            self.load(weights)
+            return image_auroc(labels, self.score(samples))
+
+        return auroc

@@ -1,0 +1,15 @@
+"""Seconds-fast settings of each method, for the suites that run all of them."""
+
+from typing import Any
+
+SIDE, DIM = 32, 6
+
+#: A new method needs a line here.
+TINY: dict[str, dict[str, Any]] = {
+    "algan-image": {"epochs": 2, "batch_size": 8, "image_size": SIDE, "width": 4, "z_dim": 8},
+    "algan-feature": {
+        "epochs": 2, "batch_size": 8, "image_size": SIDE, "hidden": 8, "z_dim": 4, "backbone": "squeezenet1_1",
+        "layer": "features.3", "backbone_weights": "random", "train_rotations": 2, "test_rotations": 3,
+    },
+    "algan-vector": {"epochs": 2, "batch_size": 8, "hidden": 8, "z_dim": 4},
+}  # fmt: skip
