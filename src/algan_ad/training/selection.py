@@ -46,7 +46,10 @@ class Selector:
         if not self.weights:
             self.weights = {name: tensor.clone() for name, tensor in weights.items()}
         for name, mean in self.weights.items():
-            mean.lerp_(weights[name], 1 / self.n_averaged)
+            if mean.is_floating_point():
+                mean.lerp_(weights[name], 1 / self.n_averaged)
+            else:  # a counter, as batch normalisation has
+                mean.copy_(weights[name])
 
     def state_dict(self) -> dict[str, Any]:
         return {
