@@ -1,0 +1,145 @@
+"""Whether one method is better than another: over seeds, by pairs, and over categories, by ranks. NumPy and SciPy."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from algan_ad.runtime.errors import InputError
+
+Floats = NDArray[np.float64]
+
+
+class Spread(NamedTuple):
+    """Mean and sample standard deviation (divisor n - 1) of n values, and the t interval of the mean.
+
+    Of a single value nothing but the mean is known: the rest is NaN.
+    """
+
+    mean: float
+    sd: float
+    low: float
+    high: float
+    n: int
+
+
+class Difference(NamedTuple):
+    """Mean of paired differences, its t interval, and the two-sided p-value of Student's paired test."""
+
+    mean: float
+    low: float
+    high: float
+    p: float
+    n: int
+
+
+class Ranking(NamedTuple):
+    """Average ranks over cases, 1 = best, with Friedman's test and Nemenyi's critical difference (Demšar, 2006).
+
+    Attributes:
+        ranks: average rank of each method, in the order they were given.
+        critical_difference: two methods whose average ranks differ by more than this differ significantly.
+        statistic: Friedman's chi-square, corrected for ties; 0 where all methods tie everywhere.
+        p: its p-value, from k - 1 degrees of freedom.
+        n: number of cases.
+    """
+
+    ranks: tuple[float, ...]
+    critical_difference: float
+    statistic: float
+    p: float
+    n: int
+
+
+def spread(values: ArrayLike, level: float = 0.95) -> Spread:
+    """Of finite values (n,), n >= 1."""
+    x = _finite(values, "values")
+    mean = float(x.mean())
+    if x.size == 1:
+        return Spread(mean, math.nan, math.nan, math.nan, 1)
+    sd = float(x.std(ddof=1))
+    half = _t_quantile(level, x.size - 1) * sd / math.sqrt(x.size)
+    return Spread(mean, sd, mean - half, mean + half, x.size)
+
+
+def paired_difference(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Difference:
+    """Of a - b, both (n,), where a[i] and b[i] come from the same seed (the same split of the same data).
+
+    Seeds that share images are not independent, so that over few of them the interval is narrower than it should be.
+    """
+    first, second = _finite(a, "a"), _finite(b, "b")
+    if first.shape != second.shape:
+        raise InputError(f"Pairs need as many values on both sides, not {first.size} and {second.size}.")
+    found = spread(first - second, level)
+    return Difference(found.mean, found.low, found.high, _two_sided(found), found.n)
+
+
+def ranking(scores: ArrayLike, level: float = 0.95) -> Ranking:
+    """Ranks of k methods over n cases: scores (n, k), higher = better; equal scores share the mean of their ranks.
+
+    Raises InputError for fewer than 2 methods or 2 cases, or values that are not finite.
+    """
+    from scipy import stats
+
+    table = np.asarray(scores, dtype=np.float64)
+    if table.ndim != 2 or min(table.shape) < 2 or not np.isfinite(table).all():
+        raise InputError(f"Ranks need finite scores (n >= 2 cases, k >= 2 methods), not shape {table.shape}.")
+    n, k = table.shape
+    ranks = stats.rankdata(-table, axis=1)
+    # Friedman with the correction for ties: between-method variation of the ranks over their variation within cases
+    within = float(np.sum((ranks - (k + 1) / 2) ** 2)) / (n * (k - 1))
+    between = n * float(np.sum((ranks.mean(0) - (k + 1) / 2) ** 2))
+    statistic = between / within if within else 0.0
+    return Ranking(
+        tuple(float(rank) for rank in ranks.mean(0)),
+        critical_difference(k, n, level),
+        statistic,
+        float(stats.chi2.sf(statistic, k - 1)),
+        n,
+    )
+
+
+def critical_difference(k: int, n: int, level: float = 0.95) -> float:
+    """Nemenyi's, for the average ranks of k methods over n cases (Demšar, 2006, eq. for CD)."""
+    from scipy import stats
+
+    q = float(stats.studentized_range.ppf(level, k, np.inf)) / math.sqrt(2)
+    return q * math.sqrt(k * (k + 1) / (6 * n))
+
+
+def cliques(ranks: Sequence[float], critical_difference: float) -> list[tuple[int, ...]]:
+    """The largest groups of methods, as indices in order of rank, within which no two differ significantly."""
+    order = sorted(range(len(ranks)), key=lambda i: ranks[i])
+    found: list[tuple[int, ...]] = []
+    for start, first in enumerate(order):
+        group = tuple(i for i in order[start:] if ranks[i] - ranks[first] <= critical_difference)
+        if len(group) > 1 and not (found and group[-1] == found[-1][-1]):  # not part of the group before
+            found.append(group)
+    return found
+
+
+def _two_sided(found: Spread) -> float:
+    from scipy import stats
+
+    if found.n == 1:
+        return math.nan
+    if found.sd == 0:
+        return 1.0 if found.mean == 0 else 0.0
+    return float(2 * stats.t.sf(abs(found.mean) / found.sd * math.sqrt(found.n), found.n - 1))
+
+
+def _t_quantile(level: float, degrees: int) -> float:
+    from scipy import stats
+
+    if not 0 < level < 1:
+        raise InputError(f"The level must lie in (0, 1), not {level}.")
+    return float(stats.t.ppf((1 + level) / 2, degrees))
+
+
+def _finite(values: ArrayLike, name: str) -> Floats:
+    x = np.asarray(values, dtype=np.float64)
+    if x.ndim != 1 or x.size == 0 or not np.isfinite(x).all():
+        raise InputError(f"{name}: expected one or more finite numbers (n,), not shape {x.shape} with NaN or infinity")
+    return x
