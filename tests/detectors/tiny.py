@@ -12,4 +12,7 @@ TINY: dict[str, dict[str, Any]] = {
         "layer": "features.3", "backbone_weights": "random", "train_rotations": 2, "test_rotations": 3,
     },
     "algan-vector": {"epochs": 2, "batch_size": 8, "hidden": 8, "z_dim": 4},
+    "ganomaly": {"epochs": 2, "batch_size": 8, "image_size": SIDE, "width": 4, "z_dim": 8},
+    "skip-ganomaly": {"epochs": 2, "batch_size": 8, "image_size": SIDE, "width": 4, "z_dim": 8},
+    "ganomaly-vector": {"epochs": 2, "batch_size": 8, "hidden": 8, "z_dim": 4},
 }  # fmt: skip

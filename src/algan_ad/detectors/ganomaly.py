@@ -1,0 +1,62 @@
+"""GANomaly (Akcay, Atapour-Abarghouei & Breckon, 2018): the two codes of an anomaly differ."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from algan_ad.algan.networks import ImageGenerator
+from algan_ad.detectors.base import RunOptions, TrainingData
+from algan_ad.detectors.encoding import GanomalyAdversary, GanomalyConfig, code_distance
+from algan_ad.detectors.image_gan import LAYOUT, Encoder, ImageGan, ImageGanConfig, to_range
+from algan_ad.training.loop import Trained
+from algan_ad.training.seeding import seed_torch
+
+
+class GanomalyImageConfig(ImageGanConfig, GanomalyConfig):
+    """GANomaly on images; sizes and epochs are those of ALGAN-image (thesis 5.1.1, 5.3)."""
+
+
+class GanomalyScorer(nn.Module):
+    """uint8 (N, S, S, 3) -> anomaly score (N,): the distance between the codes of x and G(x), eq. 3.10."""
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, reencoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.decoder, self.reencoder = encoder, decoder, reencoder
+
+    def forward(self, images: Tensor) -> Tensor:
+        z = self.encoder(to_range(images))
+        return code_distance(z, self.reencoder(self.decoder(z)))
+
+    def maps(self, images: Tensor) -> Tensor:
+        """uint8 (N, S, S, 3) -> mean over the channels of |x - G(x)|, (N, S, S)."""
+        x = to_range(images)
+        reconstructed: Tensor = self.decoder(self.encoder(x))
+        return (x - reconstructed).abs().mean(1)
+
+
+class Ganomaly(ImageGan):
+    name = "ganomaly"
+    family = "GAN on images"
+    Config = GanomalyImageConfig
+    draws_maps = True
+    config: GanomalyImageConfig
+
+    def build_module(self, tensors: Mapping[str, Tensor]) -> GanomalyScorer:
+        return GanomalyScorer(self._encoder(), self._decoder(), self._encoder())
+
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+        c = self.config
+        seed_torch(run.seed, "networks")
+        discriminator = Encoder(c.image_size, c.width, c.max_width, out=1)
+        networks = self._encoder(), self._decoder(), self._encoder(), discriminator
+        for network in networks:
+            network.to(self.device, memory_format=LAYOUT)  # type: ignore[call-overload]
+        return self.run_loop(GanomalyAdversary(*networks, c), self.fetcher(data), data, run)
+
+    def _encoder(self) -> Encoder:
+        c = self.config
+        return Encoder(c.image_size, c.width, c.max_width, c.z_dim)
+
+    def _decoder(self) -> ImageGenerator:
+        c = self.config
+        return ImageGenerator(c.image_size, c.z_dim, c.width, c.max_width)
