@@ -113,7 +113,7 @@ class Detector(ABC):
         """Raw anomaly scores, float64 (N,); always in eval mode and in float32."""
         module = self._fitted().eval()
         chunks = [
-            module(torch.as_tensor(np.ascontiguousarray(samples[start : start + batch_size])).to(self.device))
+            module(torch.from_numpy(np.array(samples[start : start + batch_size], order="C")).to(self.device))
             for start in range(0, len(samples), batch_size)
         ]
         return torch.cat(chunks).double().cpu().numpy() if chunks else np.empty(0)
@@ -129,7 +129,7 @@ class Detector(ABC):
         """Anomaly maps of a method that draws them, float32 (S, S) an image, higher = more anomalous."""
         module: Any = self._fitted().eval()
         starts = track(range(0, len(images), batch_size), "maps")
-        chunks = (torch.as_tensor(np.ascontiguousarray(images[i : i + batch_size])).to(self.device) for i in starts)
+        chunks = (torch.from_numpy(np.array(images[i : i + batch_size], order="C")).to(self.device) for i in starts)
         return [heat for chunk in chunks for heat in module.maps(chunk).float().cpu().numpy()]
 
     def choices(self, protocol: str) -> dict[str, Any]:
