@@ -6,8 +6,9 @@ import torch
 from numpy.typing import NDArray
 
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors.algan_feature import AlganFeature, AlganFeatureConfig, extract
+from algan_ad.detectors.algan_feature import AlganFeature, AlganFeatureConfig
 from algan_ad.detectors.base import RunOptions, TrainingData
+from algan_ad.detectors.feature_pass import extract
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.runtime.errors import InputError

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 from torchvision import models
 
-from algan_ad.features.backbones import RANDOM, Backbone
+from algan_ad.features.backbones import RANDOM, Backbone, PyramidBackbone
 from algan_ad.runtime.errors import InputError
 
 WEIGHTS = Path(__file__).parents[3] / "shared" / "weights"
@@ -120,6 +120,29 @@ def test_unusable_files(tmp_path: Path) -> None:
     save_file(state, tmp_path / "shape.safetensors")
     with pytest.raises(InputError, match="not the weights of squeezenet1_1"):
         Backbone("squeezenet1_1", weights=tmp_path / "shape.safetensors")
+
+
+def test_several_layers_are_those_of_one_each() -> None:
+    """In the order asked for, unpooled."""
+    maps = PyramidBackbone("resnet18", ["layer3", "layer1"], RANDOM)(pixels())
+    assert [tuple(found.shape) for found in maps] == [(2, 256, 4, 4), (2, 64, 16, 16)]
+    for found, layer in zip(maps, ["layer3", "layer1"], strict=True):
+        torch.testing.assert_close(found.mean((2, 3)), Backbone("resnet18", layer, RANDOM)(pixels()))
+
+
+def test_pyramids_of_a_partial_file_or_of_what_is_not_there(tmp_path: Path) -> None:
+    state = {k: v for k, v in models.resnet18().state_dict().items() if not k.startswith(("layer3", "layer4", "fc"))}
+    save_file(state, path := tmp_path / "w.safetensors")
+    assert len(PyramidBackbone("resnet18", ["layer1", "layer2"], path)(pixels())) == 2
+    with pytest.raises(InputError, match=r"lacks layer3 of resnet18.*up to --layer layer2 \(--layers\)"):
+        PyramidBackbone("resnet18", ["layer1", "layer3"], path)
+    with pytest.raises(InputError, match=r"--layers layer22: not in resnet18; it has layer2"):
+        PyramidBackbone("resnet18", ["layer1", "layer22"], RANDOM)
+
+
+def test_layers_without_positions_make_no_pyramid() -> None:
+    with pytest.raises(InputError, match=r"--layers flatten: gives \(512,\) an image, not a map"):
+        PyramidBackbone("resnet18", ["layer2", "flatten"], RANDOM)(pixels())
 
 
 @pytest.mark.shared

@@ -13,15 +13,13 @@ from algan_ad.algan.networks import VectorDiscriminator
 from algan_ad.data.recipe import Recipe
 from algan_ad.detectors.algan import N_OBSERVED
 from algan_ad.detectors.base import Rows, RunOptions, Scores, TrainingData
+from algan_ad.detectors.feature_pass import CHUNK, extract
 from algan_ad.detectors.vector_pair import PairConfig, PairDetector, VectorScorer
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.features.rotations import Rotations
 from algan_ad.runtime.images import Preprocessing
-from algan_ad.runtime.progress import track
 from algan_ad.training.loop import Trained, Weights
-
-CHUNK = 32  # rotated images that go through the backbone at once
 
 
 class AlganFeatureConfig(PairConfig):
@@ -116,15 +114,3 @@ class AlganFeature(PairDetector):
             return image_auroc(labels, torch.cat(scores).cpu().numpy())
 
         return auroc
-
-
-@torch.no_grad()
-def extract(backbone: Backbone, images: Rows, rotations: int, device: torch.device, label: str) -> Tensor:
-    """uint8 images (N, S, S, 3) -> features on the CPU, float32 (N, rotations, d)."""
-    rotate = Rotations(rotations).to(device)
-    step = max(1, CHUNK // rotate.count)
-    chunks = []
-    for start in track(range(0, len(images), step), label):
-        batch = torch.from_numpy(images[np.arange(start, min(start + step, len(images)))]).to(device)
-        chunks.append(backbone(rotate(batch)).reshape(len(batch), rotate.count, -1).cpu())
-    return torch.cat(chunks)

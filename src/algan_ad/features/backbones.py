@@ -1,11 +1,11 @@
 """Frozen networks, trained on ImageNet, as feature extractors. torchvision and timm, seconds to import, are left for
 when a network is made."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import torch
 from safetensors import SafetensorError
@@ -22,16 +22,14 @@ LAST_BLOCKS = ("layer4", "permute", "features", "trunk_output", "conv5", "layers
                "inception5b", "encoder")  # fmt: skip
 
 
-class Backbone(nn.Module):
-    """uint8 (or float, 0..255) images (N, H, W, 3) -> float32 (N, d): one layer, averaged over positions.
-
-    Only the layers up to the wanted one are kept. The ImageNet normalisation is part of the module.
+class FrozenNetwork(nn.Module):
+    """A network cut behind the wanted layers, with its input normalisation, always in eval mode.
 
     Args:
         name: of a torchvision classification network or, failing that, a timm network.
-        layer: a module or operation of the network, "layer3" or "features.7"; None = its last block.
+        layers: modules or operations of the network, "layer3" or "features.7"; None = its last block.
         weights: a .safetensors or .pth file of the network's parameters (of a partial file, those up to
-            `layer` are needed); None = downloaded, the first weights published (those of the literature);
+            the layers are needed); None = downloaded, the first weights published (those of the literature);
             `RANDOM` = as initialised from a fixed seed.
 
     Raises:
@@ -40,13 +38,14 @@ class Backbone(nn.Module):
 
     mean: Tensor
     std: Tensor
+    option: ClassVar[str]  # that names the layers, for messages
 
-    def __init__(self, name: str, layer: str | None = None, weights: Path | str | None = None) -> None:
+    def __init__(self, name: str, layers: Sequence[str | None], weights: Path | str | None = None) -> None:
         super().__init__()
         weights = None if weights is None else Path(weights)
         network = make_network(name, download=weights is None)
-        self.layer = layer or last_block(name, network)
-        self.network = _up_to(name, network, self.layer)
+        self.layers = tuple(layer or last_block(name, network) for layer in layers)
+        self.network = _up_to(name, network, self.layers, self.option)
         if weights is not None and weights != RANDOM:
             load_weights(name, self.network, weights)
         mean, std = input_statistics(network)
@@ -54,13 +53,50 @@ class Backbone(nn.Module):
         self.register_buffer("std", torch.tensor(std), persistent=False)
         self.requires_grad_(False).eval()
 
-    def train(self, mode: bool = True) -> "Backbone":
+    def train(self, mode: bool = True) -> Self:
         """Frozen: stays in eval mode."""
         return super().train(False)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def outputs(self, images: Tensor) -> tuple[Tensor, ...]:
+        """uint8 (or float, 0..255) images (N, H, W, 3) -> what each layer makes of them."""
         x = (images.float() / 255 - self.mean) / self.std
-        return pooled(self.network(x.permute(0, 3, 1, 2))["features"])
+        found = self.network(x.permute(0, 3, 1, 2))
+        return tuple(found[layer] for layer in self.layers)
+
+
+class Backbone(FrozenNetwork):
+    """uint8 (or float, 0..255) images (N, H, W, 3) -> float32 (N, d): one layer, averaged over positions.
+
+    Arguments and errors: `FrozenNetwork`.
+    """
+
+    option = "--layer"
+
+    def __init__(self, name: str, layer: str | None = None, weights: Path | str | None = None) -> None:
+        super().__init__(name, [layer], weights)
+        self.layer = self.layers[0]
+
+    def forward(self, images: Tensor) -> Tensor:
+        return pooled(self.outputs(images)[0])
+
+
+class PyramidBackbone(FrozenNetwork):
+    """uint8 (or float, 0..255) images (N, H, W, 3) -> maps of several layers, float32 (N, C_l, H_l, W_l) each.
+
+    Arguments and errors: `FrozenNetwork`; and an InputError for a layer that has no positions.
+    """
+
+    option = "--layers"
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        maps = self.outputs(images)
+        for layer, found in zip(self.layers, maps, strict=True):
+            if found.ndim != 4:
+                raise InputError(
+                    f"--layers {layer}: gives {tuple(found.shape[1:])} an image, not a map of channels, height and "
+                    "width; choose layers of a convolutional network"
+                )
+        return maps
 
 
 def pooled(features: Tensor) -> Tensor:
@@ -117,15 +153,16 @@ def input_statistics(network: nn.Module) -> tuple[tuple[float, ...], tuple[float
     return config.get("mean", IMAGENET_MEAN), config.get("std", IMAGENET_STD)
 
 
-def _up_to(name: str, network: nn.Module, layer: str) -> nn.Module:
+def _up_to(name: str, network: nn.Module, layers: Sequence[str], option: str) -> nn.Module:
     from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
     try:
-        return create_feature_extractor(network, {layer: "features"}, suppress_diff_warning=True)  # type: ignore[no-any-return]
+        return create_feature_extractor(network, {layer: layer for layer in layers}, suppress_diff_warning=True)  # type: ignore[no-any-return]
     except ValueError as error:
         nodes = get_graph_node_names(network, suppress_diff_warning=True)[1]
-        near = get_close_matches(layer, nodes, 5) or [child for child, _ in network.named_children()]
-        raise InputError(f"--layer {layer}: not in {name}; it has {', '.join(near)}, among others") from error
+        absent = next(layer for layer in layers if not any(f"{node}.".startswith(f"{layer}.") for node in nodes))
+        near = get_close_matches(absent, nodes, 5) or [child for child, _ in network.named_children()]
+        raise InputError(f"{option} {absent}: not in {name}; it has {', '.join(near)}, among others") from error
 
 
 def load_weights(name: str, network: nn.Module, path: Path) -> None:
@@ -146,7 +183,7 @@ def _explain_missing(name: str, path: Path, needed: Iterable[str], missing: list
 
     lacking = layers(missing)
     present = layers(needed)[: layers(needed).index(lacking[0])]
-    advice = f"take features before it with --layer {present[-1]}" if present else "pass another file"
+    advice = f"take features before it, up to --layer {present[-1]} (--layers)" if present else "pass another file"
     return f"{path}: lacks {', '.join(lacking)} of {name} ({len(missing)} tensors); {advice}"
 
 

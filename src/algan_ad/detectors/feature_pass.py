@@ -1,0 +1,81 @@
+"""Training images through a frozen network, once: what the methods on pre-trained features share."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from algan_ad.data.recipe import Recipe
+from algan_ad.detectors.base import Detector, Rows
+from algan_ad.features.backbones import Backbone
+from algan_ad.features.rotations import Rotations
+from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.images import Preprocessing
+from algan_ad.runtime.progress import track
+from algan_ad.runtime.schema import Schema
+
+CHUNK = 32  # images that go through the network at once
+
+
+class PyramidConfig(Schema):
+    """A frozen network and where its maps are taken."""
+
+    image_size: int = Field(224, ge=32, le=1024, description="side of the images")
+    backbone: str = Field("wide_resnet50_2", description="frozen network, by its torchvision or timm name")
+    layers: tuple[str, ...] = Field(
+        ("layer1", "layer2", "layer3"), min_length=1, description="where its features are taken"
+    )
+    backbone_weights: Path | None = Field(
+        None, description="local weights file; None = downloaded; 'random' = none at all, for tests"
+    )
+
+
+class PyramidDetector(Detector):
+    """A detector fitted in one pass over the images, without augmentation."""
+
+    family = "pre-trained features"
+    input = "image"
+    config: PyramidConfig
+
+    def preprocessing(self, recipe: Recipe) -> Preprocessing:
+        return recipe.for_features(self.config.image_size)
+
+
+def batches(images: Rows, device: torch.device, label: str, size: int = CHUNK) -> Iterator[Tensor]:
+    """Images uint8 (N, S, S, 3), `size` of them at a time, on the device, with a progress bar."""
+    for start in track(range(0, len(images), size), label):
+        yield torch.from_numpy(images[np.arange(start, min(start + size, len(images)))]).to(device)
+
+
+@torch.no_grad()
+def collect(
+    features: Callable[[Tensor], Tensor], images: Rows, device: torch.device, label: str, size: int = CHUNK
+) -> Tensor:
+    """What `features` makes of images uint8 (N, S, S, 3): float32 (N, ...) on the CPU, never held twice."""
+    found, done = torch.empty(0), 0
+    for batch in batches(images, device, label, size):
+        part = features(batch)
+        if not done:
+            found = torch.empty(len(images), *part.shape[1:])
+        found[done : done + len(part)] = part
+        done += len(part)
+    return found
+
+
+def extract(backbone: Backbone, images: Rows, rotations: int, device: torch.device, label: str) -> Tensor:
+    """uint8 images (N, S, S, 3) -> features on the CPU, float32 (N, rotations, d)."""
+    rotate = Rotations(rotations).to(device)
+
+    def rotated(batch: Tensor) -> Tensor:
+        return backbone(rotate(batch)).reshape(len(batch), rotate.count, -1)  # type: ignore[no-any-return]
+
+    return collect(rotated, images, device, label, max(1, CHUNK // rotate.count))
+
+
+def at_least_two(images: Rows) -> None:
+    """Raises InputError: a covariance takes two images."""
+    if len(images) < 2:
+        raise InputError(f"{len(images)} training image: the covariance of their features takes two or more")
