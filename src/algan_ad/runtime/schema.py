@@ -23,10 +23,11 @@ class Schema(BaseModel):
 
 def describe(error: ValidationError) -> str:
     """One line that names every offending field, what was expected and what was found."""
-    return "; ".join(_describe_one(each) for each in error.errors(include_url=False))
+    return "; ".join(describe_one(each) for each in error.errors(include_url=False))
 
 
-def _describe_one(details: ErrorDetails) -> str:
+def describe_one(details: ErrorDetails) -> str:
+    """The field, what was expected and what was found."""
     message = details["msg"].removeprefix("Value error, ")
     name = ".".join(map(str, details["loc"]))
     return f"{name}: {message} (found {reprlib.repr(details['input'])})" if name else message
