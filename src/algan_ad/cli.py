@@ -204,7 +204,7 @@ class Evaluate:
     model: ModelFolder
     path: Annotated[Positional[Path], arg(help="a folder of labelled images, or an .npz table with X and y")]
     report: Annotated[Path | None, arg(help="folder for the report (default: MODEL/evaluation)")] = None
-    no_maps: Annotated[bool, arg(help="leave out the attribution maps, slow with a large backbone")] = False
+    no_maps: Annotated[bool, arg(help="leave out the maps beside the images, slow with a large backbone")] = False
     device: Device = "auto"
     threads: Threads = None
     strict: Strict = False
@@ -239,7 +239,7 @@ class Predict:
     ]
     out: Annotated[Path | None, arg(help="write all predictions as CSV")] = None
     maps: Annotated[
-        Path | None, arg(help="write an attribution of each score, laid over its image, into this folder")
+        Path | None, arg(help="write the anomaly map of each image (or an attribution of its score), laid over it, here")
     ] = None
     false_alarm_rate: Annotated[float | None, arg(help="decide by another rate than the model was trained with")] = None
     device: Device = "auto"

@@ -14,15 +14,19 @@ from algan_ad.evaluation.metrics import (
     auprc,
     f1_max,
     f1_of_flagging_all,
+    aupro,
     fpr_at_tpr,
     image_auroc,
     operating_points,
+    pixel_auroc,
 )
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.files import read_json, write_json
 from algan_ad.runtime.images import Skipped
 from algan_ad.runtime.schema import Schema
+
+Pixels = tuple[Sequence[ArrayLike], Sequence[ArrayLike]]
 
 FALSE_ALARM_RATES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 
@@ -58,6 +62,7 @@ class Evaluation(Schema):
 
     Attributes:
         protocol: `thesis` means that labelled test-half data selected the checkpoint.
+        pixel_auroc, aupro: of the anomaly maps against the masks; None without either.
         f1_all_anomalous: the F1 of flagging everything, which `f1_max` is to be compared with.
         intervals: 95 % bootstrap intervals over the test images, by the name of the figure.
         false_alarm_rate: the wanted one; the guaranteed and the realised one follow.
@@ -75,6 +80,8 @@ class Evaluation(Schema):
     f1_max: float | None = None
     f1_all_anomalous: float | None = None
     fpr_at_95_tpr: float | None = None
+    pixel_auroc: float | None = None
+    aupro: float | None = None
     intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
     per_defect: dict[str, DefectResult] = Field(default_factory=dict)
     threshold: float | None = None
@@ -110,10 +117,12 @@ def evaluate_scores(
     protocol: Literal["normal-only", "thesis"],
     seed: int,
     skipped: Sequence[Skipped] = (),
+    pixels: Pixels | None = None,
 ) -> Evaluation:
     """Every figure there is for `scores` (N,) of test images with `labels` (N,), 0 normal and 1 anomalous.
 
     With one class only, or no image at all, what needs both is None. `defects` (N,) names each image's kind.
+    `pixels`: masks and anomaly maps, (H, W) each, of those images whose defects are marked, and of normal ones.
     Raises InputError for unequal lengths, labels other than 0 and 1, and scores that are NaN or infinite.
     """
     label, score = _aligned(labels, scores, defects, paths)
@@ -132,6 +141,8 @@ def evaluate_scores(
         figures |= {name: metric(label, score) for name, metric in _METRICS.items()}
         figures["f1_all_anomalous"] = f1_of_flagging_all(label)
         figures["intervals"] = {name: interval(metric, label, score) for name, metric in _METRICS.items()}
+    if pixels is not None:
+        figures |= {"pixel_auroc": pixel_auroc(*pixels), "aupro": aupro(*pixels)}
     return Evaluation(
         method=method,
         dataset=dataset,

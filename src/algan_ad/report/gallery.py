@@ -14,7 +14,8 @@ class Gallery:
     """Pictures as PNG files in memory.
 
     thumbnails: by the `path` of the image; `pictured` says which are wanted.
-    maps: by path, the image overlaid with the attribution of its score.
+    maps: by path, the image overlaid with its anomaly map, or with the attribution of its score.
+    own_maps: the maps are the method's own and not attributions.
     fake_normal, fake_anomalous: a sheet of generated images each (thesis Fig. 4.4).
     """
 
@@ -22,6 +23,7 @@ class Gallery:
     maps: Mapping[str, bytes] = field(default_factory=dict)
     fake_normal: bytes | None = None
     fake_anomalous: bytes | None = None
+    own_maps: bool = False
 
 
 class Group(NamedTuple):

@@ -65,7 +65,7 @@ def write_report(
     return path
 
 
-def _figures(evaluation: Evaluation) -> list[tuple[str, float, tuple[float, float], str]]:
+def _figures(evaluation: Evaluation) -> list[tuple[str, float, tuple[float, float] | None, str]]:
     """(name, value, interval, explanation) of each figure that could be measured."""
     share = f"{evaluation.f1_all_anomalous or 0:.3f}"
     rows = [
@@ -77,11 +77,13 @@ def _figures(evaluation: Evaluation) -> list[tuple[str, float, tuple[float, floa
             "fpr_at_95_tpr",
             "false alarms when 95% of the anomalies are found; lower is better",
         ),
+        ("Pixel AUROC", "pixel_auroc", "of the anomaly maps, over every pixel"),
+        ("AUPRO", "aupro", "overlap with each marked defect, up to 30% false pixels"),
     ]
     return [
-        (name, getattr(evaluation, key), evaluation.intervals[key], text)
+        (name, getattr(evaluation, key), evaluation.intervals.get(key), text)
         for name, key, text in rows
-        if key in evaluation.intervals
+        if getattr(evaluation, key) is not None
     ]
 
 

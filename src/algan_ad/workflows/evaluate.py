@@ -8,9 +8,8 @@ import numpy as np
 from algan_ad.data.layouts import Dataset, Item, open_dataset
 from algan_ad.data.splits import split
 from algan_ad.data.vectors import read_labels
-from algan_ad.detectors.attribution import attribution_maps
 from algan_ad.detectors.base import Rows
-from algan_ad.evaluation.results import Evaluation, evaluate_scores, write_evaluation
+from algan_ad.evaluation.results import Evaluation, Pixels, evaluate_scores, write_evaluation
 from algan_ad.report.gallery import Gallery, pictured
 from algan_ad.report.page import write_report
 from algan_ad.runtime.errors import InputError
@@ -18,6 +17,7 @@ from algan_ad.runtime.files import explaining_write_errors
 from algan_ad.runtime.images import Skipped
 from algan_ad.runtime.progress import log
 from algan_ad.training.trackers import read_rows
+from algan_ad.workflows.maps import heat_maps, judged_maps
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.pictures import overlay, thumbnail
 from algan_ad.workflows.plan import values
@@ -50,17 +50,18 @@ def evaluate(model: Model, source: str | Path, strict: bool = False) -> Evaluati
         [item.defect for item in kept],
         [str(item.path) for item in kept],
         loaded.skipped,
+        judged_maps(model.detector, loaded.images, kept, model.config.preprocessing),
     )
 
 
 def _measure(
     model: Model, dataset: str, samples: Rows, labels: Sequence[int], defects: Sequence[str], paths: Sequence[str],
-    skipped: Sequence[Skipped] = (),
+    skipped: Sequence[Skipped] = (), pixels: Pixels | None = None,
 ) -> Evaluation:  # fmt: skip
     config = model.config
     return evaluate_scores(
         labels, model.detector.score(samples), defects, paths, calibration=config.calibration, method=config.method,
-        dataset=dataset, protocol=config.protocol, seed=config.seed, skipped=skipped,
+        dataset=dataset, protocol=config.protocol, seed=config.seed, skipped=skipped, pixels=pixels,
     )  # fmt: skip
 
 
@@ -119,7 +120,7 @@ def _evaluate_vectors(model: Model, source: Path) -> Evaluation:
 def report(
     model: Model, evaluation: Evaluation, folder: Path, model_folder: Path | None = None, maps: bool = True
 ) -> Path:
-    """Write `evaluation.json` and `report.html` into `folder`, with attribution maps or without; returns the page."""
+    """Write `evaluation.json` and `report.html` into `folder`, with a map beside each image or without; returns the page."""
     with explaining_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     write_evaluation(folder / "evaluation.json", evaluation)
@@ -135,7 +136,7 @@ def _gallery(model: Model, evaluation: Evaluation, model_folder: Path | None, ma
         return Gallery()
     shown = pictured(evaluation)
     images = model.read([Path(path) for path in shown], strict=True).images
-    heats = attribution_maps(model.detector, images) if maps else []
+    heats = heat_maps(model.detector, images) if maps else []
     highest = max((float(heat.max()) for heat in heats), default=0.0)
 
     def picture(kind: str) -> bytes | None:
@@ -147,4 +148,5 @@ def _gallery(model: Model, evaluation: Evaluation, model_folder: Path | None, ma
         {path: overlay(image, heat, highest) for path, image, heat in zip(shown, images, heats, strict=False)},
         picture("fake-normal"),
         picture("fake-anomalous"),
+        own_maps=model.detector.draws_maps,
     )

@@ -16,6 +16,7 @@ from algan_ad.runtime.images import Loaded, Preprocessing, as_batch, load_many
 from algan_ad.runtime.model_folder import ModelConfig, read_model, write_model
 from algan_ad.runtime.prediction import Prediction
 from algan_ad.training.device import DeviceName
+from algan_ad.workflows.maps import heat_maps
 from algan_ad.workflows.plan import values
 from algan_ad.workflows.samples import resized
 
@@ -27,7 +28,7 @@ class Model:
     """What `train` returns and `load_model` reads.
 
     score: raw anomaly scores, float64 (N,), of files, of uint8 images (N, H, W, 3) or of vectors (N, d).
-    predict: the same with p-value, decision and, when asked for, an attribution map.
+    predict: the same with p-value, decision and, when asked for, an anomaly map, the method's own or an attribution of the score.
     """
 
     detector: Detector
@@ -86,9 +87,7 @@ class Model:
         write_model(Path(folder), self.config, self.detector.tensors(), extra_files or {}, overwrite)
 
     def _maps(self, samples: Rows) -> list[NDArray[np.float32]]:
-        from algan_ad.detectors.attribution import attribution_maps  # captum and torchvision, seconds to import
-
-        return attribution_maps(self.detector, samples)
+        return heat_maps(self.detector, samples)
 
     def _preprocessing(self) -> Preprocessing:
         if self.config.preprocessing is None:

@@ -21,7 +21,7 @@ def predict_files(
 ) -> tuple[list[Prediction], list[Skipped]]:
     """Predictions for every image among `sources` and below them, in order, and the files that cannot be read.
 
-    With `maps`, an attribution of each image's score is laid over it and written there as PNG.
+    With `maps`, the anomaly map of each image (or an attribution of its score) is laid over it and written there as PNG.
     Raises InputError when there is nothing to score, or with `strict` when one file cannot be read.
     """
     if model.config.input == "vector":

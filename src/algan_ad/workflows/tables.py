@@ -18,6 +18,8 @@ FIGURES = {
     "auprc": "AUPRC",
     "f1_max": "F1-max (threshold picked on these labels)",
     "fpr_at_95_tpr": "false alarms at 95 % detection",
+    "pixel_auroc": "pixel AUROC",
+    "aupro": "AUPRO",
 }
 
 
@@ -29,8 +31,8 @@ def show_evaluation(console: Console, evaluation: Evaluation, page: Path) -> Non
     table = Table("figure", "value", "95 % interval", box=None)
     for name, title in FIGURES.items():
         if (value := getattr(e, name)) is not None:
-            low, high = e.intervals[name]
-            table.add_row(title, f"{value:.3f}", f"{low:.3f} to {high:.3f}")
+            interval = "{:.3f} to {:.3f}".format(*e.intervals[name]) if name in e.intervals else ""
+            table.add_row(title, f"{value:.3f}", interval)
     if e.f1_all_anomalous is not None:
         table.add_row("F1 of flagging everything", f"{e.f1_all_anomalous:.3f}", "")
     if e.realised_false_alarm_rate is not None:

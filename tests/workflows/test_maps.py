@@ -1,0 +1,105 @@
+"""A method's own anomaly maps are judged against the masks; attributions never are."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from algan_ad.data.layouts import Item, open_dataset
+from algan_ad.data.recipe import Recipe
+from algan_ad.detectors.base import Detector, RunOptions, TrainingData, fitted_once
+from algan_ad.runtime.images import Preprocessing, load_many
+from algan_ad.runtime.schema import Schema
+from algan_ad.training.loop import Trained
+from algan_ad.workflows.maps import heat_maps, judged_maps
+
+
+class Dark(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        return self.maps(images).amax((1, 2))
+
+    def maps(self, images: Tensor) -> Tensor:
+        return 255 - images.float().mean(3)
+
+
+class Darkness(Detector):
+    name, family, Config, input, draws_maps = "darkness", "traditional", Schema, "image", True
+
+    def preprocessing(self, recipe: Recipe) -> Preprocessing:
+        return Preprocessing(size=32)
+
+    def build_module(self, tensors: Mapping[str, Tensor]) -> nn.Module:
+        return Dark()
+
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+        self.module = Dark()
+        return fitted_once(0)
+
+
+@pytest.fixture
+def detector() -> Darkness:
+    made = Darkness(Schema(), "cpu")
+    made.fit(TrainingData(np.zeros((1, 32, 32, 3), np.uint8)), RunOptions())
+    return made
+
+
+@pytest.fixture
+def marked(parts: Path) -> Path:
+    """Masks of every hole but the last, made from the dark pixels."""
+    for path in sorted((parts / "test/hole").iterdir())[:-1]:
+        mask = np.asarray(Image.open(path).convert("L")) < 30
+        target = parts / "ground_truth/hole" / f"{path.stem}_mask.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(mask.astype(np.uint8) * 255).save(target)
+    return parts
+
+
+def judge(detector: Detector, folder: Path) -> tuple[list[np.ndarray], list[np.ndarray]] | None:
+    items: tuple[Item, ...] = open_dataset(folder).test
+    preprocessing = detector.preprocessing(Recipe())
+    assert preprocessing is not None
+    images = load_many([item.path for item in items], preprocessing).images
+    return judged_maps(detector, images, items, preprocessing)  # type: ignore[return-value]
+
+
+def test_maps_and_masks_are_paired(detector: Darkness, marked: Path) -> None:
+    found = judge(detector, marked)
+    assert found is not None
+    masks, maps = found
+    assert len(masks) == len(maps) == 10 + 7  # the unmarked hole is left out
+    assert sorted({int(mask.sum()) for mask in masks}) == [0, 100]
+    for mask, heat in zip(masks, maps, strict=True):
+        assert not mask.any() or heat[mask].min() > heat[~mask].max()
+
+
+def test_a_mask_that_cannot_be_read_is_said(
+    detector: Darkness, marked: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = next((marked / "ground_truth/hole").iterdir())
+    broken.write_bytes(b"no image")
+    found = judge(detector, marked)
+    assert found is not None
+    assert len(found[0]) == 10 + 6
+    assert broken.name in capsys.readouterr().err
+
+
+def test_without_masks_nothing_is_judged(detector: Darkness, parts: Path) -> None:
+    assert judge(detector, parts) is None
+
+
+def test_attributions_are_drawn_but_not_judged(detector: Darkness, marked: Path) -> None:
+    detector.draws_maps = False  # type: ignore[misc]
+    assert judge(detector, marked) is None
+    x = np.random.default_rng(0).integers(0, 255, (2, 32, 32, 3), dtype=np.uint8)
+    assert [heat.shape for heat in heat_maps(detector, x)] == [(32, 32)] * 2
+    assert not np.allclose(heat_maps(detector, x)[0], 255 - x[0].mean(2))
+
+
+def test_own_maps_are_drawn_as_they_are(detector: Darkness) -> None:
+    x = np.random.default_rng(0).integers(0, 255, (2, 32, 32, 3), dtype=np.uint8)
+    np.testing.assert_allclose(heat_maps(detector, x)[1], 255 - x[1].mean(2), rtol=1e-5)
+    assert torch.is_tensor(detector.module(torch.from_numpy(x)))  # type: ignore[misc]
