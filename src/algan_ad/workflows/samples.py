@@ -84,6 +84,11 @@ def _prepare_folder(path: Path, detector: Detector, settings: DataSettings, seed
         raise InputError(f"{path}: a table of vectors; add --method algan-vector to train on it")
     dataset = open_dataset(path)
     parts = split(dataset, settings.protocol, seed, settings.calibration_fraction)
+    return prepare_parts(dataset, parts, detector, settings, strict)
+
+
+def prepare_parts(dataset: Dataset, parts: Split, detector: Detector, settings: DataSettings, strict: bool) -> Prepared:
+    """Decode a folder that is divided already; see `prepare`."""
     warn(dataset, parts)
     recipe = settings.recipe(dataset.recipe)
     preprocessing = detector.preprocessing(recipe)

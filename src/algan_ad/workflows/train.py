@@ -166,7 +166,7 @@ def _model(
             selection=trained.selection,
             fingerprint=prepared.fingerprint,
             seed=seed,
-            versions=_versions(),
+            versions=versions(),
             training={
                 "dataset": prepared.name,
                 "n_train": len(prepared.data.train),
@@ -199,7 +199,8 @@ def _quality(backbone: str | None, weights: Path | None, prepared: Prepared, det
     return Judge(backbone, weights, prepared.data.train[np.arange(min(512, len(prepared.data.train)))])
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that figures depend on."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
