@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from algan_ad.data.layouts import Dataset, Item, open_dataset
 from algan_ad.data.recipe import Recipe
-from algan_ad.data.splits import split
+from algan_ad.data.splits import Protocol, split
 from algan_ad.runtime.errors import InputError
 
 PROTOCOLS = ["normal-only", "thesis"]
@@ -151,3 +151,11 @@ def test_options_out_of_range(fraction):
 @pytest.mark.shared
 def test_real_mtd(shared):
     assert sizes(split(open_dataset(shared / "mtd"), "thesis", 1)) == CASES[2][2]
+
+
+@pytest.mark.parametrize(
+    ("layout", "protocol"), [("mtd", "normal-only"), ("coil-100", "normal-only"), ("flat", "thesis")]
+)
+def test_a_fraction_where_the_split_is_given_is_refused(layout: str, protocol: Protocol) -> None:
+    with pytest.raises(InputError, match=r"--calibration-fraction 0.3: .*5\.2\.4"):
+        split(dataset(layout, 100, 5), protocol, calibration_fraction=0.3)

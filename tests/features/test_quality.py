@@ -78,3 +78,9 @@ def test_real_weights_tell_noise_from_real_images() -> None:
     like, unlike = quality(as_generated(images(40, 1))), quality(as_generated(images(40, 2, 60)))
     assert like["frechet_distance"] < unlike["frechet_distance"]
     assert 1 <= like["inception_score"] <= 1000
+
+
+def test_images_too_small_for_the_network() -> None:
+    small = np.zeros((2, 32, 32, 3), np.uint8)
+    with pytest.raises(InputError, match="inception_v3: cannot take images of 32 pixels"):
+        Quality("inception_v3", "random", small)

@@ -51,6 +51,21 @@ def test_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run.data.metrics == {"loss_d": 0.25, "logit/fake-normal": -1.0}
 
 
+def test_mlflow_goes_on_with_the_run_of_a_resumed_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.chdir(tmp_path)
+    for done in (0, 1):
+        trackers = open_trackers(tmp_path, ("mlflow",), done, {"sigma": 4.0})
+        for tracker in trackers:
+            tracker.log({"epoch": done + 1, "loss_d": 0.5 - done / 4})
+            tracker.close()
+    (run,) = mlflow.search_runs(output_format="list")
+    assert run.data.params == {"sigma": "4.0"}
+    history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "loss_d")
+    assert [(point.step, point.value) for point in history] == [(1, 0.5), (2, 0.25)]
+
+
 def test_a_missing_tracker_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "mlflow", None)
     with pytest.raises(MissingExtra, match=r"algan-ad\[tracking\]"):

@@ -16,6 +16,7 @@ Protocol = Literal["normal-only", "thesis"]
 N_NORMAL_OBJECTS = 10  # COIL-100, thesis 5.2.4
 # Normal images held out for validation, and as many again for the test; the anomalous ones are halved.
 HELD_OUT = {"mtd": 0.25, "coil-100": 0.2, "flat": 0.2}
+DEFAULT_FRACTION = 0.2  # of the good images, to calibrate
 MIN_TRAIN = 2  # batch normalisation cannot learn from one image
 
 
@@ -38,7 +39,7 @@ class Split:
 
 
 def split(
-    dataset: Dataset, protocol: Protocol = "normal-only", seed: int = 0, calibration_fraction: float = 0.2
+    dataset: Dataset, protocol: Protocol = "normal-only", seed: int = 0, calibration_fraction: float = DEFAULT_FRACTION
 ) -> Split:
     """Divide a dataset; a seed gives one division, whatever the order of the files on disk.
 
@@ -51,12 +52,18 @@ def split(
     tested; a flat folder with bad images adds a fifth of its good ones to the test.
 
     Raises:
-        InputError: too few images, no anomalous images under "thesis", or an option out of range.
+        InputError: too few images, a calibration fraction where the split is given, no anomalous images under "thesis", or an option out of range.
     """
     if protocol not in get_args(Protocol):
         raise InputError(f"protocol {protocol!r}: expected one of {', '.join(get_args(Protocol))}")
     if not 0 < calibration_fraction < 1:
         raise InputError(f"calibration_fraction {calibration_fraction}: expected a number between 0 and 1")
+    fixed = protocol == "thesis" or dataset.layout in ("mtd", "coil-100")
+    if fixed and calibration_fraction != DEFAULT_FRACTION:
+        raise InputError(
+            f"--calibration-fraction {calibration_fraction}: what is held out of {dataset.name} under protocol "
+            f"{protocol} follows from the thesis (5.2.4); leave it out"
+        )
     if seed < 0:
         raise InputError(f"seed {seed}: expected 0 or more")
     rng = np.random.default_rng(seed)
@@ -64,7 +71,7 @@ def split(
     if dataset.layout == "coil-100":
         dataset, notes["normal_classes"] = _choose_objects(dataset, rng)
     validation: tuple[Item, ...] = ()
-    if protocol == "thesis" or dataset.layout in ("mtd", "coil-100"):
+    if fixed:
         train, held_out, test = _with_validation(dataset, rng)
         calibration = _labelled(held_out, 0)
         validation = held_out if protocol == "thesis" else ()

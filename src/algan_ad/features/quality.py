@@ -33,7 +33,7 @@ class Quality:
         reference: real-normal images, uint8 (K, S, S, 3), K >= 2.
 
     Raises:
-        InputError: as `Backbone`, or fewer than two reference images.
+        InputError: as `Backbone`, images too small for the network, or fewer than two reference images.
     """
 
     def __init__(self, backbone_name: str, weights: Path | str | None, reference: NDArray[np.uint8]) -> None:
@@ -41,10 +41,16 @@ class Quality:
             raise InputError(f"{len(reference)} reference images: the Fréchet distance needs two or more")
         features = Backbone(backbone_name, None, weights)
         classifier = _classifier(backbone_name, weights)
-        with torch.random.fork_rng(devices=[]):  # torchmetrics tries the network on random pixels
-            self.distance = FrechetInceptionDistance(
-                features, reset_real_features=False, input_img_size=reference.shape[1:]
-            )
+        try:
+            with torch.random.fork_rng(devices=[]):  # torchmetrics tries the network on random pixels
+                self.distance = FrechetInceptionDistance(
+                    features, reset_real_features=False, input_img_size=reference.shape[1:]
+                )
+        except RuntimeError as error:
+            raise InputError(
+                f"--backbone {backbone_name}: cannot take images of {reference.shape[1]} pixels ({error}); "
+                "choose another network or a larger --image-size"
+            ) from error
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*save all extracted features")  # of a few hundred images
             self.score = None if classifier is None else InceptionScore(classifier, splits=1)

@@ -19,7 +19,7 @@ from algan_ad.training.checkpoint import load_checkpoint, save_checkpoint
 from algan_ad.training.device import make_repeatable
 from algan_ad.training.seeding import seed_torch
 from algan_ad.training.selection import Selection, Selector
-from algan_ad.training.trackers import TrackerName, open_trackers
+from algan_ad.training.trackers import MLFLOW_RUN, TrackerName, open_trackers
 
 Fetch = Callable[[Tensor], Tensor]  # indices (B,) -> batch (B, ...), augmented, on the device
 Weights = dict[str, Tensor]
@@ -66,7 +66,7 @@ class RunFolder:
 
     def remove(self) -> None:
         """Called once the model is saved. Only what a run writes is removed."""
-        for path in (self.checkpoint, self.metrics, self.path / "plan.json"):
+        for path in (self.checkpoint, self.metrics, self.path / "plan.json", self.path / MLFLOW_RUN):
             path.unlink(missing_ok=True)
         if self.path.is_dir() and not any(self.path.iterdir()):  # TensorBoard's files stay
             self.path.rmdir()
@@ -107,7 +107,7 @@ def train(
     done, spent = _resume(folder, adversary, selector)
     clock = _Clock(spent)
     with ExitStack() as closing, bar("training", schedule.epochs, done) as advance:
-        trackers = open_trackers(folder.path, folder.trackers, done) if folder else []
+        trackers = open_trackers(folder.path, folder.trackers, done, folder.plan) if folder else []
         for tracker in trackers:
             closing.callback(tracker.close)
         for epoch in range(done + 1, schedule.epochs + 1):

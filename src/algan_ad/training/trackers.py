@@ -49,14 +49,23 @@ class TensorBoard:
         self.writer.close()
 
 
+MLFLOW_RUN = "mlflow-run.txt"  # which MLflow run a resumed training goes on with
+
+
 class MLflow:
-    def __init__(self, name: str) -> None:
+    def __init__(self, folder: Path, resume_after: int, params: Row) -> None:
         try:
             import mlflow
         except ImportError as error:
             raise MissingExtra("--track mlflow: install it with pip install 'algan-ad[tracking]'") from error
         self.mlflow = mlflow
-        mlflow.start_run(run_name=name)
+        known = folder / MLFLOW_RUN
+        if resume_after and known.exists():
+            mlflow.start_run(run_id=known.read_text())
+            return
+        run = mlflow.start_run(run_name=folder.name)
+        known.write_text(run.info.run_id)
+        mlflow.log_params(params)
 
     def log(self, row: Row) -> None:
         self.mlflow.log_metrics({k.replace(" ", "_"): v for k, v in _numbers(row).items()}, step=row["epoch"])
@@ -65,12 +74,15 @@ class MLflow:
         self.mlflow.end_run()
 
 
-def open_trackers(folder: Path, names: tuple[TrackerName, ...], resume_after: int) -> list[Tracker]:
+def open_trackers(
+    folder: Path, names: tuple[TrackerName, ...], resume_after: int, params: Row | None = None
+) -> list[Tracker]:
+    """`params`: the plan of the run, for trackers that show it beside the numbers."""
     trackers: list[Tracker] = [JsonLines(folder / "metrics.jsonl", resume_after)]
     if "tensorboard" in names:
         trackers.append(TensorBoard(folder))
     if "mlflow" in names:
-        trackers.append(MLflow(folder.name))
+        trackers.append(MLflow(folder, resume_after, params or {}))
     return trackers
 
 

@@ -196,7 +196,11 @@ def _quality(backbone: str | None, weights: Path | None, prepared: Prepared, det
         raise InputError(f"--quality-backbone: {detector.name} generates no images to judge; leave it out")
     from algan_ad.features.quality import Quality as Judge
 
-    return Judge(backbone, weights, prepared.data.train[np.arange(min(512, len(prepared.data.train)))])
+    try:
+        return Judge(backbone, weights, prepared.data.train[np.arange(min(512, len(prepared.data.train)))])
+    except InputError as error:  # which speaks of a detector's own backbone
+        told = str(error).replace("--backbone-weights", "--quality-weights").replace("--backbone", "--quality-backbone")
+        raise InputError(told) from error
 
 
 def versions() -> dict[str, str]:
