@@ -4,8 +4,19 @@ from algan_ad.detectors.algan_feature import AlganFeature
 from algan_ad.detectors.algan_image import AlganImage
 from algan_ad.detectors.algan_vector import AlganVector
 from algan_ad.detectors.base import Detector
+from algan_ad.detectors.g2d import G2D
 from algan_ad.detectors.ganomaly import Ganomaly
 from algan_ad.detectors.ganomaly_vector import GanomalyVector
+from algan_ad.detectors.gmm import Gmm
+from algan_ad.detectors.history import History
+from algan_ad.detectors.isolation_forest import IsolationForest
+from algan_ad.detectors.kde import Kde
+from algan_ad.detectors.kmeans import Kmeans
+from algan_ad.detectors.knn import Knn
+from algan_ad.detectors.lof import Lof
+from algan_ad.detectors.mahalanobis import Mahalanobis
+from algan_ad.detectors.ocsvm import Ocsvm
+from algan_ad.detectors.ognet import OGNet
 from algan_ad.detectors.skip_ganomaly import SkipGanomaly
 
 METHODS: dict[str, type[Detector]] = {
@@ -15,4 +26,15 @@ METHODS: dict[str, type[Detector]] = {
     "ganomaly": Ganomaly,
     "skip-ganomaly": SkipGanomaly,
     "ganomaly-vector": GanomalyVector,
+    "g2d": G2D,
+    "history": History,
+    "ognet": OGNet,
+    "gmm": Gmm,
+    "isolation-forest": IsolationForest,
+    "kde": Kde,
+    "kmeans": Kmeans,
+    "knn": Knn,
+    "lof": Lof,
+    "mahalanobis": Mahalanobis,
+    "ocsvm": Ocsvm,
 }

@@ -1,0 +1,131 @@
+"""OGNet, "Old is gold": D tells good from bad reconstructions, the bad of an old generator (Zaheer et al., 2020)."""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss, softplus
+from torch.optim import Adam
+
+from algan_ad.algan.networks import ImageGenerator
+from algan_ad.detectors.base import RunOptions, TrainingData
+from algan_ad.detectors.image_gan import LAYOUT, Encoder, to_range
+from algan_ad.detectors.saved_generators import TwoPhaseConfig, TwoPhaseGan, TwoPhases
+from algan_ad.training.loop import Trained
+from algan_ad.training.seeding import seed_torch
+
+
+class OGNetConfig(TwoPhaseConfig):
+    """OGNet; defaults of the paper where no other source is named."""
+
+    lr_g: float = Field(1e-3, gt=0, le=1, description="learning rate of the generator")
+    lr_d: float = Field(1e-4, gt=0, le=1, description="learning rate of the discriminator; half of it in phase two")
+    reconstruction: float = Field(0.2, ge=0, description="weight of the reconstruction error in phase one (lambda)")
+    alpha: float = Field(0.1, ge=0, le=1, description="weight of real images beside good reconstructions")
+    beta: float = Field(0.001, ge=0, le=1, description="weight of old reconstructions beside pseudo-anomalies")
+    noise: float = Field(0.155, ge=0, description="standard deviation of the noise to remove in phase one (ALOCC's)")
+    old_epoch: int = Field(1, ge=1, description="the old generator is the one after this epoch")
+    phase_two_steps: int = Field(75, ge=1, description="batches of phase two, rounded up to whole epochs")
+
+
+def good_against_bad(logits: tuple[Tensor, ...], alpha: float, beta: float) -> Tensor:
+    """The objective of phase two, negated; scalar.
+
+    logits: of D = P(bad) on real images, good and old reconstructions, and pseudo-anomalies, float (B,) each.
+    """
+    l_real, l_good, l_low, l_pseudo = logits
+    good = alpha * softplus(l_real).mean() + (1 - alpha) * softplus(l_good).mean()
+    bad = beta * softplus(-l_low).mean() + (1 - beta) * softplus(-l_pseudo).mean()
+    return good + bad
+
+
+class Reconstructor(nn.Module):
+    """The generator: image (B, 3, S, S) -> code (B, z_dim) -> image, both in [-1, 1]."""
+
+    def __init__(self, size: int, z_dim: int, width: int, max_width: int) -> None:
+        super().__init__()
+        self.encoder = Encoder(size, width, max_width, z_dim)
+        self.decoder = ImageGenerator(size, z_dim, width, max_width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decoder(self.encoder(x))  # type: ignore[no-any-return]
+
+
+class OGNetAdversary(TwoPhases):
+    """A denoising adversarial autoencoder; then D alone, on what two frozen states of it reconstruct."""
+
+    def __init__(self, config: OGNetConfig, n_batches: int, device: torch.device) -> None:
+        """n_batches: of an epoch."""
+        c = self.config = config
+        G = Reconstructor(c.image_size, c.z_dim, c.width, c.max_width)
+        self.D = Encoder(c.image_size, c.width, c.max_width, out=1)
+        networks = {"generator": G, "discriminator": self.D}
+        for network in networks.values():
+            network.to(device, memory_format=LAYOUT)  # type: ignore[call-overload]
+        rates = {"generator": c.lr_g, "discriminator": c.lr_d}
+        optimisers = {name: Adam(networks[name].parameters(), lr) for name, lr in rates.items()}
+        first = max(1, c.epochs - math.ceil(c.phase_two_steps / n_batches))
+        super().__init__(networks, optimisers, ("generator", "discriminator"), [min(c.old_epoch, first)], first)
+
+    def begin_epoch(self, epoch: int) -> None:
+        super().begin_epoch(epoch)
+        self.G.train(not self.second)
+        for group in self.optimisers["discriminator"].param_groups:
+            group["lr"] = self.config.lr_d / (2 if self.second else 1)
+
+    def phase_one(self, x: Tensor, j: int) -> dict[str, Tensor]:
+        made = self.G(x + self.config.noise * torch.randn_like(x)).float()
+        l_real, l_made = self._judge(x, made.detach())
+        loss_d = self.update("discriminator", softplus(l_real).mean() + softplus(-l_made).mean())
+        error = mse_loss(made, x)
+        (l_made,) = self._judge(made)
+        self.update("generator", softplus(l_made).mean() + self.config.reconstruction * error)
+        return {"loss_d": loss_d, "loss_g": softplus(l_made).mean().detach(), "loss_reconstruction": error.detach()}
+
+    def phase_two(self, x: Tensor) -> dict[str, Tensor]:
+        with torch.no_grad():
+            good, low = self.G(x).float(), self.past.states[0](x).float()
+            mixed = (low + low.roll(1, 0)) / 2  # a batch comes in random order; an image alone mixes with itself
+            pseudo = self.G(mixed).float()
+        loss = good_against_bad(self._judge(x, good, low, pseudo), self.config.alpha, self.config.beta)
+        return {"loss_d": self.update("discriminator", loss)}
+
+    def _judge(self, *groups: Tensor) -> tuple[Tensor, ...]:
+        """Logits of D on each group, in one joint pass: batch norm on each alone would even out their differences."""
+        return self.D(torch.cat(groups)).float().flatten().split([len(group) for group in groups])  # type: ignore[no-any-return]
+
+
+class OGNetScorer(nn.Module):
+    """uint8 (N, S, S, 3) -> anomaly score (N,): the logit of D(G(x)), high for a bad reconstruction."""
+
+    def __init__(self, generator: nn.Module, discriminator: nn.Module) -> None:
+        super().__init__()
+        self.generator, self.discriminator = generator, discriminator
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = to_range(images).contiguous(memory_format=LAYOUT)
+        return self.discriminator(self.generator(x)).flatten()  # type: ignore[no-any-return]
+
+    def maps(self, images: Tensor) -> Tensor:
+        """uint8 (N, S, S, 3) -> mean over the channels of |x - G(x)|, (N, S, S)."""
+        x = to_range(images)
+        return (x - self.generator(x)).abs().mean(1)  # type: ignore[no-any-return]
+
+
+class OGNet(TwoPhaseGan):
+    name = "ognet"
+    Config = OGNetConfig
+    draws_maps = True
+    config: OGNetConfig
+
+    def build_module(self, tensors: Mapping[str, Tensor]) -> nn.Module:
+        c = self.config
+        size = c.width, c.max_width
+        return OGNetScorer(Reconstructor(c.image_size, c.z_dim, *size), Encoder(c.image_size, *size, out=1))
+
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+        seed_torch(run.seed, "networks")
+        n_batches = math.ceil(len(data.train) / self.config.batch_size)
+        return self.run_loop(OGNetAdversary(self.config, n_batches, self.device), self.fetcher(data), data, run)
