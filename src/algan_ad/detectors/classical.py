@@ -1,0 +1,168 @@
+"""What the traditional methods share (thesis 3.1.3): scikit-learn's estimators behind the contract of `base`.
+
+An estimator is never stored. The module keeps the training rows and a seed, and fits the estimator again, to the same
+result, when it is first asked to score.
+"""
+
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from algan_ad.data.recipe import Recipe
+from algan_ad.detectors.base import Detector, RunOptions, TrainingData, fitted_once
+from algan_ad.detectors.feature_pass import collect
+from algan_ad.features.backbones import RANDOM, Backbone
+from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.images import Preprocessing
+from algan_ad.runtime.schema import Schema
+from algan_ad.training.loop import Trained
+from algan_ad.training.seeding import seed_from
+
+Matrix = NDArray[np.float64]  # (n, d)
+ScoreRows = Callable[[Matrix], Matrix]  # (n, d) -> (n,), higher = more anomalous
+Fit = Callable[[Matrix, int], ScoreRows]  # training rows and a seed
+
+STEP = 0.1  # of the differences that stand in for a gradient, in standard deviations of a feature
+
+
+class ClassicalConfig(Schema):
+    """What every traditional method takes: vectors, or the pooled features of a frozen network."""
+
+    standardise: bool | None = Field(
+        None,
+        description="scale each feature to mean 0, deviation 1 of the training data; None = vectors yes, images no",
+    )
+    backbone: str | None = Field(None, description="take images, as features of this torchvision or timm network")
+    layer: str | None = Field(None, description="where its features are taken; None = its last block")
+    backbone_weights: Path | None = Field(
+        None, description="local weights file; None = downloaded; 'random' = none at all, for tests"
+    )
+    image_size: int = Field(224, ge=32, le=1024, description="side of the images, with a backbone")
+
+    @model_validator(mode="after")
+    def _needs_backbone(self) -> "ClassicalConfig":
+        if self.backbone is None and (self.layer or self.backbone_weights):
+            raise ValueError("--layer and --backbone-weights are for images: name the network with --backbone")
+        return self
+
+
+class ClassicalScorer(nn.Module):
+    """float (N, d), or uint8 (N, S, S, 3) with a backbone -> anomaly score, float32 (N,), computed in float64.
+
+    rows: training rows float32 (n, d). seed: of the estimator's random choices.
+    """
+
+    rows: Tensor
+    seed: Tensor
+
+    def __init__(self, rows: Tensor, seed: int, fit: Fit, standardise: bool, backbone: Backbone | None) -> None:
+        super().__init__()
+        self.fit, self.standardise = fit, standardise
+        self.register_buffer("rows", rows)
+        self.register_buffer("seed", torch.tensor(seed))
+        self.backbone = backbone
+        self._score: ScoreRows | None = None
+        self.register_load_state_dict_post_hook(lambda module, _: setattr(module, "_score", None))
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = x if self.backbone is None else self.backbone(x)
+        return _Scored.apply(features, self)  # type: ignore[no-untyped-call, no-any-return]
+
+    def score_rows(self, x: Tensor) -> Tensor:
+        """(N, d) -> float32 (N,) without a gradient. The first call fits the estimator."""
+        if self._score is None:
+            self._score = self._fitted()
+        if not len(x):  # scikit-learn refuses none
+            return x.new_zeros(0, dtype=torch.float32)
+        scores = self._score(x.detach().double().cpu().numpy())
+        return torch.from_numpy(scores).float().to(x.device)
+
+    def _fitted(self) -> ScoreRows:
+        from sklearn.preprocessing import StandardScaler
+
+        rows = self.rows.double().cpu().numpy()
+        scaler = StandardScaler(with_mean=self.standardise, with_std=self.standardise).fit(rows)
+        score = self.fit(scaler.transform(rows), int(self.seed))
+        return lambda x: score(scaler.transform(x))
+
+
+class _Scored(torch.autograd.Function):
+    """An estimator's scores; backwards by central differences, so that maps can be drawn of what it saw in an image."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, scorer: ClassicalScorer) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.scorer = scorer
+        return scorer.score_rows(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (x,) = ctx.saved_tensors
+        deviation = ctx.scorer.rows.to(x).std(0, correction=0)
+        steps = STEP * torch.where(deviation > 0, deviation, 1.0)  # (d,)
+        moved = torch.cat([x[:, None] + steps.diag(), x[:, None] - steps.diag()], 1)  # (N, 2 d, d)
+        up, down = ctx.scorer.score_rows(moved.flatten(0, 1)).reshape(len(x), 2, -1).unbind(1)
+        return grad[:, None] * (up - down) / (2 * steps), None
+
+
+class ClassicalDetector(Detector):
+    """A traditional method: a subclass gives its settings and `scorer`."""
+
+    family: ClassVar = "traditional"
+    config: ClassicalConfig
+
+    def __init__(self, config: Schema, device: Any = "auto") -> None:
+        super().__init__(config, device)
+        self.input = "vector" if self.config.backbone is None else "image"
+
+    @abstractmethod
+    def scorer(self, rows: Matrix, seed: int) -> ScoreRows:
+        """An estimator fitted to training rows, as a function of new rows; `seed` is its `random_state`."""
+
+    @property
+    def standardises(self) -> bool:
+        """Columns of a table have units of their own; the features of one network share theirs."""
+        return self.config.backbone is None if self.config.standardise is None else self.config.standardise
+
+    def choices(self, protocol: str) -> dict[str, Any]:
+        return {"standardise": self.standardises} if self.config.standardise is None else {}
+
+    def preprocessing(self, recipe: Recipe) -> Preprocessing | None:
+        return None if self.config.backbone is None else recipe.for_features(self.config.image_size)
+
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+        start = time.monotonic()
+        backbone = self._backbone(self.config.backbone_weights)
+        if backbone is None:
+            rows = torch.tensor(np.asarray(data.train[:]), dtype=torch.float32)
+        else:
+            rows = collect(backbone.to(self.device), data.train, self.device, "training features")
+        seed = seed_from(run.seed, self.name) % 2**32  # as wide as scikit-learn takes them
+        self.module = self._module(rows, seed, backbone).to(self.device).eval()
+        self.module.score_rows(self.module.rows[:1])  # refuses now what it cannot be fitted to
+        return fitted_once(start)
+
+    def build_module(self, tensors: Mapping[str, Tensor]) -> ClassicalScorer:
+        n, d = tensors["rows"].shape
+        return self._module(torch.zeros(n, d), 0, self._backbone(RANDOM))  # the tensors hold its weights
+
+    def _module(self, rows: Tensor, seed: int, backbone: Backbone | None) -> ClassicalScorer:
+        return ClassicalScorer(rows, seed, self.scorer, self.standardises, backbone)
+
+    def _backbone(self, weights: Path | None) -> Backbone | None:
+        c = self.config
+        return None if c.backbone is None else Backbone(c.backbone, c.layer, weights)
+
+
+def refuse_above(option: str, value: int, n: int) -> None:
+    """`value` neighbours, clusters or components need as many training samples. Raises InputError."""
+    if value > n:
+        raise InputError(f"--{option} {value}: more than {n}, all that the training data allows; choose a smaller one")
