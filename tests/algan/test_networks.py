@@ -82,3 +82,18 @@ def test_vector_networks_have_three_layers_each() -> None:
         (1, 512),
     ]
     assert D(G(torch.randn(4, 100))).shape == (4,)
+
+
+def test_a_joined_vector_brings_its_mean_magnitude() -> None:
+    D = VectorDiscriminator(4, 8, joined=True)
+    seen: list[torch.Tensor] = []
+    D.layers[0].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    D(torch.tensor([[3.0, -1.0, 0.0, 0.0]]))
+    # mean magnitude 1; sqrt(pi / 2) is the deviation of a Gaussian with it, sqrt(4) of those its norm, twice that
+    assert seen[0].flatten().tolist() == pytest.approx([3, -1, 0, 0, 2 * 2 * 1.2533141])
+
+
+def test_the_magnitude_of_a_gaussian_vector_is_twice_its_norm() -> None:
+    x = torch.randn(1, 20000, generator=torch.Generator().manual_seed(0))
+    D = VectorDiscriminator(20000, 1, joined=True)
+    assert (D.magnitude * x.abs().mean()).item() == pytest.approx(2 * x.norm().item(), rel=0.02)

@@ -1,5 +1,6 @@
 """Generator and discriminator of section 5.1.1, for images and for feature vectors. Discriminators give logits."""
 
+import math
 from itertools import pairwise
 
 import torch
@@ -77,12 +78,20 @@ class VectorGenerator(nn.Module):
 
 
 class VectorDiscriminator(nn.Module):
-    """Vector (B, dim) -> logit (B,). Three fully connected layers with spectral norm."""
+    """Vector (B, dim) -> logit (B,). Three fully connected layers with spectral norm.
 
-    def __init__(self, dim: int, hidden: int, normalised: bool = True) -> None:
+    `joined`: the vector is joined with its mean magnitude, as images are with their pooled channels (5.2.5). Of a
+    whitened vector that is its distance from the centre, which spectral norm leaves the layers little room to
+    compute (docs/experiments/vectors.md).
+    """
+
+    def __init__(self, dim: int, hidden: int, joined: bool = False, normalised: bool = True) -> None:
         super().__init__()
+        self.joined = joined
+        # Twice the norm of a Gaussian vector with this mean magnitude: E|x| = sqrt(2 / pi) sigma.
+        self.magnitude = 2 * math.sqrt(math.pi / 2 * dim)
         self.layers = nn.Sequential(
-            nn.Linear(dim, hidden), nn.LeakyReLU(SLOPE, inplace=True),
+            nn.Linear(dim + joined, hidden), nn.LeakyReLU(SLOPE, inplace=True),
             nn.Linear(hidden, hidden), nn.LeakyReLU(SLOPE, inplace=True),
             nn.Linear(hidden, 1),
         )  # fmt: skip
@@ -90,6 +99,8 @@ class VectorDiscriminator(nn.Module):
             normalise_spectrum(self)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.joined:
+            x = torch.cat([x, self.magnitude * x.abs().mean(-1, keepdim=True)], -1)  # (B, dim + 1)
         return self.layers(x).flatten()  # type: ignore[no-any-return]
 
 

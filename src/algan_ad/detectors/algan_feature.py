@@ -82,8 +82,7 @@ class AlganFeature(PairDetector):
         n, n_variants, dim = features.shape
         rows = features.reshape(-1, dim)
         conditioning = self.fit_conditioning(rows.numpy())
-        twin = VectorDiscriminator(dim, c.hidden, normalised=False)
-        self.module = FeatureScorer(backbone, c.test_rotations, conditioning, twin).to(self.device).eval()
+        self.module = FeatureScorer(backbone, c.test_rotations, conditioning, self.twin(dim)).to(self.device).eval()
         held_out = None
         if data.held_out is not None:
             watched = data.held_out[np.arange(min(N_OBSERVED, len(data.held_out)))]

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from algan_ad.algan.networks import VectorDiscriminator
 from algan_ad.data.recipe import Recipe
 from algan_ad.detectors.algan import N_OBSERVED
 from algan_ad.detectors.base import RunOptions, TrainingData
@@ -45,8 +44,7 @@ class AlganVector(PairDetector):
     def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         train = np.asarray(data.train[:], dtype=np.float32)
         conditioning = self.fit_conditioning(train)
-        twin = VectorDiscriminator(train.shape[1], self.config.hidden, normalised=False)
-        self.module = VectorScorer(conditioning, twin).to(self.device)
+        self.module = VectorScorer(conditioning, self.twin(train.shape[1])).to(self.device)
 
         def conditioned(rows: NDArray[Any]) -> Tensor:
             return conditioning(torch.as_tensor(rows, dtype=torch.float32, device=self.device))  # type: ignore[no-any-return]

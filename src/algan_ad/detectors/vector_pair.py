@@ -25,7 +25,8 @@ class PairConfig(AlganConfig):
     epochs: int = Field(192, ge=1, description="passes over the training data (5.3)")
     hidden: int = Field(512, ge=1, le=8192, description="width of the hidden layers")
     conditioning: Literal["whiten", "none"] = Field(
-        "whiten", description="whiten: centre, whiten and scale the vectors; none: the thesis to the letter"
+        "whiten",
+        description="whiten: centre, whiten and scale the vectors, tell D their magnitude; none: the thesis's letter",
     )
     scale: float = Field(0.05, gt=0, description="standard deviation of the whitened vectors")
     precision: Precision = Field("float32", description="bfloat16 gains nothing on networks this small")
@@ -59,12 +60,21 @@ class PairDetector(TrainedDetector):
     def placeholder(self, tensors: Mapping[str, Tensor]) -> tuple[nn.Module, VectorDiscriminator]:
         """Conditioning and discriminator of the shapes that these tensors fit into."""
         hidden, dim = tensors["discriminator.layers.0.weight"].shape
-        conditioning = Whitening(dim) if self.config.conditioning == "whiten" else nn.Identity()
-        return conditioning, VectorDiscriminator(dim, hidden, normalised=False)
+        conditioning = Whitening(dim - 1) if self.whitens else nn.Identity()
+        return conditioning, VectorDiscriminator(dim - self.whitens, hidden, self.whitens, normalised=False)
+
+    @property
+    def whitens(self) -> bool:
+        """Whitened vectors are centred: their magnitude says something, and D is told it."""
+        return self.config.conditioning == "whiten"
+
+    def twin(self, dim: int) -> VectorDiscriminator:
+        """The discriminator at prediction time, its weights still to come."""
+        return VectorDiscriminator(dim, self.config.hidden, self.whitens, normalised=False)
 
     def fit_conditioning(self, rows: NDArray[np.float32]) -> nn.Module:
         """rows: normal vectors (n, d)."""
-        if self.config.conditioning == "none":
+        if not self.whitens:
             return nn.Identity()
         return fit_whitening(rows, self.config.scale).to(self.device)
 
@@ -76,7 +86,7 @@ class PairDetector(TrainedDetector):
         c = self.config
         n_variants, dim = x.shape[1:]
         seed_torch(run.seed, "networks")
-        G, D = VectorGenerator(dim, c.z_dim, c.hidden), VectorDiscriminator(dim, c.hidden)
+        G, D = VectorGenerator(dim, c.z_dim, c.hidden), VectorDiscriminator(dim, c.hidden, self.whitens)
         algan = make_algan(c, G, D, len(x), self.device)
 
         def fetch(indices: Tensor) -> Tensor:
