@@ -32,11 +32,11 @@ class Demo:
 
 
 def demo(folder: Path, seed: int = 0, device: DeviceName = "auto", threads: int | None = None) -> Demo:
-    """Make the demo parts in `folder`/data, train `folder`/model on them and write `folder`/report.html.
+    """Make the demo parts in `folder`/plates, train `folder`/model on them and write `folder`/report.html.
 
-    A model that is there already is replaced. Raises InputError when `folder`/data holds something else.
+    A model that is there already is replaced. Raises InputError when `folder`/plates holds something else.
     """
-    data = make_demo(folder / "data", seed, size=SIZE, n_train=N_TRAIN, n_good=N_GOOD, n_per_defect=N_PER_DEFECT)
+    data = make_demo(folder / "plates", seed, size=SIZE, n_train=N_TRAIN, n_good=N_GOOD, n_per_defect=N_PER_DEFECT)
     model = train(
         data, "algan-image", folder / "model", config=CONFIG, settings=SETTINGS, false_alarm_rate=FALSE_ALARM_RATE,
         seed=seed, device=device, threads=threads, overwrite=True,
