@@ -18,6 +18,10 @@ TINY: dict[str, dict[str, Any]] = {
     "g2d": {"epochs": 2, "batch_size": 8, "image_size": SIDE, "width": 4, "z_dim": 8},
     "history": {"epochs": 2, "batch_size": 8, "image_size": SIDE, "width": 4, "z_dim": 8},
     "ognet": {"epochs": 2, "batch_size": 8, "image_size": SIDE, "width": 4, "z_dim": 8},
+    "differnet": {
+        "epochs": 2, "batch_size": 8, "image_size": SIDE, "scales": 2, "hidden": 8, "blocks": 2, "train_rotations": 2,
+        "test_rotations": 3, "backbone": "squeezenet1_1", "layer": "features.3", "backbone_weights": "random",
+    },
     "gmm": {"components": 2},
     "isolation-forest": {"trees": 10},
     "kde": {},
@@ -26,4 +30,7 @@ TINY: dict[str, dict[str, Any]] = {
     "lof": {"k": 5},
     "mahalanobis": {},
     "ocsvm": {},
+    "cutpaste": {
+        "epochs": 2, "batch_size": 8, "image_size": SIDE, "backbone": "squeezenet1_1", "layer": "features.3",
+    },
 }  # fmt: skip

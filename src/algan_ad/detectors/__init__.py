@@ -4,6 +4,8 @@ from algan_ad.detectors.algan_feature import AlganFeature
 from algan_ad.detectors.algan_image import AlganImage
 from algan_ad.detectors.algan_vector import AlganVector
 from algan_ad.detectors.base import Detector
+from algan_ad.detectors.cutpaste import CutPaste
+from algan_ad.detectors.differnet import DifferNet
 from algan_ad.detectors.g2d import G2D
 from algan_ad.detectors.ganomaly import Ganomaly
 from algan_ad.detectors.ganomaly_vector import GanomalyVector
@@ -29,6 +31,7 @@ METHODS: dict[str, type[Detector]] = {
     "g2d": G2D,
     "history": History,
     "ognet": OGNet,
+    "differnet": DifferNet,
     "gmm": Gmm,
     "isolation-forest": IsolationForest,
     "kde": Kde,
@@ -37,4 +40,5 @@ METHODS: dict[str, type[Detector]] = {
     "lof": Lof,
     "mahalanobis": Mahalanobis,
     "ocsvm": Ocsvm,
+    "cutpaste": CutPaste,
 }

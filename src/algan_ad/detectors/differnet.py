@@ -1,0 +1,225 @@
+"""DifferNet (Rudolph, Wandt & Rosenhahn, 2021): the likelihood of multi-scale features under a normalising flow.
+
+Same Same But DifferNet: Semi-Supervised Defect Detection with Normalizing Flows, WACV; thesis 3.3.
+"""
+
+import copy
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
+
+from algan_ad.data.recipe import Recipe
+from algan_ad.detectors.base import Rows, RunOptions, Scores, TrainingData
+from algan_ad.detectors.feature_pass import CHUNK, collect
+from algan_ad.detectors.image_gan import GanAdversary
+from algan_ad.detectors.trained import TrainedDetector, TrainingConfig
+from algan_ad.evaluation.metrics import image_auroc
+from algan_ad.features.backbones import RANDOM, Backbone
+from algan_ad.features.rotations import Rotations
+from algan_ad.runtime.images import Preprocessing
+from algan_ad.training.device import Precision
+from algan_ad.training.loop import Trained, Weights
+from algan_ad.training.seeding import seed_torch
+from algan_ad.training.selection import Selection
+
+N_OBSERVED = 64  # held-out images that the monitor looks at
+
+
+class DifferNetConfig(TrainingConfig):
+    """The defaults are the paper's (its implementation details); 24 images at 4 angles each are its batch of 96."""
+
+    epochs: int = Field(192, ge=1, description="passes over the training data")
+    batch_size: int = Field(24, ge=2, description="images a batch, each at train_rotations angles")
+    precision: Precision = Field("float32", description="a sum of logarithms wants all its digits")
+    image_size: int = Field(448, ge=32, le=1024, description="side of the largest scale")
+    scales: int = Field(3, ge=1, le=6, description="scales, each half of the one before")
+    backbone: str = Field("alexnet", description="frozen network, by its torchvision or timm name")
+    layer: str | None = Field(None, description="where its features are taken; None = its last block")
+    backbone_weights: Path | None = Field(
+        None, description="local weights file; None = downloaded; 'random' = none at all, for tests"
+    )
+    train_rotations: int = Field(4, ge=1, le=360, description="of the test angles, those an image takes in an epoch")
+    test_rotations: int = Field(64, ge=0, le=360, description="angles, in equal steps; 0 or 1 = off")
+    blocks: int = Field(8, ge=1, le=64, description="coupling blocks of the flow")
+    hidden: int = Field(2048, ge=1, le=8192, description="width of their three hidden layers")
+    clamp: float = Field(3.0, gt=0, description="bound of a block's log scales (alpha)")
+    lr: float = Field(2e-4, gt=0, le=1, description="learning rate")
+
+    @model_validator(mode="after")
+    def _halves(self) -> "DifferNetConfig":
+        if self.image_size % 2 ** (self.scales - 1):
+            raise ValueError(f"image_size: {self.image_size} cannot be halved {self.scales - 1} times; choose another")
+        return self
+
+
+class MultiScale(nn.Module):
+    """uint8 (N, S, S, 3) -> features float32 (N * rotations, scales * C): pooled, at S, S/2, S/4, ..., side by side."""
+
+    def __init__(self, backbone: Backbone, rotations: int, scales: int) -> None:
+        super().__init__()
+        self.backbone, self.scales = backbone, scales
+        self.rotate = Rotations(rotations)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.rotate(images).float().permute(0, 3, 1, 2)
+        sizes = [x if k == 0 else avg_pool2d(x, 2**k) for k in range(self.scales)]
+        return torch.cat([self.backbone(each.permute(0, 2, 3, 1)) for each in sizes], 1)
+
+
+class FlowScorer(nn.Module):
+    """uint8 (N, S, S, 3) -> anomaly score (N,): mean negative log likelihood over the rotations (thesis eq. 3.17)."""
+
+    def __init__(self, features: MultiScale, flow: nn.Module) -> None:
+        super().__init__()
+        self.features, self.flow = features, flow
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.score_features(self.features(images))
+
+    def score_features(self, y: Tensor) -> Tensor:
+        """Features (N * rotations, d) -> (N,)."""
+        return negative_log_likelihood(self.flow, y).reshape(-1, self.features.rotate.count).mean(1)
+
+
+def negative_log_likelihood(flow: nn.Module, y: Tensor) -> Tensor:
+    """(B, d) -> (B,), in nats, without the constant d/2 log 2 pi: |z|^2 / 2 - log |det dz/dy|."""
+    z, log_det = flow(y)
+    return z.square().sum(1) / 2 - log_det  # type: ignore[no-any-return]
+
+
+def make_flow(dim: int, blocks: int, hidden: int, clamp: float) -> nn.Module:
+    """Real NVP (Dinh et al., 2017) with fixed random permutations: (B, dim) -> z (B, dim), log determinant (B,)."""
+    from FrEIA.framework import SequenceINN
+    from FrEIA.modules import GLOWCouplingBlock, PermuteRandom
+
+    def subnet(d_in: int, d_out: int) -> nn.Module:
+        layers: list[nn.Module] = []
+        for a in (d_in, hidden, hidden):
+            layers += [nn.Linear(a, hidden), nn.ReLU()]
+        return nn.Sequential(*layers, nn.Linear(hidden, d_out))
+
+    flow = SequenceINN(dim)
+    state = np.random.get_state()  # PermuteRandom seeds NumPy's for the whole process
+    for k in range(blocks):
+        flow.append(PermuteRandom, seed=k)
+        flow.append(GLOWCouplingBlock, subnet_constructor=subnet, clamp=clamp)
+    np.random.set_state(state)
+    return flow  # type: ignore[no-any-return]
+
+
+class FlowAdversary(GanAdversary):
+    """One network and one loss: no adversary, in the shared loop all the same."""
+
+    def __init__(self, flow: nn.Module, lr: float, held_out: Tensor | None) -> None:
+        """held_out: features of upright images that are not trained on (K, d)."""
+        self.flow, self.held_out = flow, held_out
+        self.optimizer = torch.optim.Adam([p for p in flow.parameters() if p.requires_grad], lr)
+        super().__init__({"flow": flow, "optimizer": self.optimizer}, scoring=("flow",))
+
+    def step(self, x: Tensor, j: int) -> dict[str, Tensor]:
+        """x: features (B, rotations, d)."""
+        loss = negative_log_likelihood(self.flow, x.flatten(0, 1)).mean()
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        return {"loss_nll": loss.detach()}
+
+    @torch.no_grad()
+    def observe(self) -> dict[str, float]:
+        """Rises above the training loss where the flow learns its training data by heart."""
+        if self.held_out is None:
+            return {}
+        return {"nll/held-out-normal": negative_log_likelihood(self.flow, self.held_out).mean().item()}
+
+
+class DifferNet(TrainedDetector):
+    """Features are computed once, at every test angle, and kept in memory, float32 (N, test_rotations, d)."""
+
+    name = "differnet"
+    family = "pre-trained features"
+    Config = DifferNetConfig
+    input = "image"
+    augments = False  # but for its rotations
+    default_selection: ClassVar[Selection] = "last"
+    config: DifferNetConfig
+    module: FlowScorer | None
+
+    def preprocessing(self, recipe: Recipe) -> Preprocessing:
+        return recipe.for_features(self.config.image_size)
+
+    def build_module(self, tensors: Mapping[str, Tensor]) -> FlowScorer:
+        c = self.config
+        features = MultiScale(self._backbone(RANDOM), c.test_rotations, c.scales)  # the tensors hold its weights
+        return FlowScorer(features, self._flow(len(tensors["flow.module_list.0.perm"])))
+
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+        c = self.config
+        features = MultiScale(self._backbone(c.backbone_weights), c.test_rotations, c.scales).to(self.device)
+        y = self._collect(features, data.train, "training features").to(self.device)
+        held_out = None
+        if data.held_out is not None:
+            watched = data.held_out[np.arange(min(N_OBSERVED, len(data.held_out)))]
+            upright = MultiScale(features.backbone, 1, c.scales).to(self.device)
+            held_out = self._collect(upright, watched, "held-out features")[:, 0].to(self.device)
+        seed_torch(run.seed, "networks")
+        flow = self._flow(y.shape[2]).to(self.device)
+        self.module = FlowScorer(features, copy.deepcopy(flow)).eval()
+
+        def fetch(indices: Tensor) -> Tensor:
+            angles = torch.rand(len(indices), y.shape[1]).argsort(1)[:, : c.train_rotations]
+            return y[indices[:, None].to(y.device), angles.to(y.device)]
+
+        return self.run_loop(FlowAdversary(flow, c.lr, held_out), fetch, data, run)
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """A whole model, or the flow alone while `fit` is at work."""
+        if self.module is None:
+            super().load(weights)
+        else:
+            self.module.load_state_dict({**self.module.state_dict(), **weights})
+
+    def attributed_module(self) -> FlowScorer:
+        """The upright view alone: 64 rotations of it would cost 64 times as much."""
+        m = self._fitted()
+        assert isinstance(m, FlowScorer)
+        return FlowScorer(MultiScale(m.features.backbone, 1, self.config.scales), m.flow).to(self.device).eval()
+
+    def score(self, samples: Rows, batch_size: int = CHUNK) -> Scores:
+        return super().score(samples, max(1, batch_size // max(1, self.config.test_rotations)))
+
+    def _validator(self, samples: Rows, labels: NDArray[np.int64]) -> Callable[[Weights], float]:
+        """The backbone sees the validation images once, not at every observation."""
+        module = self._fitted()
+        assert isinstance(module, FlowScorer)
+        y = self._collect(module.features, samples, "validation features")
+
+        @torch.no_grad()
+        def auroc(weights: Weights) -> float:
+            self.load(weights)
+            scores = [module.score_features(rows.flatten(0, 1).to(self.device)) for rows in torch.split(y, CHUNK)]
+            return image_auroc(labels, torch.cat(scores).cpu().numpy())
+
+        return auroc
+
+    def _backbone(self, weights: Path | None) -> Backbone:
+        return Backbone(self.config.backbone, self.config.layer, weights)
+
+    def _flow(self, dim: int) -> nn.Module:
+        c = self.config
+        return make_flow(dim, c.blocks, c.hidden, c.clamp)
+
+    def _collect(self, features: MultiScale, images: Rows, label: str) -> Tensor:
+        """uint8 images (N, S, S, 3) -> float32 (N, rotations, d) on the CPU."""
+        count = features.rotate.count
+
+        def views(batch: Tensor) -> Tensor:
+            return features(batch).reshape(len(batch), count, -1)  # type: ignore[no-any-return]
+
+        return collect(views, images, self.device, label, max(1, CHUNK // count))
