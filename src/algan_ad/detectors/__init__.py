@@ -3,9 +3,12 @@
 from algan_ad.detectors.algan_feature import AlganFeature
 from algan_ad.detectors.algan_image import AlganImage
 from algan_ad.detectors.algan_vector import AlganVector
+from algan_ad.detectors.alocc import Alocc
+from algan_ad.detectors.anogan import AnoGan
 from algan_ad.detectors.base import Detector
 from algan_ad.detectors.cutpaste import CutPaste
 from algan_ad.detectors.differnet import DifferNet
+from algan_ad.detectors.egbad import Egbad
 from algan_ad.detectors.g2d import G2D
 from algan_ad.detectors.ganomaly import Ganomaly
 from algan_ad.detectors.ganomaly_vector import GanomalyVector
@@ -25,6 +28,9 @@ METHODS: dict[str, type[Detector]] = {
     "algan-image": AlganImage,
     "algan-feature": AlganFeature,
     "algan-vector": AlganVector,
+    "alocc": Alocc,
+    "anogan": AnoGan,
+    "egbad": Egbad,
     "ganomaly": Ganomaly,
     "skip-ganomaly": SkipGanomaly,
     "ganomaly-vector": GanomalyVector,

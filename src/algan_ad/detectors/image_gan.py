@@ -5,7 +5,7 @@ All of them are DCGAN-like and of one size (thesis 5.1.1), so that a comparison 
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from algan_ad.detectors.trained import TrainedDetector, TrainingConfig
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.loop import Fetch
+from algan_ad.training.selection import Selection
 
 # Measured faster than the default with and without bfloat16: benchmarks/
 LAYOUT = torch.channels_last
@@ -48,7 +49,7 @@ class ImageGan(TrainedDetector):
     """A GAN on pixels, augmented as the recipe says."""
 
     input = "image"
-    default_selection = "cut-paste"  # measured: docs/experiments/selection.md
+    default_selection: ClassVar[Selection] = "cut-paste"  # measured: docs/experiments/selection.md
     config: Any  # an ImageSize and a TrainingConfig
 
     def preprocessing(self, recipe: Recipe) -> Preprocessing:

@@ -1,0 +1,105 @@
+"""ALOCC: a refiner that learns to restore noisy normal images, and a discriminator that judges it (thesis 3.2).
+
+Sabokrou et al., Adversarially Learned One-Class Classifier for Novelty Detection, CVPR 2018.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss, softplus
+
+from algan_ad.algan.networks import ImageGenerator
+from algan_ad.detectors.base import RunOptions, TrainingData
+from algan_ad.detectors.encoding import descend, gan_loss
+from algan_ad.detectors.image_gan import LAYOUT, Encoder, GanAdversary, ImageGan, ImageGanConfig, to_range
+from algan_ad.training.loop import Trained
+from algan_ad.training.seeding import seed_torch
+
+Judged = Literal["refined", "input"]
+
+
+class AloccConfig(ImageGanConfig):
+    """ALOCC; noise and weight are those of the published code."""
+
+    noise: float = Field(0.155, ge=0, le=1, description="standard deviation of the noise that R removes")
+    reconstruction_weight: float = Field(0.2, ge=0, description="lambda, weight of the reconstruction loss")
+    lr: float = Field(2e-4, gt=0, le=1, description="learning rate of both networks")
+    beta_1: float = Field(0.5, ge=0, lt=1, description="Adam's first momentum")
+    judged: Judged = Field(
+        "refined", description="what D judges in prediction; refined: R(x), eq. 3.12; input: x, the published code"
+    )
+
+
+class Refiner(nn.Module):
+    """R, image -> image (B, 3, S, S): convolutions down to 4 x 4 and up again, as DCGAN's D and G, no code between."""
+
+    def __init__(self, size: int, width: int, max_width: int) -> None:
+        super().__init__()
+        self.down = Encoder(size, width, max_width, 1).body
+        self.up = ImageGenerator(size, 1, width, max_width).layers[1:]  # without its way from a latent to 4 x 4
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.up(self.down(x))  # type: ignore[no-any-return]
+
+
+class AloccScorer(nn.Module):
+    """uint8 (N, S, S, 3) -> anomaly score (N,): minus the logit of D(R(x)) (eq. 3.12), or of D(x)."""
+
+    def __init__(self, refiner: Refiner, discriminator: Encoder, judged: Judged) -> None:
+        super().__init__()
+        self.refiner, self.discriminator, self.judged = refiner, discriminator, judged
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = to_range(images)
+        logit: Tensor = self.discriminator(self.refiner(x) if self.judged == "refined" else x)
+        return -logit.flatten()
+
+    def maps(self, images: Tensor) -> Tensor:
+        """uint8 (N, S, S, 3) -> (N, S, S): |x - R(x)|, mean over the channels, of images in [-1, 1]."""
+        x = to_range(images)
+        return (x - self.refiner(x)).abs().mean(1)
+
+
+class AloccAdversary(GanAdversary):
+    """R against D: eqs. 1 to 3 of the paper."""
+
+    def __init__(self, R: Refiner, D: Encoder, config: AloccConfig) -> None:
+        self.R, self.D, self.noise, self.weight = R, D, config.noise, config.reconstruction_weight
+        self.adam_r, self.adam_d = (
+            torch.optim.Adam(part.parameters(), config.lr, betas=(config.beta_1, 0.999)) for part in (R, D)
+        )
+        parts = {"refiner": R, "discriminator": D}
+        super().__init__({**parts, "adam_r": self.adam_r, "adam_d": self.adam_d}, tuple(parts))
+
+    def step(self, x: Tensor, j: int) -> dict[str, Tensor]:
+        refined = self.R(x + self.noise * torch.randn_like(x)).float()
+        loss_d = gan_loss(self.D(x).float(), self.D(refined.detach()).float())
+        descend(self.adam_d, loss_d)
+        loss_r, reconstruction = softplus(-self.D(refined).float()).mean(), mse_loss(refined, x)
+        descend(self.adam_r, loss_r + self.weight * reconstruction)
+        return {"loss_d": loss_d.detach(), "loss_r": loss_r.detach(), "loss_reconstruction": reconstruction.detach()}
+
+
+class Alocc(ImageGan):
+    name = "alocc"
+    family = "GAN on images"
+    Config = AloccConfig
+    draws_maps = True
+    config: AloccConfig
+
+    def networks(self) -> tuple[Refiner, Encoder]:
+        c = self.config
+        return Refiner(c.image_size, c.width, c.max_width), Encoder(c.image_size, c.width, c.max_width, 1)
+
+    def build_module(self, tensors: Mapping[str, Tensor]) -> nn.Module:
+        return AloccScorer(*self.networks(), self.config.judged)
+
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+        seed_torch(run.seed, "networks")
+        networks = self.networks()
+        for network in networks:
+            network.to(self.device, memory_format=LAYOUT)  # type: ignore[call-overload]
+        return self.run_loop(AloccAdversary(*networks, self.config), self.fetcher(data), data, run)
