@@ -37,6 +37,10 @@ algan {__version__}: anomaly detection that learns from normal examples only
   algan evaluate MODEL PATH           measure on labelled images and write report.html
   algan predict MODEL IMAGE...        score and decide new images
   algan info MODEL                    what a model is, how it was made, what its threshold promises
+  algan methods                       the methods that `train --method` knows
+  algan benchmark list                the comparisons that ship: every table and figure of the thesis
+  algan benchmark run PLAN            carry one out, or go on with it
+  algan benchmark report FOLDER       tables and a page from its results
 
 Each verb explains itself with --help and prints one JSON object with --json.
 """
@@ -81,7 +85,11 @@ def run(argv: list[str]) -> int:
     except OSError as error:  # a disk that fails, a file that goes away meanwhile
         return _fail(f"{error.filename or 'input or output'}: {error.strerror or error}", 1)
     except KeyboardInterrupt:
-        hint = "; add --resume to continue from the last checkpoint" if argv[0] == "train" else ""
+        hints = {
+            "train": "; add --resume to continue from the last checkpoint",
+            "benchmark": "; the same command goes on with what is not done",
+        }
+        hint = hints.get(argv[0], "")
         return _fail(f"stopped{hint}", 1)
 
 
@@ -239,7 +247,8 @@ class Predict:
     ]
     out: Annotated[Path | None, arg(help="write all predictions as CSV")] = None
     maps: Annotated[
-        Path | None, arg(help="write the anomaly map of each image (or an attribution of its score), laid over it, here")
+        Path | None,
+        arg(help="write the anomaly map of each image (or an attribution of its score), laid over it, here"),
     ] = None
     false_alarm_rate: Annotated[float | None, arg(help="decide by another rate than the model was trained with")] = None
     device: Device = "auto"
@@ -364,6 +373,119 @@ def _data_get(argv: list[str]) -> int:
     return _emit(result, o.json, lambda console: console.print(str(folder), soft_wrap=True))
 
 
+# --- methods and benchmarks ------------------------------------------------------------------------------------
+
+
+@dataclass
+class Methods:
+    """The methods there are: what each needs, what it returns, how it is fitted."""
+
+    json: Json = False
+
+
+def _methods(argv: list[str]) -> int:
+    o = _parse(Methods, "methods", argv)
+    from algan_ad.workflows.methods import describe_methods, show_methods
+
+    methods = describe_methods()
+    return _emit({"methods": [dict(each) for each in methods]}, o.json, lambda console: show_methods(console, methods))
+
+
+PlanName = Annotated[Positional[str], arg(metavar="PLAN", help="a plan's name (algan benchmark list) or TOML file")]
+
+
+@dataclass
+class BenchmarkRun:
+    """Carry out every run of a plan that is not done yet, and write each result as it comes.
+
+    The same command again goes on where the last one stopped, or joins in where one is at work. Failures are
+    recorded and shown; exit status 1 tells of them.
+    """
+
+    plan: PlanName
+    data: Annotated[Path | None, arg(help="the folder that holds the data sets, by their names in the catalogue")] = (
+        None
+    )
+    out: Annotated[Path | None, arg(help="folder for the results (default: results/PLAN, or results/PLAN-small)")] = (
+        None
+    )
+    scale: Annotated[
+        Literal["full", "small"], arg(help="small: what the plan's author thinks fits a small machine")
+    ] = "full"
+    workers: Annotated[int | None, arg(help="how many runs at a time (default: the cores); 0: here, without Ray")] = (
+        None
+    )
+    address: Annotated[str | None, arg(help="a Ray cluster to work on (default: this machine)")] = None
+    seeds: Annotated[tuple[int, ...], arg(help="instead of the plan's")] = ()
+    retry_failed: Annotated[bool, arg(help="run again what has failed before")] = False
+    device: Device = "auto"
+    json: Json = False
+
+
+def _benchmark_run(argv: list[str]) -> int:
+    o = _parse(BenchmarkRun, "benchmark run", argv)
+    from algan_ad.benchmark.plan import read_plan
+    from algan_ad.benchmark.run import default_folder, run_plan
+    from algan_ad.benchmark.sources import Sources
+
+    sources = Sources(o.data.absolute() if o.data else None)
+    plan = read_plan(o.plan, sources).at(o.scale)
+    if o.seeds:
+        plan = plan.model_copy(update={"seeds": o.seeds})
+    folder = o.out or default_folder(plan)
+    summary = run_plan(
+        plan, sources, folder, workers=o.workers, address=o.address, device=o.device, retry_failed=o.retry_failed
+    )
+    following = shlex.join(["algan", "benchmark", "report", str(folder)])
+    result = {"plan": plan.name, "scale": plan.scale, "folder": str(folder), **dataclasses.asdict(summary)}
+    text = f"{len(summary.done)} runs done, {len(summary.failed)} failed: {folder}\nnext:  {following}"
+    _emit(result, o.json, lambda console: console.print(text, soft_wrap=True))
+    return 1 if summary.failed else 0
+
+
+@dataclass
+class BenchmarkList:
+    """The plans that ship with the package."""
+
+    json: Json = False
+
+
+def _benchmark_list(argv: list[str]) -> int:
+    o = _parse(BenchmarkList, "benchmark list", argv)
+    from algan_ad.benchmark.plan import read_plan, shipped
+
+    plans = [read_plan(name) for name in shipped()]
+    result = [{"name": plan.name, "title": plan.title, "reference": plan.reference or None} for plan in plans]
+
+    def show(console: Console) -> None:
+        from rich.table import Table
+
+        table = Table("plan", "reproduces", "title", box=None)
+        for plan in plans:
+            table.add_row(plan.name, plan.reference, plan.title)
+        console.print(table)
+
+    return _emit({"plans": result}, o.json, show)
+
+
+@dataclass
+class BenchmarkReport:
+    """Tables (Markdown, CSV, LaTeX) and an HTML page from a folder of results, finished or not."""
+
+    results: Annotated[Positional[Path], arg(help="the folder of the results, or its results.jsonl")]
+    json: Json = False
+
+
+def _benchmark_report(argv: list[str]) -> int:
+    o = _parse(BenchmarkReport, "benchmark report", argv)
+    from algan_ad.benchmark.report import write_report
+
+    folder = o.results.parent if o.results.is_file() else o.results
+    page = write_report(folder)
+    result = {"folder": str(folder), "report": str(page)}
+    return _emit(result, o.json, lambda console: console.print(f"report: {page}", soft_wrap=True))
+
+
 VERBS: dict[str, Callable[[list[str]], int]] = {
     "demo": _demo,
     "data check": _data_check,
@@ -372,6 +494,10 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "evaluate": _evaluate,
     "predict": _predict,
     "info": _info,
+    "methods": _methods,
+    "benchmark run": _benchmark_run,
+    "benchmark list": _benchmark_list,
+    "benchmark report": _benchmark_report,
 }
 
 

@@ -41,7 +41,8 @@ Kept files go to `FOLDER/files/KEY/`: `scores.npz` (arrays labels, scores), `met
 generator drew, `fake-normal.png` and others.
 
 `page = "toy"` names an entry of `benchmark.pages.PAGES`. A run is then what its `run(spec, data, files, device,
-threads)` does, which returns parts of the result line. Its data set may be "none", its method "-".
+threads)` does: `data` is the folder or table of the data set, `files` a folder for what is to be kept; it returns parts
+of the result line. Its data set may be "none" (then `data` is None), its method "-".
 
 A folder of results holds the plan as it was run, `plan.json`: `Plan` with `name`, `scale`, and `small` put in.
 """
@@ -289,6 +290,9 @@ class Plan(_Part):
             yield from sources.problems(data.name, data.categories)
             if sources.holds(data.name) == "vector" and "thesis" in self.protocols and not self.page:
                 yield f"data {data.label!r}: protocol thesis divides images only; take normal-only for vectors"
+            wishes = sorted(_set(data.settings).keys() - {"calibration_fraction", "max_train", "max_test"})
+            if sources.holds(data.name) == "vector" and wishes:
+                yield f"data {data.label!r}: {', '.join(wishes)}: for images; leave it out for vectors"
             if sources.holds(data.name) == "image" and data.settings.calibration_fraction == 0:
                 yield f"data {data.label!r}: calibration_fraction 0 is for vectors; images need more"
 
@@ -303,8 +307,11 @@ def shipped() -> list[str]:
     return sorted(path.relative_to(_home()).with_suffix("").as_posix() for path in _home().rglob("*.toml"))
 
 
-def read_plan(plan: str | Path) -> Plan:
-    """A plan by its file or by a name among `shipped()`. Raises InputError, listing all that is wrong with its form."""
+def read_plan(plan: str | Path, sources: Sources | None = None) -> Plan:
+    """A plan by its file or by a name among `shipped()`.
+
+    Raises InputError, listing all that is wrong, for what has not the form of a plan; with `sources`, missing data too.
+    """
     path, name = _locate(plan)
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -312,12 +319,21 @@ def read_plan(plan: str | Path) -> Plan:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:  # TOML, or bytes that are no text
         raise InputError(f"{path}: not a TOML file ({error})") from error
-    return _checked({**raw, "name": name}, str(path))
+    return _checked({**raw, "name": name}, str(path), sources)
 
 
 def write_folder_plan(folder: Path, plan: Plan) -> None:
-    """Write `plan.json` beside the results."""
-    write_json(folder / PLAN_FILE, plan.model_dump(mode="json", exclude_unset=True))
+    """Write `plan.json` beside the results. Seeds of an earlier call stay in it where nothing else has changed."""
+    if (folder / PLAN_FILE).exists():
+        before = read_folder_plan(folder)
+        if _dumped(before.model_copy(update={"seeds": plan.seeds})) == _dumped(plan):
+            plan = plan.model_copy(update={"seeds": tuple(sorted({*before.seeds, *plan.seeds}))})
+    write_json(folder / PLAN_FILE, _dumped(plan))
+
+
+def _dumped(plan: Plan) -> dict[str, Any]:
+    """Without defaults, so that what is set of the data stays what was set."""
+    return plan.model_dump(mode="json", exclude_unset=True)
 
 
 def read_folder_plan(folder: Path) -> Plan:
@@ -325,13 +341,13 @@ def read_folder_plan(folder: Path) -> Plan:
     return _checked(read_json(folder / PLAN_FILE), str(folder / PLAN_FILE))
 
 
-def _checked(raw: dict[str, Any], source: str) -> Plan:
+def _checked(raw: dict[str, Any], source: str, sources: Sources | None = None) -> Plan:
     try:
         return Plan.model_validate(raw)
     except ValidationError as error:
         found = [describe_one(each) for each in error.errors(include_url=False)]
         rest = _sound_part(raw, error.errors(include_url=False))
-        found += [] if rest is None else rest.problems(Sources(None, look=False))
+        found += [] if rest is None else rest.problems(sources or Sources(None, look=False))
         raise InputError(f"{source}: " + "".join(f"\n  - {each}" for each in found)) from None
 
 

@@ -17,7 +17,7 @@ of it, or NAME.npz with X and y.
 import difflib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -56,10 +56,11 @@ KNOWN = {
 
 @dataclass(frozen=True)
 class Sources:
-    """Data sets below `root`. With look=False nothing is looked for, and only names are judged."""
+    """Data sets below `root`, an absolute path. With look=False nothing is looked for, and only names are judged."""
 
     root: Path | None
     look: bool = True
+    here: Path = field(default_factory=Path.cwd)  # where the command is run, wherever a worker is
 
     def holds(self, name: str) -> Holds | None:
         """Images or vectors; None for what is not there."""
@@ -107,8 +108,8 @@ class Sources:
 
     def find_file(self, path: Path) -> Path | None:
         """A file that a plan names: from here, in the root, or beside it."""
-        places = [path, *(base / path for base in ((self.root, self.root.absolute().parent) if self.root else ()))]
-        return next((place for place in places if place.is_file()), None)
+        bases = [self.here, *((self.root, self.root.parent) if self.root else ())]
+        return next((base / path for base in bases if (base / path).is_file()), None)
 
     def _all(self, name: str) -> tuple[str, ...]:
         known = KNOWN.get(name)

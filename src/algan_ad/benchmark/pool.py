@@ -1,0 +1,167 @@
+"""Who carries out the runs: this process, or workers that Ray starts here or on a cluster."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol
+
+from algan_ad.benchmark.run_one import Job, Output, run_one
+from algan_ad.runtime.errors import AlganError, InputError, MissingExtra
+from algan_ad.runtime.progress import log, set_quiet
+
+# Ray talks a lot, and to its makers, unless it is told not to before it is imported.
+SILENCE = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "0",
+}
+
+
+class Lost(NamedTuple):
+    """What comes of a run whose worker died."""
+
+    reason: str
+
+
+class Pool(Protocol):
+    """Takes jobs while there are free workers, and hands back what becomes of them."""
+
+    def free(self) -> int:
+        """How many jobs can be taken now."""
+
+    def start(self, job: Job) -> None: ...
+
+    def running(self) -> list[tuple[Job, str]]:
+        """The jobs under way, and where."""
+
+    def wait(self, seconds: float) -> list[tuple[Job, Output | Lost]]:
+        """Return as soon as something has happened: a job came to an end, or a worker is ready for one."""
+
+
+class Here:
+    """Without Ray: one job at a time, in this process."""
+
+    def __init__(self) -> None:
+        self._job: Job | None = None
+
+    def free(self) -> int:
+        return 0 if self._job else 1
+
+    def start(self, job: Job) -> None:
+        self._job = job
+
+    def running(self) -> list[tuple[Job, str]]:
+        return [(self._job, "this process")] if self._job else []
+
+    def wait(self, seconds: float) -> list[tuple[Job, Output | Lost]]:
+        if self._job is None:
+            return []
+        job, self._job = self._job, None
+        return [(job, run_one(job))]
+
+
+class _Worker:
+    """Lives in a process of its own, which Ray starts."""
+
+    def __init__(self) -> None:
+        set_quiet(True)
+
+    def where(self) -> str:
+        return f"{socket.gethostname()}, process {os.getpid()}"
+
+    def run(self, job: Job) -> Output:
+        return run_one(job)
+
+
+class RayPool:
+    """A fixed number of workers. One that dies costs the run it was at, and is replaced."""
+
+    def __init__(self, ray: Any, workers: int, gpus: float) -> None:
+        self._ray = ray
+        self._make = ray.remote(_Worker).options(num_cpus=1, num_gpus=gpus, max_restarts=0, max_concurrency=1)
+        self._idle: list[tuple[Any, str]] = []
+        self._starting: dict[Any, Any] = {}  # reference to an answer -> worker
+        self._busy: dict[Any, tuple[Any, str, Job]] = {}
+        for _ in range(workers):
+            self._hire()
+
+    def free(self) -> int:
+        return len(self._idle)
+
+    def start(self, job: Job) -> None:
+        worker, where = self._idle.pop()
+        self._busy[worker.run.remote(job)] = (worker, where, job)
+
+    def running(self) -> list[tuple[Job, str]]:
+        return [(job, where) for _, where, job in self._busy.values()]
+
+    def wait(self, seconds: float) -> list[tuple[Job, Output | Lost]]:
+        awaited = [*self._starting, *self._busy]
+        ready = self._ray.wait(awaited, num_returns=1, timeout=seconds)[0] if awaited else []
+        ended: list[tuple[Job, Output | Lost]] = []
+        for answer in ready:
+            if answer in self._starting:
+                worker = self._starting.pop(answer)
+                self._idle.append((worker, self._ray.get(answer)))
+                continue
+            worker, where, job = self._busy.pop(answer)
+            try:
+                ended.append((job, self._ray.get(answer)))
+                self._idle.append((worker, where))
+            except self._ray.exceptions.RayError as error:
+                ended.append((job, Lost(f"its worker died ({where}): {_first_line(error)}")))
+                self._hire()
+        return ended
+
+    def _hire(self) -> None:
+        worker = self._make.remote()
+        self._starting[worker.where.remote()] = worker
+
+
+@contextmanager
+def open_pool(workers: int | None, address: str | None, device: str) -> Iterator[Pool]:
+    """workers: 0 = this process, without Ray; None = as many as there are cores.
+
+    Raises InputError for a wrong number or an address where no cluster answers, MissingExtra without Ray.
+    """
+    if workers is not None and workers < 0:
+        raise InputError(f"--workers {workers}: expected 0 (no Ray) or more")
+    if workers == 0:
+        if address is not None:
+            raise InputError("--workers 0 computes in this process; leave out --address")
+        yield Here()
+        return
+    os.environ.update(SILENCE)
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingExtra("benchmarks need pip install 'algan-ad[benchmark]', or --workers 0") from error
+    _connect(ray, workers, address)
+    try:
+        found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        n = workers or int(found["CPU"])
+        gpus = min(1.0, found.get("GPU", 0) / n) if device in ("auto", "cuda") else 0.0
+        log(f"{n} workers, " + (f"on the cluster {address}" if address else "here"))
+        yield RayPool(ray, n, gpus)
+    except ray.exceptions.RayError as error:
+        raise AlganError(f"Ray is gone ({_first_line(error)}); the same command goes on where it stopped") from error
+    finally:
+        ray.shutdown()
+
+
+def _connect(ray: Any, workers: int | None, address: str | None) -> None:
+    quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+    try:
+        if address is None:
+            # RAY_ADDRESS is ignored: without --address the runs take place here.
+            ray.init(address="local", num_cpus=workers, include_dashboard=False, **quiet)
+        else:
+            ray.init(address=address, **quiet)
+    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+        place = f"--address {address}" if address else "Ray"
+        raise InputError(f"{place}: no cluster could be reached or started ({_first_line(error)})") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,145 @@
+"""Results as they come: `results.jsonl`, one line a run, only ever appended to; and who is at work on which run.
+
+Several processes may work on one folder at once. A line is appended under a lock, and a run is claimed, by a lock that
+its owner's death releases, before it is begun; so nothing is lost, mixed up or done twice.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+from pydantic import Field, ValidationError
+
+from algan_ad.benchmark.plan import RunSpec
+from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.files import explaining_write_errors
+from algan_ad.runtime.progress import log
+from algan_ad.runtime.schema import Schema, describe
+
+RESULTS = "results.jsonl"
+VERSION = 1
+
+
+class Result(Schema):
+    """One run, done or failed. Figures are shares in [0, 1], None where they cannot be measured.
+
+    Attributes:
+        figures, intervals: as in evaluation.json, by their names there; a page's own may be others.
+        notes: what was drawn by lot, left out or skipped.
+        train_seconds: of `fit`, feature extraction included, decoding of the images excluded.
+        score_ms_per_image: of the test samples, in batches of the method's own size.
+        peak_mb: of the process's memory while the run lasted; on a GPU, of its memory.
+        n_parameters: of the module that scores, without buffers such as a memory bank.
+        selection: how the weights were chosen, in words.
+    """
+
+    schema_version: Literal[1] = 1
+    key: str
+    spec: RunSpec
+    status: Literal["done", "failed"]
+    error: str | None = None
+    figures: dict[str, float | None] = Field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    n_train: int | None = None
+    n_normal: int | None = None
+    n_anomalous: int | None = None
+    notes: dict[str, Any] = Field(default_factory=dict)
+    train_seconds: float | None = None
+    score_ms_per_image: float | None = None
+    peak_mb: float | None = None
+    n_parameters: int | None = None
+    selection: str | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
+    machine: dict[str, Any] = Field(default_factory=dict)
+    git: dict[str, Any] = Field(default_factory=dict)
+    started: str
+
+
+class ResultsFolder:
+    """A folder with `results.jsonl`, the files that runs left, and the claims on runs under way."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.path = folder, folder / RESULTS
+        self._claims = folder / ".claims"
+        self._warned = False
+
+    def create(self) -> None:
+        """Raises InputError when the place cannot be written to."""
+        with explaining_write_errors(self.folder):
+            self._claims.mkdir(parents=True, exist_ok=True)
+            self.path.touch()
+
+    def read(self) -> dict[str, Result]:
+        """The latest result of each run by its key, in the order they first came; a done run stays done."""
+        found: dict[str, Result] = {}
+        results = read_results(self.path, warn=not self._warned) if self.path.exists() else []
+        self._warned = True
+        for result in results:
+            if result.key not in found or found[result.key].status == "failed":
+                found[result.key] = result
+        return found
+
+    def add(self, result: Result, files: Mapping[str, bytes]) -> None:
+        """Store a result and what the run left, in `files/KEY/`; both are on the disk when this returns."""
+        line = result.model_dump_json() + "\n"
+        with explaining_write_errors(self.path), FileLock(self.folder / ".results.lock"):
+            for name, content in files.items():
+                place = self.folder / "files" / result.key / name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(content)
+            with self.path.open("ab+") as file:
+                if file.seek(0, os.SEEK_END) and not _ends_a_line(file):
+                    line = "\n" + line  # after what a killed process left half written
+                file.write(line.encode())
+                file.flush()
+                os.fsync(file.fileno())
+
+    def claim(self, key: str) -> FileLock | None:
+        """The right to carry out a run, until released; None while another process has it."""
+        lock = FileLock(self._claims / f"{key}.lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return None
+        return lock
+
+
+def read_results(path: Path, warn: bool = True) -> list[Result]:
+    """Every line of a results file, repeated runs included.
+
+    A line that is no result (a process died while it wrote) is left out, with a warning unless `warn` is False.
+    Raises InputError for a file that is missing, or of a newer version.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); `algan benchmark run` writes one") from error
+    return [
+        result for n, line in enumerate(lines, 1) if line.strip() for result in _read_line(line, f"{path}:{n}", warn)
+    ]
+
+
+def _read_line(line: bytes, where: str, warn: bool) -> Iterator[Result]:
+    try:
+        content = json.loads(line)
+    except ValueError:
+        if warn:
+            log(f"warning: {where}: half a line, left out; its run counts as not done")
+        return
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > VERSION:
+        raise InputError(f"{where}: made by a newer algan-ad (schema {version}); upgrade algan-ad to read it")
+    try:
+        yield Result.model_validate(content)
+    except (ValidationError, InputError) as error:
+        reason = describe(error) if isinstance(error, ValidationError) else str(error)
+        if warn:
+            log(f"warning: {where}: no result, left out ({reason})")
+
+
+def _ends_a_line(file: Any) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return bool(file.read(1) == b"\n")
