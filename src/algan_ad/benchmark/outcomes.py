@@ -1,0 +1,100 @@
+"""What became of every run of a plan: the one place where tables and plots get their figures from."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from algan_ad.benchmark.plan import Plan, RunSpec
+from algan_ad.benchmark.results import Result
+from algan_ad.benchmark.sources import Sources
+
+
+class Row(NamedTuple):
+    """A data set of a plan, or one category of it; `name` is what tables call it."""
+
+    name: str
+    data: str
+    category: str | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The runs of one method on one row by one protocol, by seed; a planned seed in neither has not been run."""
+
+    planned: tuple[int, ...]
+    done: Mapping[int, Result]
+    failed: Mapping[int, Result]
+
+    def values(self, figure: str) -> dict[int, float]:
+        """seed -> the figure, where it could be measured; times and sizes count as figures, too."""
+        found = {seed: each.figures.get(figure, getattr(each, figure, None)) for seed, each in self.done.items()}
+        return {seed: float(value) for seed, value in sorted(found.items()) if isinstance(value, int | float)}
+
+    def complete(self, figure: str) -> bool:
+        return len(self.values(figure)) == len(self.planned)
+
+
+class Outcomes:
+    """A plan beside its results by their keys. Those of other settings take no part; `unknown` counts them."""
+
+    def __init__(self, plan: Plan, results: Mapping[str, Result]) -> None:
+        self.plan, self._results = plan, results
+        self.labels = tuple(method.label for method in plan.methods)
+        self.rows = tuple(_rows(plan, results.values()))
+        self.unknown = sum(key not in self._keys for key in results)
+
+    @cached_property
+    def _keys(self) -> dict[str, RunSpec]:
+        return {spec.key: spec for row in self.rows for spec in self._specs(row)}
+
+    def _specs(self, row: Row, label: str | None = None, protocol: str | None = None) -> list[RunSpec]:
+        plan = self.plan
+        data = next(each for each in plan.data if each.label == row.data)
+        return [
+            RunSpec(
+                plan=plan.name, method=method.name, label=method.label, settings=plan.settings_of(method),
+                dataset=data.name, data_settings=data.settings.model_dump(mode="json", exclude_unset=True),
+                category=row.category, seed=seed, protocol=each, scale=plan.scale,
+            )
+            for method in plan.methods
+            if label in (None, method.label) and (not method.data or data.label in method.data)
+            for each in plan.protocols
+            if protocol in (None, each)
+            for seed in plan.seeds
+        ]  # fmt: skip
+
+    def of(self, label: str, row: Row, protocol: str) -> Outcome:
+        found = {spec.seed: self._results.get(spec.key) for spec in self._specs(row, label, protocol)}
+        return Outcome(
+            tuple(found),
+            {seed: result for seed, result in found.items() if result and result.status == "done"},
+            {seed: result for seed, result in found.items() if result and result.status == "failed"},
+        )
+
+    def runs(self) -> list[tuple[RunSpec, Result | None]]:
+        """Every planned run and its result, None where it has not been run."""
+        return [(spec, self._results.get(key)) for key, spec in self._keys.items()]
+
+    def done(self) -> list[Result]:
+        """The results of this plan's runs that were done."""
+        return [result for _, result in self.runs() if result is not None and result.status == "done"]
+
+    def complete_seeds(self, label: str, rows: Sequence[Row], protocol: str, figure: str) -> dict[int, float]:
+        """seed -> the mean of the figure over `rows`, of those seeds that have it on every row."""
+        values = [self.of(label, row, protocol).values(figure) for row in rows]
+        seeds = set.intersection(*(set(each) for each in values)) if values else set()
+        return {seed: sum(each[seed] for each in values) / len(values) for seed in sorted(seeds)}
+
+
+def _rows(plan: Plan, results: Iterable[Result]) -> Iterable[Row]:
+    every = list(results)
+    for data in plan.data:
+        # of sets whose categories only their folder tells, those that have been run
+        listed = [c for c in Sources(None, look=False).categories(data.name, data.categories) if c is not None]
+        seen = dict.fromkeys(each.spec.category for each in every if each.spec.dataset == data.name)
+        for category in listed or list(seen) or [None]:
+            name = data.label if category is None else category
+            yield Row(
+                name if len(plan.data) == 1 or category is None else f"{data.label} / {name}", data.label, category
+            )

@@ -1,0 +1,50 @@
+"""Fig. 5.6: the validation AUROC over the epochs of a training (plans that keep `metrics`)."""
+
+from pathlib import Path
+
+import numpy as np
+
+from algan_ad.benchmark.outcomes import Outcomes
+from algan_ad.report.benchmark import Section
+from algan_ad.report.contest import curves
+from algan_ad.report.tables import Cell, Table
+from algan_ad.training.trackers import read_rows
+
+#: Monitored under each protocol: labelled images of the validation half, or good images and altered copies of them.
+MONITORED = {"thesis": "validation_auroc", "normal-only": "cut-paste_auroc"}
+WHAT = {
+    "thesis": "AUROC on the labelled validation half",
+    "normal-only": "AUROC on good training images against cut-and-pasted copies of them: no labels",
+}
+
+
+def draw(outcomes: Outcomes, files: Path) -> list[Section]:
+    """The curves of the first seed, and how much those of all seeds move in the second half of the training."""
+    sections = []
+    for protocol in outcomes.plan.protocols:
+        shown, movement = {}, {}
+        for result in outcomes.done():
+            path = files / result.key / "metrics.jsonl"
+            if result.spec.protocol != protocol or not path.exists():
+                continue
+            rows = [row for row in read_rows(path) if MONITORED[protocol] in row]
+            if not rows:
+                continue
+            epochs, aurocs = (np.array([row[key] for row in rows]) for key in ("epoch", MONITORED[protocol]))
+            name = result.spec.label
+            if len(outcomes.rows) > 1:
+                name += f", {result.spec.category or result.spec.dataset}"
+            shown.setdefault(name, (epochs, aurocs))
+            movement.setdefault(name, []).append(float(aurocs[len(aurocs) // 2 :].std()))
+        if not shown:
+            continue
+        caption = f"{WHAT[protocol]}, seed {outcomes.plan.seeds[0]}. Protocol {protocol}."
+        plot = curves("Validation results during training", shown, "epoch", "AUROC", caption)
+        means = {name: float(np.mean(values)) for name, values in movement.items()}
+        body = tuple((name, (Cell(f"{mean:.3f}", numbers={"mean": mean}),)) for name, mean in means.items())
+        stability = Table(
+            "Stability", "Standard deviation of the curve over the second half of the training, mean over seeds; "
+            f"lower = steadier. Protocol {protocol}.", "method", ("movement",), body,
+        )  # fmt: skip
+        sections.append(Section("Training stability (5.4.4)", protocol, plots=(plot,), tables=(stability,)))
+    return sections

@@ -1,0 +1,32 @@
+"""Fig. 5.4: histograms of the raw scores, before any sigmoid (plans that keep `scores`)."""
+
+from pathlib import Path
+
+import numpy as np
+
+from algan_ad.benchmark.outcomes import Outcomes
+from algan_ad.report.benchmark import Section
+from algan_ad.report.contest import histograms
+from algan_ad.report.plots import Plot
+
+CAPTION = "Minus the discriminator's output before the sigmoid, so that anomalous is high."
+
+
+def draw(outcomes: Outcomes, files: Path) -> list[Section]:
+    """One plot for each data set, method and protocol, of the first seed; the others stand in the tables."""
+    sections = []
+    first = outcomes.plan.seeds[0]
+    for protocol in outcomes.plan.protocols:
+        plots: list[Plot] = []
+        for result in outcomes.done():
+            path = files / result.key / "scores.npz"
+            if result.spec.seed != first or result.spec.protocol != protocol or not path.exists():
+                continue
+            with np.load(path) as kept:
+                scores, labels = kept["scores"], kept["labels"]
+            kinds = [("normal", "normal", scores[labels == 0]), ("anomalous", "anomalous", scores[labels == 1])]
+            caption = f"{CAPTION} Test AUROC {result.figures['image_auroc']:.3f}. Protocol {protocol}."
+            plots.append(histograms(str(result.spec), kinds, "anomaly score", caption))  # type: ignore[arg-type]
+        if plots:
+            sections.append(Section("Raw scores", protocol, plots=tuple(plots)))
+    return sections

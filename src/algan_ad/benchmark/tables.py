@@ -1,0 +1,274 @@
+"""The tables of a benchmark: figures with their spread, the thesis's beside them, differences, costs, failures."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from algan_ad.benchmark.outcomes import Outcomes, Row
+from algan_ad.benchmark.results import Result
+from algan_ad.evaluation.comparison import paired_difference, spread
+from algan_ad.report.tables import EMPTY, Cell, Table
+
+INCOMPLETE = "†"
+GRID = " | "  # a label "ROW | COLUMN" has its place in a grid
+
+
+class Figure(NamedTuple):
+    """A figure of the result lines; `sign` -1 where less is better, 0 where neither is."""
+
+    key: str
+    name: str
+    digits: int = 3
+    sign: int = 1
+
+
+AUROC = Figure("image_auroc", "AUROC")
+ACCURACY = (
+    AUROC,
+    Figure("auprc", "AUPRC"),
+    Figure("f1_max", "F1 max"),
+    Figure("fpr_at_95_tpr", "FPR at 95 % TPR", sign=-1),
+    Figure("pixel_auroc", "pixel AUROC"),
+    Figure("aupro", "AUPRO"),
+)
+COSTS = (
+    Figure("train_seconds", "training, s", 1, -1),
+    Figure("score_ms_per_image", "prediction, ms an image", 2, -1),
+    Figure("peak_mb", "peak memory, MB", 0, -1),
+    Figure("n_parameters", "parameters", 0, 0),
+)
+
+
+def figure_table(outcomes: Outcomes, protocol: str, figure: Figure, rows: Sequence[Row]) -> Table:
+    """Rows are data sets or categories, columns are methods; mean rows below when there are several rows."""
+    labels = outcomes.labels
+    body = [
+        (row.name, _ranked([_cell(outcomes, label, row, protocol, figure) for label in labels], figure)) for row in rows
+    ]
+    for name, members in _groups(outcomes, rows):
+        body.append(
+            (name, _ranked([_mean(outcomes, label, members, protocol, figure, name) for label in labels], figure))
+        )
+    return Table(figure.name, _caption(outcomes, protocol, body), "", labels, tuple(body))
+
+
+def method_table(outcomes: Outcomes, protocol: str, row: Row, figures: Sequence[Figure], title: str) -> Table:
+    """Rows are methods, columns are figures: where a plan has but one data set."""
+    shown = [f for f in figures if any(outcomes.of(label, row, protocol).values(f.key) for label in outcomes.labels)]
+    columns = [
+        _ranked([_cell(outcomes, label, row, protocol, figure) for label in outcomes.labels], figure)
+        for figure in shown
+    ]
+    body = tuple((label, tuple(column[i] for column in columns)) for i, label in enumerate(outcomes.labels))
+    return Table(title, _caption(outcomes, protocol, body), "", tuple(f.name for f in shown), body)
+
+
+def grid_table(outcomes: Outcomes, protocol: str, row: Row, figure: Figure) -> Table:
+    """Labels "ROW | COLUMN", as in Table 5.10, laid out as a grid."""
+    places = [label.split(GRID) for label in outcomes.labels]
+    columns = tuple(dict.fromkeys(column for _, column in places))
+    cells = _ranked([_cell(outcomes, label, row, protocol, figure) for label in outcomes.labels], figure)
+    at = {(r, c): cell for (r, c), cell in zip(places, cells, strict=True)}
+    body = tuple((r, tuple(at.get((r, c), EMPTY) for c in columns)) for r in dict.fromkeys(r for r, _ in places))
+    return Table(figure.name, _caption(outcomes, protocol, body), "", columns, body)
+
+
+def is_grid(outcomes: Outcomes) -> bool:
+    return all(label.count(GRID) == 1 for label in outcomes.labels) and len(outcomes.rows) == 1
+
+
+def difference_table(outcomes: Outcomes, protocol: str, rows: Sequence[Row], reference: str) -> Table | None:
+    """The reference minus each other method, paired by seed; None where no method shares two seeds with it."""
+    own = outcomes.complete_seeds(reference, rows, protocol, AUROC.key)
+    body = []
+    for label in outcomes.labels:
+        other = outcomes.complete_seeds(label, rows, protocol, AUROC.key)
+        seeds = sorted(own.keys() & other.keys())
+        if label == reference or len(seeds) < 2:
+            continue
+        found = paired_difference([own[seed] for seed in seeds], [other[seed] for seed in seeds])
+        mark = INCOMPLETE if len(seeds) < len(outcomes.plan.seeds) else ""
+        numbers = {"mean": found.mean, "low": found.low, "high": found.high, "p": found.p, "seeds": found.n}
+        body.append((label, (
+            Cell(_signed(found.mean), mark=mark, numbers=numbers),
+            Cell(f"{_signed(found.low)} to {_signed(found.high)}"),
+            Cell(f"{found.p:.3f}" if found.p >= 0.001 else "< 0.001"), Cell(str(found.n)),
+        )))  # fmt: skip
+    if not body:
+        return None
+    over = f"the mean over {len(rows)} data sets or categories" if len(rows) > 1 else rows[0].name
+    caption = (
+        f"AUROC of {reference} minus that of each method, on {over}, seed by seed. Interval: 95 %, Student's t over "
+        "seeds. Seeds share images, so that the interval is rather too narrow. No correction for the number of "
+        f"comparisons. Protocol {protocol}.{_incomplete(body)}"
+    )
+    return Table(
+        f"{reference} against each method",
+        caption,
+        "against",
+        ("difference", "95 % interval", "p", "seeds"),
+        tuple(body),
+    )
+
+
+def cost_table(outcomes: Outcomes, protocol: str, reference: str) -> Table | None:
+    """Time, memory and parameters of each method, means over all its runs; times as ratios to the reference too."""
+
+    def mean(label: str, key: str) -> float | None:
+        found = [v for row in outcomes.rows for v in outcomes.of(label, row, protocol).values(key).values()]
+        return sum(found) / len(found) if found else None
+
+    body = []
+    for label in outcomes.labels:
+        values = {figure.key: mean(label, figure.key) for figure in COSTS}
+        if all(value is None for value in values.values()):
+            continue
+        cells = []
+        for figure in COSTS:
+            value, base = values[figure.key], mean(reference, figure.key)
+            if value is None:
+                cells.append(EMPTY)
+                continue
+            ratio = f" (× {value / base:.2g})" if base and figure.key in ("train_seconds", "score_ms_per_image") else ""
+            cells.append(Cell(f"{value:,.{figure.digits}f}{ratio}", numbers={"mean": value}))
+        body.append((label, tuple(cells)))
+    if not body:
+        return None
+    caption = (
+        f"Means over the runs. In brackets the ratio to {reference}. Measured while other runs may share the machine: "
+        f"thesis/table-5.6 and thesis/table-5.7 measure times properly. Protocol {protocol}."
+    )
+    return Table("Time and memory", caption, "method", tuple(figure.name for figure in COSTS), tuple(body))
+
+
+def published_table(thesis: Mapping[str, str], reference: str) -> Table | None:
+    """The thesis's figures as they stand in it, "label|row" -> text."""
+    if not thesis:
+        return None
+    places = [tuple(key.rsplit("|", 1)) for key in thesis]
+    labels, rows = (tuple(dict.fromkeys(place[i] for place in places)) for i in (0, 1))
+    at = {place: Cell(text) for place, text in zip(places, thesis.values(), strict=True)}
+    if len(rows) < len(labels):
+        body = tuple((label, tuple(at.get((label, row), EMPTY) for row in rows)) for label in labels)
+        columns: tuple[str, ...] = rows
+    else:
+        body = tuple((row, tuple(at.get((label, row), EMPTY) for label in labels)) for row in rows)
+        columns = labels
+    caption = (
+        f"{reference}, copied. Protocol thesis; 10 runs with mean and standard deviation where the thesis gives them."
+    )
+    return Table("The thesis's own figures", caption, "", columns, body)
+
+
+def failure_table(outcomes: Outcomes) -> Table | None:
+    """Every planned run that has no figures: failed, with its error, or not yet run."""
+    body = [
+        (
+            str(spec),
+            (Cell("not run" if result is None else "failed"), Cell("" if result is None else _last_line(result))),
+        )
+        for spec, result in outcomes.runs()
+        if result is None or result.status != "done"
+    ]
+    if not body:
+        return None
+    caption = (
+        "No mean leaves these out in silence: a figure that lacks any of its seeds bears a †, one that lacks all a –."
+    )
+    return Table("Runs without a result", caption, "run", ("state", "error"), tuple(body))
+
+
+def _last_line(result: Result) -> str:
+    text = (result.error or "").strip()
+    last = text.splitlines()[-1] if text else "no message"
+    return last if len(last) <= 200 else last[:197] + "..."
+
+
+def _cell(outcomes: Outcomes, label: str, row: Row, protocol: str, figure: Figure) -> Cell:
+    outcome = outcomes.of(label, row, protocol)
+    beside = _beside(outcomes, label, row.category or row.data, figure)
+    if not outcome.planned:
+        return Cell("", beside=beside)
+    values = list(outcome.values(figure.key).values())
+    state = "failed" if outcome.failed else "–"
+    return _shown(values, len(outcome.planned), figure, beside, state)
+
+
+def _mean(outcomes: Outcomes, label: str, rows: Sequence[Row], protocol: str, figure: Figure, name: str) -> Cell:
+    """Over rows, per seed and then over seeds: a seed counts only if it has every row."""
+    if not all(outcomes.of(label, row, protocol).planned for row in rows):
+        return EMPTY
+    values = list(outcomes.complete_seeds(label, rows, protocol, figure.key).values())
+    return _shown(values, len(outcomes.plan.seeds), figure, _beside(outcomes, label, name, figure), "–")
+
+
+def _shown(values: list[float], planned: int, figure: Figure, beside: str, state: str) -> Cell:
+    if not values:
+        return Cell(state, beside=beside, mark=INCOMPLETE, numbers={"planned": planned, "seeds": 0, "thesis": beside})
+    found = spread(values)
+    text = f"{found.mean:.{figure.digits}f}" + ("" if math.isnan(found.sd) else f" ± {found.sd:.{figure.digits}f}")
+    numbers: dict[str, float | int | str] = {"figure": figure.key, "mean": found.mean, "sd": found.sd, "low": found.low,
+               "high": found.high, "seeds": found.n, "planned": planned, "thesis": beside}  # fmt: skip
+    return Cell(text, beside=beside, mark=INCOMPLETE if found.n < planned else "", numbers=numbers)
+
+
+def _ranked(cells: Sequence[Cell], figure: Figure) -> tuple[Cell, ...]:
+    """The best marked, among those that are complete or not, to the digits that are shown."""
+    means = [cell.numbers.get("mean") for cell in cells]
+    known = [round(float(mean), figure.digits) * figure.sign for mean in means if mean is not None]
+    if len(known) < 2 or not figure.sign:
+        return tuple(cells)
+    best = max(known)
+    return tuple(
+        cell if mean is None else Cell(cell.text, cell.beside, round(float(mean), figure.digits) * figure.sign == best,
+                                       cell.mark, cell.numbers)
+        for cell, mean in zip(cells, means, strict=True)
+    )  # fmt: skip
+
+
+def _beside(outcomes: Outcomes, label: str, row: str, figure: Figure) -> str:
+    """The thesis's AUROC for this place; where it has no such row at all, its mean, or the only row it has."""
+    if figure != AUROC:
+        return ""
+    thesis = outcomes.plan.thesis
+    rows = dict.fromkeys(key.rsplit("|", 1)[1] for key in thesis)
+    own = {key.rsplit("|", 1)[1]: text for key, text in thesis.items() if key.rsplit("|", 1)[0] == label}
+    if row in rows or len(outcomes.rows) > 1:
+        return own.get(row, "")
+    return own.get("mean") or (next(iter(own.values())) if len(own) == 1 else "")
+
+
+def _groups(outcomes: Outcomes, rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """The mean rows: of MVTec-AD also those of its textures and of its objects (Table 5.3)."""
+    from algan_ad.data.catalog import MVTEC_CATEGORIES
+
+    if len(rows) < 2:
+        return []
+    kind_of = {name: category.kind for name, category in MVTEC_CATEGORIES.items()}
+    kinds = {kind: [row for row in rows if kind_of.get(row.category or "") == kind] for kind in ("texture", "object")}
+    groups = [(f"mean of {kind}s", members) for kind, members in kinds.items() if len(members) > 1]
+    return [*(groups if len(groups) == 2 else []), ("mean", list(rows))]
+
+
+def _caption(outcomes: Outcomes, protocol: str, body: Sequence[tuple[str, Sequence[Cell]]]) -> str:
+    seeds = outcomes.plan.seeds
+    over = (
+        f"{len(seeds)} seeds ({', '.join(map(str, seeds))})"
+        if len(seeds) > 1
+        else f"seed {seeds[0]} alone: no spread is known"
+    )
+    text = f"Mean ± standard deviation over {over}." if len(seeds) > 1 else f"Of {over}."
+    if any(name.startswith("mean") for name, _ in body):
+        text += " The mean rows average over rows first, seed by seed; their ± is over seeds."
+    if any(cell.beside for _, cells in body for cell in cells):
+        text += " In small print or brackets: the thesis's figures, on its own data and machine."
+    return f"{text} Protocol {protocol}, scale {outcomes.plan.scale}.{_incomplete(body)}"
+
+
+def _incomplete(body: Sequence[tuple[str, Sequence[Cell]]]) -> str:
+    marked = any(cell.mark for _, cells in body for cell in cells)
+    return " † fewer seeds than planned: see the runs without a result." if marked else ""
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")
