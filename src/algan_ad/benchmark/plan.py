@@ -227,6 +227,11 @@ class Plan(_Part):
         return list(itertools.chain(self._empty(), self._labels(), self._methods(sources), self._data(sources)))
 
     def _empty(self) -> Iterator[str]:
+        if self.page is not None:
+            from algan_ad.benchmark.pages import PAGES  # pages know plans
+
+            if self.page not in PAGES:
+                yield f"page {self.page!r}: not known{_hint(self.page, PAGES)}; expected one of {', '.join(PAGES)}"
         for name in ("methods", "data", "seeds", "protocols"):
             if not getattr(self, name):
                 yield f"{name}: none; a plan needs at least one"
