@@ -4,6 +4,11 @@ from typing import Any
 
 SIDE, DIM = 32, 6
 
+PYRAMID = {
+    "image_size": SIDE, "backbone": "squeezenet1_1", "layers": ("features.3", "features.6"),
+    "backbone_weights": "random",
+}  # fmt: skip
+
 #: A new method needs a line here.
 TINY: dict[str, dict[str, Any]] = {
     "algan-image": {"epochs": 2, "batch_size": 8, "image_size": SIDE, "width": 4, "z_dim": 8},
@@ -25,6 +30,10 @@ TINY: dict[str, dict[str, Any]] = {
         "epochs": 2, "batch_size": 8, "image_size": SIDE, "scales": 2, "hidden": 8, "blocks": 2, "train_rotations": 2,
         "test_rotations": 3, "backbone": "squeezenet1_1", "layer": "features.3", "backbone_weights": "random",
     },
+    "mahalanobis-ad": PYRAMID,
+    "padim": {**PYRAMID, "dims": 20},
+    "patchcore": PYRAMID,
+    "spade": {**PYRAMID, "layer": "features.6", "neighbours": 5},
     "gmm": {"components": 2},
     "isolation-forest": {"trees": 10},
     "kde": {},

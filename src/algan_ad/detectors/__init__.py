@@ -20,9 +20,13 @@ from algan_ad.detectors.kmeans import Kmeans
 from algan_ad.detectors.knn import Knn
 from algan_ad.detectors.lof import Lof
 from algan_ad.detectors.mahalanobis import Mahalanobis
+from algan_ad.detectors.mahalanobis_ad import MahalanobisAD
 from algan_ad.detectors.ocsvm import Ocsvm
 from algan_ad.detectors.ognet import OGNet
+from algan_ad.detectors.padim import Padim
+from algan_ad.detectors.patchcore import PatchCore
 from algan_ad.detectors.skip_ganomaly import SkipGanomaly
+from algan_ad.detectors.spade import Spade
 
 METHODS: dict[str, type[Detector]] = {
     "algan-image": AlganImage,
@@ -38,6 +42,10 @@ METHODS: dict[str, type[Detector]] = {
     "history": History,
     "ognet": OGNet,
     "differnet": DifferNet,
+    "mahalanobis-ad": MahalanobisAD,
+    "padim": Padim,
+    "patchcore": PatchCore,
+    "spade": Spade,
     "gmm": Gmm,
     "isolation-forest": IsolationForest,
     "kde": Kde,

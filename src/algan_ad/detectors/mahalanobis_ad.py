@@ -1,0 +1,67 @@
+"""Mahalanobis-AD: one Gaussian a level of a frozen network (Rippel et al., 2021; thesis 3.3, eq. 3.13)."""
+
+import time
+from collections.abc import Mapping
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from algan_ad.detectors.base import RunOptions, TrainingData, fitted_once
+from algan_ad.detectors.feature_pass import PyramidConfig, PyramidDetector, at_least_two, collect
+from algan_ad.features.backbones import RANDOM, PyramidBackbone, pooled
+from algan_ad.features.conditioning import Whitening, fit_whitening
+from algan_ad.training.loop import Trained
+
+
+class MahalanobisConfig(PyramidConfig):
+    """The paper's network, all of its nine levels."""
+
+    backbone: str = Field("efficientnet_b4", description="frozen network, by its torchvision or timm name")
+    layers: tuple[str, ...] = Field(
+        tuple(f"features.{i}" for i in range(9)), min_length=1, description="where its features are taken"
+    )
+
+
+class MahalanobisScorer(nn.Module):
+    """uint8 (N, S, S, 3) -> (N,): the sum over the levels of the Mahalanobis distance of the pooled features."""
+
+    def __init__(self, backbone: PyramidBackbone, gaussians: list[Whitening]) -> None:
+        super().__init__()
+        self.backbone, self.gaussians = backbone, nn.ModuleList(gaussians)
+
+    def forward(self, images: Tensor) -> Tensor:
+        levels = zip(self.gaussians, self.backbone.outputs(images), strict=True)
+        # Of a vector whitened by covariance^(-1/2), the Mahalanobis distance is the length.
+        return torch.stack([gaussian(pooled(found)).norm(dim=1) for gaussian, found in levels]).sum(0)
+
+
+class MahalanobisAD(PyramidDetector):
+    """Nothing is trained: mean and Ledoit-Wolf covariance of each level are estimated once."""
+
+    name = "mahalanobis-ad"
+    Config = MahalanobisConfig
+    config: MahalanobisConfig
+    module: MahalanobisScorer | None
+
+    def build_module(self, tensors: Mapping[str, Tensor]) -> MahalanobisScorer:
+        c = self.config
+        dims = [len(tensors[f"gaussians.{level}.mean"]) for level in range(len(c.layers))]
+        backbone = PyramidBackbone(c.backbone, c.layers, RANDOM)  # the tensors hold its weights
+        return MahalanobisScorer(backbone, [Whitening(dim) for dim in dims])
+
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+        at_least_two(data.train)
+        start, c = time.monotonic(), self.config
+        backbone = PyramidBackbone(c.backbone, c.layers, c.backbone_weights).to(self.device)
+        dims: list[int] = []
+
+        def vectors(batch: Tensor) -> Tensor:
+            found = [pooled(level) for level in backbone.outputs(batch)]
+            dims[:] = [level.shape[1] for level in found]
+            return torch.cat(found, 1)
+
+        features = collect(vectors, data.train, self.device, "features")
+        gaussians = [fit_whitening(level.numpy(), scale=1.0) for level in torch.split(features, dims, 1)]
+        self.module = MahalanobisScorer(backbone, gaussians).to(self.device).eval()
+        return fitted_once(start)

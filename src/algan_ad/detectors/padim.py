@@ -1,0 +1,141 @@
+"""PaDiM: one Gaussian a position (Defard et al., 2021; thesis 3.3, eq. 3.14)."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from algan_ad.detectors.base import RunOptions, TrainingData, fitted_once
+from algan_ad.detectors.feature_pass import PyramidConfig, PyramidDetector, at_least_two, batches
+from algan_ad.features.backbones import RANDOM, PyramidBackbone
+from algan_ad.features.maps import anomaly_map, concatenated
+from algan_ad.runtime.errors import InputError
+from algan_ad.training.loop import Trained
+
+EPSILON = 0.01  # added to the variances (III-B)
+POSITIONS = 64  # whose matrices are factorised at once
+DIMS = {"resnet18": 100}  # IV-B; 550 of the larger WideResNet-50
+
+
+class PadimConfig(PyramidConfig):
+    """The paper's settings (IV-B)."""
+
+    dims: int | None = Field(
+        None, ge=1, description="features kept, drawn at random; None = 100 of resnet18, 550 of others (IV-B)"
+    )
+
+
+class PadimScorer(nn.Module):
+    """uint8 (N, S, S, 3) -> (N,): the maximum of the map of Mahalanobis distances.
+
+    kept: indices of the features, int64 (d,). mean: float (P, d) of the positions, row by row. factor: (P, d, d),
+    the inverse L^-1 of the Cholesky factor of the covariance L L^T: the distance of x is |L^-1 (x - mean)|.
+    """
+
+    kept: Tensor
+    mean: Tensor
+    factor: Tensor
+
+    def __init__(self, backbone: PyramidBackbone, kept: Tensor, mean: Tensor, factor: Tensor) -> None:
+        super().__init__()
+        self.backbone = backbone
+        for name, tensor in (("kept", kept), ("mean", mean), ("factor", factor)):
+            self.register_buffer(name, tensor)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.maps(images).amax((1, 2))
+
+    def maps(self, images: Tensor) -> Tensor:
+        x = embedding(self.backbone, images, self.kept)
+        rows = by_position(x) - self.mean[:, None]
+        distances = torch.bmm(rows, self.factor.transpose(1, 2)).norm(dim=2)  # (P, N)
+        return anomaly_map(distances.T.reshape(len(x), *x.shape[2:]), images.shape[1], "bicubic")
+
+
+class Padim(PyramidDetector):
+    """Mean and covariance of the features at each position, gathered batch by batch."""
+
+    name = "padim"
+    draws_maps = True
+    Config = PadimConfig
+    config: PadimConfig
+    module: PadimScorer | None
+
+    def choices(self, protocol: str) -> dict[str, Any]:
+        return {"dims": self.dims()} if self.config.dims is None else {}
+
+    def dims(self) -> int:
+        """How many of the features are kept."""
+        return self.config.dims or DIMS.get(self.config.backbone, 550)
+
+    def build_module(self, tensors: Mapping[str, Tensor]) -> PadimScorer:
+        c = self.config
+        empty = (torch.empty_like(tensors[name]) for name in ("kept", "mean", "factor"))
+        return PadimScorer(PyramidBackbone(c.backbone, c.layers, RANDOM), *empty)
+
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+        at_least_two(data.train)
+        start, c = time.monotonic(), self.config
+        backbone = PyramidBackbone(c.backbone, c.layers, c.backbone_weights).to(self.device)
+        kept = self._draw(backbone, run.seed)
+        gaussians = Gaussians()
+        for batch in batches(data.train, self.device, "features"):
+            gaussians.add(by_position(embedding(backbone, batch, kept)))
+        self.module = PadimScorer(backbone, kept, gaussians.mean, gaussians.inverse_factor(EPSILON)).eval()
+        return fitted_once(start)
+
+    def _draw(self, backbone: PyramidBackbone, seed: int) -> Tensor:
+        c, blank = self.config, torch.zeros(1, self.config.image_size, self.config.image_size, 3)
+        n_features = sum(found.shape[1] for found in backbone(blank.to(self.device)))
+        if self.dims() > n_features:
+            raise InputError(
+                f"--dims {self.dims()}: the layers of {c.backbone} have {n_features} features; choose fewer"
+            )
+        drawn = torch.randperm(n_features, generator=torch.Generator().manual_seed(seed))[: self.dims()]
+        return drawn.sort().values.to(self.device)
+
+
+class Gaussians:
+    """Mean and covariance of many positions at once, from batches (Chan, Golub and LeVeque, 1983).
+
+    One covariance (P, d, d) is held and updated in place: of all that PaDiM needs, it is by far the largest.
+    """
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.mean = self.scatter = torch.empty(0)
+
+    def add(self, rows: Tensor) -> None:
+        """rows: (P, B, d), B samples of each position."""
+        n_positions, n_new, d = rows.shape
+        if not self.n:
+            self.mean, self.scatter = rows.new_zeros(n_positions, d), rows.new_zeros(n_positions, d, d)
+        mean = rows.mean(1)
+        shift = mean - self.mean
+        between = (self.n * n_new / (self.n + n_new)) ** 0.5 * shift  # as one more sample
+        deviations = torch.cat([rows - mean[:, None], between[:, None]], 1)
+        self.scatter.baddbmm_(deviations.transpose(1, 2), deviations)
+        self.mean += n_new / (self.n + n_new) * shift
+        self.n += n_new
+
+    def inverse_factor(self, epsilon: float) -> Tensor:
+        """L^-1 (P, d, d) of covariance + epsilon I = L L^T; it takes the place of what was gathered."""
+        eye = torch.eye(self.scatter.shape[1], device=self.scatter.device)
+        for part in torch.split(self.scatter, POSITIONS):
+            factor = torch.linalg.cholesky(part / (self.n - 1) + epsilon * eye)
+            part.copy_(torch.linalg.solve_triangular(factor, eye.expand_as(part), upper=False))
+        return self.scatter
+
+
+@torch.no_grad()
+def embedding(backbone: PyramidBackbone, images: Tensor, kept: Tensor) -> Tensor:
+    """uint8 (N, S, S, 3) -> (N, d, H, W): coarse maps repeated on the finest grid (III-A), then the kept features."""
+    return concatenated(backbone(images), "nearest")[:, kept]
+
+
+def by_position(maps: Tensor) -> Tensor:
+    """(N, d, H, W) -> (H W, N, d)."""
+    return maps.flatten(2).permute(2, 0, 1)

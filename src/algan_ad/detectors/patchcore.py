@@ -1,0 +1,108 @@
+"""PatchCore: the nearest of a coreset of patches (Roth et al., 2022; thesis 3.3, eq. 3.16)."""
+
+import time
+from collections.abc import Mapping
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool1d, avg_pool2d
+
+from algan_ad.detectors.base import RunOptions, TrainingData, fitted_once
+from algan_ad.detectors.feature_pass import PyramidConfig, PyramidDetector, collect
+from algan_ad.features.backbones import RANDOM, PyramidBackbone
+from algan_ad.features.coreset import greedy_coreset
+from algan_ad.features.maps import anomaly_map, concatenated
+from algan_ad.features.neighbours import nearest
+from algan_ad.training.loop import Trained
+
+
+class PatchCoreConfig(PyramidConfig):
+    """The paper's settings (4.1); PatchCore-10."""
+
+    layers: tuple[str, ...] = Field(
+        ("layer2", "layer3"), min_length=1, description="where its features are taken (3.1)"
+    )
+    dim: int = Field(1024, ge=1, description="the most numbers a patch; more features are averaged (4.1)")
+    coreset: float = Field(0.1, gt=0, le=1, description="share of the patches that the bank keeps (3.2)")
+    reweight: int = Field(
+        0, ge=0, le=1000, description="b of eq. 7, neighbours that re-weight the score; 0 or 1 = the distance alone"
+    )
+
+
+class PatchScorer(nn.Module):
+    """uint8 (N, S, S, 3) -> (N,): the largest distance of a patch to its nearest in the bank (eq. 6).
+
+    bank: float (n, d).
+    """
+
+    bank: Tensor
+
+    def __init__(self, backbone: PyramidBackbone, bank: Tensor, dim: int, reweight: int) -> None:
+        super().__init__()
+        self.backbone, self.dim, self.reweight = backbone, dim, min(reweight, len(bank))
+        self.register_buffer("bank", bank)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = patches(self.backbone, images, self.dim).flatten(1, 2)  # (N, P, d)
+        distances, rows = self._search(x)
+        scores, worst = distances.max(1)
+        if self.reweight < 2:
+            return scores
+        every = torch.arange(len(x), device=x.device)
+        return scores * self._weight(x[every, worst], rows[every, worst], scores)
+
+    def maps(self, images: Tensor) -> Tensor:
+        x = patches(self.backbone, images, self.dim)
+        distances = self._search(x.flatten(1, 2))[0]
+        return anomaly_map(distances.reshape(x.shape[:3]), images.shape[1])
+
+    def _search(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        distances, rows = nearest(x.flatten(0, 1), self.bank, 1)
+        return distances.reshape(x.shape[:2]), rows.reshape(x.shape[:2])
+
+    def _weight(self, patch: Tensor, row: Tensor, distance: Tensor) -> Tensor:
+        """Eq. 7: 1 - exp |m_test - m*| / sum of exp |m_test - m| over the b nearest of m* in the bank."""
+        around = self.bank[nearest(self.bank[row], self.bank, self.reweight)[1]]  # (N, b, d), m* among them
+        others = (patch[:, None] - around).norm(dim=2)
+        return 1 - (distance - others.logsumexp(1)).exp()
+
+
+class PatchCore(PyramidDetector):
+    """Nothing is trained: a coreset of the training patches is the model."""
+
+    name = "patchcore"
+    draws_maps = True
+    Config = PatchCoreConfig
+    config: PatchCoreConfig
+    module: PatchScorer | None
+
+    def build_module(self, tensors: Mapping[str, Tensor]) -> PatchScorer:
+        return self._scorer(PyramidBackbone(self.config.backbone, self.config.layers, RANDOM), tensors["bank"].clone())
+
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+        start, c = time.monotonic(), self.config
+        backbone = PyramidBackbone(c.backbone, c.layers, c.backbone_weights).to(self.device)
+        found = collect(lambda batch: patches(backbone, batch, c.dim), data.train, self.device, "features")
+        every = found.flatten(0, 2)
+        size = max(1, round(c.coreset * len(every)))
+        if size < len(every):
+            every = every[greedy_coreset(every, size, torch.Generator().manual_seed(run.seed))]
+        self.module = self._scorer(backbone, every).to(self.device).eval()
+        return fitted_once(start)
+
+    def _scorer(self, backbone: PyramidBackbone, bank: Tensor) -> PatchScorer:
+        return PatchScorer(backbone, bank, self.config.dim, self.config.reweight)
+
+
+def patches(backbone: PyramidBackbone, images: Tensor, dim: int) -> Tensor:
+    """uint8 (N, S, S, 3) -> locally aware patch features (N, H, W, d), d at most `dim` (3.1).
+
+    Each level is averaged over 3 x 3 positions, brought to the finest grid, and joined to the others; where
+    they have more than `dim` features, neighbouring ones are averaged.
+    """
+    levels = [avg_pool2d(level, 3, stride=1, padding=1, count_include_pad=False) for level in backbone(images)]
+    joined = concatenated(levels, "bilinear").permute(0, 2, 3, 1)
+    if joined.shape[3] <= dim:
+        return joined.contiguous()
+    return adaptive_avg_pool1d(joined.flatten(0, 2)[:, None], dim).reshape(*joined.shape[:3], dim)

@@ -1,0 +1,105 @@
+"""SPADE: the nearest images, then the nearest of their features (Cohen and Hoshen, 2020; thesis 3.3, eq. 3.15)."""
+
+import time
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from algan_ad.detectors.base import RunOptions, TrainingData, fitted_once
+from algan_ad.detectors.feature_pass import PyramidConfig, PyramidDetector, collect
+from algan_ad.features.backbones import RANDOM, PyramidBackbone, pooled
+from algan_ad.features.maps import anomaly_map, concatenated
+from algan_ad.features.neighbours import nearest
+from algan_ad.training.loop import Trained
+
+KEPT_BYTES = 2**31  # of feature maps of gallery images that are not computed again
+
+
+class SpadeConfig(PyramidConfig):
+    """The paper's settings."""
+
+    layer: str | None = Field(
+        None, description="whose features, averaged over positions, find the nearest images; None = the last block"
+    )
+    neighbours: int = Field(50, ge=1, description="K, images to compare with; all there are where they are fewer")
+
+
+class SpadeScorer(nn.Module):
+    """uint8 (N, S, S, 3) -> (N,): the mean distance to the K nearest images of the bank.
+
+    bank: float (n, d), the pooled features of the training images. gallery: the images, uint8 (n, S, S, 3). Their
+    maps, a hundred times as large, are made where a query needs them.
+    """
+
+    bank: Tensor
+    gallery: Tensor
+
+    def __init__(self, backbone: PyramidBackbone, bank: Tensor, gallery: Tensor, neighbours: int) -> None:
+        super().__init__()
+        self.backbone, self.neighbours = backbone, min(neighbours, len(bank))
+        self.register_buffer("bank", bank)
+        self.register_buffer("gallery", gallery)
+        self.kept: dict[int, tuple[Tensor, ...]] = {}
+        self.kept_bytes = 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        deep = pooled(self.backbone(images)[-1])
+        return nearest(deep, self.bank, self.neighbours)[0].mean(1)
+
+    def maps(self, images: Tensor) -> Tensor:
+        """The distance of each position to the nearest feature, anywhere in the K images (kappa = 1)."""
+        *levels, deep = self.backbone(images)
+        found = nearest(pooled(deep), self.bank, self.neighbours)[1]
+        grids = concatenated(levels, "bilinear")
+        distances = [self._nearest_features(grid, rows.tolist()) for grid, rows in zip(grids, found, strict=True)]
+        return anomaly_map(torch.stack(distances), images.shape[1])
+
+    def _nearest_features(self, grid: Tensor, images: list[int]) -> Tensor:
+        """(d, H, W) -> (H, W); one image of the gallery at a time, for memory's sake."""
+        queries = as_rows(grid[None])
+        each = [nearest(queries, as_rows(concatenated(self._levels(i), "bilinear")), 1)[0] for i in images]
+        return torch.cat(each, 1).amin(1).reshape(grid.shape[1:])
+
+    def _levels(self, i: int) -> tuple[Tensor, ...]:
+        if i in self.kept:
+            return self.kept[i]
+        levels: tuple[Tensor, ...] = self.backbone(self.gallery[i : i + 1])[:-1]
+        size = sum(level.nbytes for level in levels)
+        if self.kept_bytes + size <= KEPT_BYTES:
+            self.kept[i] = levels
+            self.kept_bytes += size
+        return levels
+
+
+class Spade(PyramidDetector):
+    """Nothing is trained: the training images and their features are the model."""
+
+    name = "spade"
+    draws_maps = True
+    Config = SpadeConfig
+    config: SpadeConfig
+    module: SpadeScorer | None
+
+    def build_module(self, tensors: Mapping[str, Tensor]) -> SpadeScorer:
+        bank, gallery = torch.empty_like(tensors["bank"]), torch.empty_like(tensors["gallery"])
+        backbone = PyramidBackbone(self.config.backbone, self._layers(), RANDOM)
+        return SpadeScorer(backbone, bank, gallery, self.config.neighbours)
+
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+        start, c = time.monotonic(), self.config
+        backbone = PyramidBackbone(c.backbone, self._layers(), c.backbone_weights).to(self.device)
+        bank = collect(lambda batch: pooled(backbone(batch)[-1]), data.train, self.device, "features")
+        gallery = torch.from_numpy(np.array(data.train[np.arange(len(data.train))]))
+        self.module = SpadeScorer(backbone, bank, gallery, c.neighbours).to(self.device).eval()
+        return fitted_once(start)
+
+    def _layers(self) -> tuple[str | None, ...]:
+        return (*self.config.layers, self.config.layer)
+
+
+def as_rows(maps: Tensor) -> Tensor:
+    """(N, d, H, W) -> (N H W, d)."""
+    return maps.permute(0, 2, 3, 1).flatten(0, 2)
