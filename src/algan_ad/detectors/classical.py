@@ -8,7 +8,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.schema import Schema
+from algan_ad.training.device import DeviceName
 from algan_ad.training.loop import Trained
 from algan_ad.training.seeding import seed_from
 
@@ -116,12 +117,14 @@ class _Scored(torch.autograd.Function):
 class ClassicalDetector(Detector):
     """A traditional method: a subclass gives its settings and `scorer`."""
 
-    family: ClassVar = "traditional"
+    family = "traditional"
+    input = "vector"  # of the class: an instance with a backbone takes images
     config: ClassicalConfig
 
-    def __init__(self, config: Schema, device: Any = "auto") -> None:
+    def __init__(self, config: Schema, device: DeviceName = "auto") -> None:
         super().__init__(config, device)
-        self.input = "vector" if self.config.backbone is None else "image"
+        if self.config.backbone is not None:
+            self.input = "image"
 
     @abstractmethod
     def scorer(self, rows: Matrix, seed: int) -> ScoreRows:

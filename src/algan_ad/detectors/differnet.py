@@ -4,6 +4,7 @@ Same Same But DifferNet: Semi-Supervised Defect Detection with Normalizing Flows
 """
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -105,11 +106,14 @@ def make_flow(dim: int, blocks: int, hidden: int, clamp: float) -> nn.Module:
             layers += [nn.Linear(a, hidden), nn.ReLU()]
         return nn.Sequential(*layers, nn.Linear(hidden, d_out))
 
+    def soft(log_scale: Tensor) -> Tensor:  # times FrEIA's clamp: the paper's eq. 2, within plus or minus clamp
+        return 2 / math.pi * torch.atan(log_scale / clamp)
+
     flow = SequenceINN(dim)
     state = np.random.get_state()  # PermuteRandom seeds NumPy's for the whole process
     for k in range(blocks):
         flow.append(PermuteRandom, seed=k)
-        flow.append(GLOWCouplingBlock, subnet_constructor=subnet, clamp=clamp)
+        flow.append(GLOWCouplingBlock, subnet_constructor=subnet, clamp=clamp, clamp_activation=soft)
     np.random.set_state(state)
     return flow  # type: ignore[no-any-return]
 

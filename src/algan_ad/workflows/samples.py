@@ -70,6 +70,7 @@ def prepare(
 ) -> Prepared:
     """Read and divide `source`. Raises InputError for anything unusable; with strict, for one unreadable file too."""
     if detector.input == "vector":
+        _refuse_folder(source, detector)
         return _prepare_vectors(source, settings, seed)
     unmet = set() if detector.augments else settings.wishes.keys() - {"grayscale"}
     for wish in sorted(unmet):
@@ -81,7 +82,8 @@ def prepare(
 
 def _prepare_folder(path: Path, detector: Detector, settings: DataSettings, seed: int, strict: bool) -> Prepared:
     if path.suffix.lower() in SUFFIXES:
-        raise InputError(f"{path}: a table of vectors; add --method algan-vector to train on it")
+        other = "leave out --backbone" if type(detector).input == "vector" else "add --method algan-vector"
+        raise InputError(f"{path}: a table of vectors; {other} to train on it")
     dataset = open_dataset(path)
     parts = split(dataset, settings.protocol, seed, settings.calibration_fraction)
     return prepare_parts(dataset, parts, detector, settings, strict)
@@ -111,6 +113,13 @@ def prepare_parts(dataset: Dataset, parts: Split, detector: Detector, settings: 
     data = TrainingData(train, recipe, calibration, validation)
     print_of = dict(fingerprint(seen, dataset.root))
     return Prepared(dataset.name, data, calibration, print_of, tuple(skipped), dict(parts.notes))
+
+
+def _refuse_folder(source: str | Path | NDArray[Any], detector: Detector) -> None:
+    if isinstance(source, np.ndarray) or not Path(source).is_dir():
+        return
+    advice = "; add --backbone to train it on images" if "backbone" in type(detector.config).model_fields else ""
+    raise InputError(f"{source}: {detector.name} takes vectors, expected a file ending in {', '.join(SUFFIXES)}{advice}")
 
 
 def _prepare_array(images: NDArray[np.uint8], detector: Detector, settings: DataSettings, seed: int) -> Prepared:

@@ -1,0 +1,106 @@
+"""The traditional methods on ResNet-18 vectors of MVTec-AD: one-class, training sets of the official sizes.
+
+    python benchmarks/classical.py --data ../shared/data/mvtec_features_resnet18 --out results/classical.jsonl
+    python benchmarks/classical.py ... --splits apart --seeds 0 1 2 3 4
+    python benchmarks/classical.py ... --summary
+
+The published vectors (ADBench) are shuffled, train and test merged. A split draws as many normals to train on as
+the official training set has; the other normals and all anomalies are the test. `--splits one`: a seed's generator
+draws the splits of all categories, one after the other by name. `--splits apart`: each category begins with a new
+generator of that seed, as in benchmarks/vectors.py. One line of JSON a category, seed and kind; what is there is kept.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from algan_ad.detectors import METHODS
+from algan_ad.detectors.base import RunOptions, TrainingData
+from algan_ad.evaluation.metrics import image_auroc
+from vectors import N_TRAIN
+
+#: Method and settings of each column. Features of one network share a unit, and are not standardised but for OCSVM.
+RUNS: dict[str, tuple[str, dict[str, Any]]] = {
+    "Mahalanobis": ("mahalanobis", {"standardise": False}),
+    "1-NN": ("knn", {"k": 1, "standardise": False}),
+    "LOF": ("lof", {"standardise": False}),
+    "OCSVM": ("ocsvm", {"gamma": "scale", "standardise": True}),
+    "5-NN": ("knn", {"standardise": False}),
+    "k-means": ("kmeans", {"standardise": False}),
+    "KDE": ("kde", {"standardise": False}),
+    "GMM": ("gmm", {"components": 1, "regularisation": 0.05, "standardise": False}),
+    "isolation forest": ("isolation-forest", {"standardise": False}),
+}
+REFERENCE = {"Mahalanobis": 0.833, "1-NN": 0.817, "LOF": 0.769, "OCSVM": 0.768}  # of an earlier prototype, 5 seeds
+BAR = 0.005
+
+
+def splits(folder: Path, seed: int, kind: str) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+    """Category, training normals (n, 512), test vectors (m, 512), test labels (m,), 1 = anomalous."""
+    generator = np.random.default_rng(seed)
+    for category in sorted(N_TRAIN):
+        if kind == "apart":
+            generator = np.random.default_rng(seed)
+        with np.load(folder / f"MVTec-AD_{category}.npz") as file:
+            X, y = file["X"].astype(np.float32), file["y"].ravel().astype(np.int64)
+        normals, n = generator.permutation(np.flatnonzero(y == 0)), N_TRAIN[category]
+        test = np.concatenate([normals[n:], np.flatnonzero(y == 1)])
+        yield category, X[normals[:n]], X[test], y[test]
+
+
+def auroc(name: str, train: np.ndarray, test: np.ndarray, labels: np.ndarray, seed: int) -> float:
+    method, settings = RUNS[name]
+    detector = METHODS[method](METHODS[method].Config(**settings), "cpu")
+    detector.fit(TrainingData(train), RunOptions(seed, "cpu"))
+    return image_auroc(labels, detector.score(test, batch_size=len(test)))
+
+
+def summary(rows: list[dict[str, Any]]) -> str:
+    """Markdown: for each method the mean over categories, its mean and deviation over seeds, seed by seed."""
+    lines = []
+    for kind in sorted({row["splits"] for row in rows}):
+        chosen = [row for row in rows if row["splits"] == kind]
+        seeds = sorted({row["seed"] for row in chosen})
+        lines += [f"\nsplits: {kind}, seeds {seeds[0]} to {seeds[-1]}\n"]
+        lines += ["| method | mean ± deviation | seed by seed | reference | difference |", "|---|---|---|---|---|"]
+        for name in RUNS:
+            values = np.array([[row[name] for row in chosen if row["seed"] == s] for s in seeds]).mean(1)
+            each = " ".join(f"{value:.3f}" for value in values[:5]) + (" ..." if len(values) > 5 else "")
+            gap = f"{values.mean() - REFERENCE[name]:+.4f}" if name in REFERENCE else ""
+            spread = values.std(ddof=1) if len(values) > 1 else float("nan")
+            row = (name, f"{values.mean():.4f} ± {spread:.4f}", each, str(REFERENCE.get(name, "")), gap)
+            lines.append(f"| {' | '.join(row)} |")
+        gaps = [abs(np.mean([row[name] for row in chosen]) - wanted) for name, wanted in REFERENCE.items()]
+        lines.append(f"\nlargest difference {max(gaps):.4f}, allowed {BAR}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--splits", choices=["one", "apart"], default="one")
+    parser.add_argument("--summary", action="store_true", help="only print what is there")
+    options = parser.parse_args()
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    rows = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
+    done = {(row["category"], row["seed"], row["splits"]) for row in rows}
+    for seed in () if options.summary else options.seeds:
+        for category, train, test, labels in splits(options.data, seed, options.splits):
+            if (category, seed, options.splits) in done:
+                continue
+            row = {"category": category, "seed": seed, "splits": options.splits, "n_train": len(train)}
+            row |= {name: auroc(name, train, test, labels, seed) for name in RUNS}
+            rows.append(row)
+            with options.out.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+    print(summary(rows))
+
+
+if __name__ == "__main__":
+    main()
