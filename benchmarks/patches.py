@@ -67,7 +67,8 @@ def one_gaussian(options: argparse.Namespace, train: Any, test: Any) -> Callable
         seconds = time.process_time() - start
 
         def worst(batch: torch.Tensor) -> torch.Tensor:
-            return whitening(features(batch)).norm(dim=2).amax(1)
+            distances: torch.Tensor = whitening(features(batch)).norm(dim=2)
+            return distances.amax(1)
 
         return seconds, collect(worst, test, CPU, "scores").double().numpy()
 

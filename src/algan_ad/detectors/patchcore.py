@@ -65,7 +65,8 @@ class PatchScorer(nn.Module):
         """Eq. 7: 1 - exp |m_test - m*| / sum of exp |m_test - m| over the b nearest of m* in the bank."""
         around = self.bank[nearest(self.bank[row], self.bank, self.reweight)[1]]  # (N, b, d), m* among them
         others = (patch[:, None] - around).norm(dim=2)
-        return 1 - (distance - others.logsumexp(1)).exp()
+        share: Tensor = (distance - others.logsumexp(1)).exp()
+        return 1 - share
 
 
 class PatchCore(PyramidDetector):

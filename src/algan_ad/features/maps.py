@@ -22,7 +22,8 @@ def anomaly_map(distances: Tensor, side: int, mode: Mode = "bilinear") -> Tensor
     """Distances of the positions (N, h, w) -> (N, side, side), smoothed by a Gaussian of SIGMA pixels."""
     enlarged = _resized(distances[:, None], (side, side), mode)
     width = 2 * int(4 * SIGMA) + 1  # cut off at four standard deviations
-    return gaussian_blur2d(enlarged, (width, width), (SIGMA, SIGMA), border_type="reflect")[:, 0]
+    smoothed: Tensor = gaussian_blur2d(enlarged, (width, width), (SIGMA, SIGMA), border_type="reflect")
+    return smoothed[:, 0]
 
 
 def _resized(maps: Tensor, size: tuple[int, ...], mode: Mode) -> Tensor:

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+import torch
+from holed import fitted, images
+from sklearn.covariance import LedoitWolf
+from torchvision import models
+
+from algan_ad.detectors.base import RunOptions, TrainingData
+from algan_ad.detectors.mahalanobis_ad import MahalanobisAD, MahalanobisConfig
+from algan_ad.features.backbones import RANDOM, Backbone
+from algan_ad.runtime.errors import InputError
+
+
+def test_score_is_the_sum_of_the_distances_of_the_levels() -> None:
+    detector, x = fitted("mahalanobis-ad"), images(5, 9)
+    expected = np.zeros(5)
+    for layer in ("features.3", "features.6"):
+        backbone = Backbone("squeezenet1_1", layer, RANDOM)
+        train, test = (backbone(torch.from_numpy(part)).double().numpy() for part in (images(16, 0), x))
+        expected += np.sqrt(LedoitWolf().fit(train).mahalanobis(test))  # scikit-learn's are squared
+    np.testing.assert_allclose(detector.score(x), expected, rtol=1e-3)
+
+
+def test_holed_images_score_higher() -> None:
+    detector = fitted("mahalanobis-ad")
+    assert detector.score(images(8, 1)).max() < detector.score(images(8, 2, hole=True)).min()
+
+
+def test_defaults_are_the_nine_levels_of_the_papers_network() -> None:
+    config = MahalanobisConfig()
+    assert (
+        config.layers == tuple(name for name, _ in models.efficientnet_b4().named_modules() if name.count(".") == 1)[:9]
+    )
+    assert config.backbone == "efficientnet_b4"
+
+
+def test_one_image_has_no_covariance() -> None:
+    detector = MahalanobisAD(MahalanobisConfig(backbone_weights=RANDOM), "cpu")
+    with pytest.raises(InputError, match=r"1 training image: .* takes two or more"):
+        detector.fit(TrainingData(images(1, 0)), RunOptions(0, "cpu"))

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+import torch
+from holed import fitted, images, peaks_in_the_hole
+from tiny import TINY
+
+from algan_ad.detectors.base import RunOptions, TrainingData
+from algan_ad.detectors.padim import Gaussians, Padim, PadimConfig, PadimScorer, by_position, embedding
+from algan_ad.features.maps import anomaly_map
+from algan_ad.runtime.errors import InputError
+
+
+def test_batches_give_the_covariance_of_all() -> None:
+    rows = torch.randn(3, 50, 4, generator=torch.Generator().manual_seed(0)) * 2 + 100  # far from 0: digits are lost
+    gaussians = Gaussians()
+    for batch in torch.split(rows, [1, 20, 29], 1):
+        gaussians.add(batch)
+    factor = gaussians.inverse_factor(0.01)
+    for position in range(3):
+        expected = np.cov(rows[position].double().numpy().T) + 0.01 * np.eye(4)
+        np.testing.assert_allclose(gaussians.mean[position], rows[position].mean(0), rtol=1e-6)
+        found = torch.linalg.inv(factor[position].double())
+        np.testing.assert_allclose(found @ found.T, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_score_is_the_maximum_of_the_map_of_mahalanobis_distances() -> None:
+    detector, x = fitted("padim"), images(2, 9)
+    module = detector.module
+    assert isinstance(module, PadimScorer)
+    train, test = (
+        by_position(embedding(module.backbone, torch.from_numpy(part), module.kept)).double().numpy()
+        for part in (images(16, 0), x)
+    )
+    distances = np.empty((len(train), 2))
+    for position, (normal, odd) in enumerate(zip(train, test, strict=True)):
+        inverse = np.linalg.inv(np.cov(normal.T) + 0.01 * np.eye(normal.shape[1]))
+        deviation = odd - normal.mean(0)
+        distances[position] = np.sqrt(np.einsum("ni,ij,nj->n", deviation, inverse, deviation))
+    side = int(len(distances) ** 0.5)
+    expected = anomaly_map(torch.from_numpy(distances.T.reshape(2, side, side)).float(), 32, "bicubic")
+    np.testing.assert_allclose(np.stack(detector.maps(x)), expected, rtol=1e-3)
+    np.testing.assert_allclose(detector.score(x), expected.amax((1, 2)), rtol=1e-3)
+
+
+def test_holed_images_score_higher_and_show_where() -> None:
+    detector = fitted("padim", n=40)
+    assert detector.score(images(8, 1)).max() < detector.score(images(8, 2, hole=True)).min()
+    assert peaks_in_the_hole(detector)
+
+
+def test_dims_are_the_papers_and_drawn_by_the_seed() -> None:
+    assert Padim(PadimConfig(), "cpu").choices("normal-only") == {"dims": 550}
+    assert Padim(PadimConfig(backbone="resnet18"), "cpu").choices("normal-only") == {"dims": 100}
+    assert Padim(PadimConfig(dims=7), "cpu").choices("normal-only") == {}
+    kept = []
+    for seed in (0, 1):
+        detector = Padim(PadimConfig(**TINY["padim"]), "cpu")
+        detector.fit(TrainingData(images(4, 0)), RunOptions(seed, "cpu"))
+        kept.append(detector.tensors()["kept"])
+    assert [len(set(each)) for each in kept] == [20, 20]
+    assert not np.array_equal(*kept)
+
+
+def test_more_dims_than_features_are_refused() -> None:
+    with pytest.raises(InputError, match=r"--dims 500: the layers of squeezenet1_1 have 384 features"):
+        fitted("padim", dims=500)
+
+
+def test_one_image_has_no_covariance() -> None:
+    with pytest.raises(InputError, match=r"1 training image: .* takes two or more"):
+        fitted("padim", n=1)

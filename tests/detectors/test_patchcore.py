@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from holed import fitted, images, peaks_in_the_hole
+from torch.nn.functional import interpolate
+
+from algan_ad.detectors.patchcore import PatchCoreConfig, PatchScorer, patches
+from algan_ad.features.backbones import RANDOM, PyramidBackbone
+
+WEIGHTS = Path(__file__).parents[3] / "shared" / "weights" / "resnet18.layers1-3.imagenet1k.safetensors"
+
+
+class Fixed(torch.nn.Module):
+    """A backbone that gives maps made by hand."""
+
+    def __init__(self, *maps: torch.Tensor) -> None:
+        super().__init__()
+        self.maps = maps
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self.maps
+
+
+def test_defaults_are_the_papers() -> None:
+    config = PatchCoreConfig()
+    assert (config.backbone, config.layers, config.dim) == ("wide_resnet50_2", ("layer2", "layer3"), 1024)
+    assert (config.coreset, config.reweight, config.image_size) == (0.1, 0, 224)
+
+
+def test_a_patch_is_the_mean_of_its_neighbourhood_on_the_finest_grid() -> None:
+    fine, coarse = torch.arange(16.0).reshape(1, 1, 4, 4), torch.tensor([[[[0.0, 4.0], [0.0, 4.0]]]])
+    found = patches(Fixed(fine, coarse), torch.empty(1), 1024)
+    assert found.shape == (1, 4, 4, 2)
+    assert found[0, 1, 1, 0] == fine[0, 0, :3, :3].mean()
+    assert found[0, 0, 0, 0] == fine[0, 0, :2, :2].mean()  # of the neighbours that there are
+    averaged = torch.full((1, 1, 2, 2), 2.0)
+    torch.testing.assert_close(found[..., 1], interpolate(averaged, (4, 4), mode="bilinear")[:, 0])
+
+
+def test_neighbouring_features_are_averaged_down_to_dim() -> None:
+    maps = torch.arange(6.0).reshape(1, 6, 1, 1)
+    assert patches(Fixed(maps), torch.empty(1), 3).flatten().tolist() == [0.5, 2.5, 4.5]
+
+
+def scorer(reweight: int) -> PatchScorer:
+    """Of the averaged positions, 9 is the farthest from the bank of 0, 5, 6 and 20: at 3 from the 6."""
+    return PatchScorer(
+        Fixed(torch.tensor([[[[1.0, 1.0, 1.0, 9.0, 9.0, 9.0]]]])),  # type: ignore[arg-type]
+        torch.tensor([[0.0], [5.0], [6.0], [20.0]]), 1024, reweight,
+    )  # fmt: skip
+
+
+def test_score_is_the_largest_distance_to_the_nearest() -> None:
+    assert scorer(0)(torch.empty(1)).tolist() == [3.0]
+    assert scorer(1)(torch.empty(1)).tolist() == [3.0]
+
+
+def test_reweighting_by_hand() -> None:
+    """Eq. 7 with b = 2: the neighbours of 6 are itself, at 3 from the patch at 9, and 5, at 4."""
+    expected = (1 - np.exp(3) / (np.exp(3) + np.exp(4))) * 3
+    torch.testing.assert_close(scorer(2)(torch.empty(1)), torch.tensor([expected], dtype=torch.float32))
+
+
+def test_reweighting_of_large_distances_does_not_overflow() -> None:
+    module = scorer(2)
+    module.bank *= 1000
+    assert torch.isfinite(module(torch.empty(1))).all()
+
+
+def test_without_a_coreset_every_patch_is_kept() -> None:
+    detector, x = fitted("patchcore", coreset=1.0), images(16, 0)
+    backbone = PyramidBackbone("squeezenet1_1", ["features.3", "features.6"], RANDOM)
+    expected = patches(backbone, torch.from_numpy(x), 1024).flatten(0, 2)
+    torch.testing.assert_close(torch.from_numpy(detector.tensors()["bank"]), expected)
+    assert detector.score(x).max() < 1e-3
+    tenth = fitted("patchcore").tensors()["bank"]
+    assert len(tenth) == round(len(expected) / 10)
+    assert torch.cdist(torch.from_numpy(tenth).double(), expected.double()).amin(1).max() < 1e-3
+
+
+@pytest.mark.parametrize("reweight", [0, 3])
+def test_holed_images_score_higher_and_show_where(reweight: int) -> None:
+    detector = fitted("patchcore", reweight=reweight)
+    assert detector.score(images(8, 1)).max() < detector.score(images(8, 2, hole=True)).min()
+    assert peaks_in_the_hole(detector)
+
+
+@pytest.mark.shared
+def test_real_weights_of_a_partial_file() -> None:
+    if not WEIGHTS.exists():
+        pytest.skip(f"{WEIGHTS} is absent")
+    detector = fitted("patchcore", backbone="resnet18", layers=("layer2", "layer3"), backbone_weights=WEIGHTS)
+    assert detector.score(images(8, 1)).max() < detector.score(images(8, 2, hole=True)).min()
