@@ -1,19 +1,25 @@
-"""GANomaly on vectors: features made elsewhere, or tabular data; the fully connected rival of ALGAN-vector."""
+"""GANomaly on vectors, or on the features of a frozen backbone: the fully connected rival of ALGAN's vector pair."""
 
 from collections.abc import Mapping
-from typing import Literal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from algan_ad.algan.networks import SLOPE, VectorGenerator
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors.base import RunOptions, TrainingData
+from algan_ad.detectors.base import Rows, RunOptions, TrainingData
 from algan_ad.detectors.encoding import GanomalyAdversary, GanomalyConfig, code_distance
+from algan_ad.detectors.feature_pass import collect
 from algan_ad.detectors.trained import TrainedDetector
+from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.features.conditioning import Whitening, fit_whitening
+from algan_ad.runtime.images import Preprocessing
+from algan_ad.runtime.schema import Schema
 from algan_ad.training.device import Precision
 from algan_ad.training.loop import Trained
 from algan_ad.training.seeding import seed_torch
@@ -29,6 +35,18 @@ class GanomalyVectorConfig(GanomalyConfig):
     )
     scale: float = Field(1.0, gt=0, description="standard deviation of the whitened vectors")
     precision: Precision = Field("float32", description="bfloat16 gains nothing on networks this small")
+    backbone: str | None = Field(None, description="take images, as features of this torchvision or timm network")
+    layer: str | None = Field(None, description="where its features are taken; None = its last block")
+    backbone_weights: Path | None = Field(
+        None, description="local weights file; None = downloaded; 'random' = none at all, for tests"
+    )
+    image_size: int = Field(224, ge=32, le=1024, description="side of the images, with a backbone")
+
+    @model_validator(mode="after")
+    def _needs_backbone(self) -> "GanomalyVectorConfig":
+        if self.backbone is None and (self.layer or self.backbone_weights):
+            raise ValueError("--layer and --backbone-weights are for images: name the network with --backbone")
+        return self
 
 
 class VectorEncoder(nn.Module):
@@ -50,29 +68,38 @@ class VectorEncoder(nn.Module):
 
 
 class GanomalyVectorScorer(nn.Module):
-    """float (N, d) -> anomaly score (N,): the distance between the codes of x and G(x), x conditioned."""
+    """float (N, d), or uint8 (N, S, S, 3) with a backbone -> anomaly score (N,): the distance between the codes of
+    the conditioned vector x and of G(x), eq. 3.10."""
 
     def __init__(self, conditioning: nn.Module, dim: int, hidden: int, z_dim: int) -> None:
         super().__init__()
+        self.backbone: Backbone | None = None
         self.conditioning = conditioning
         self.encoder, self.reencoder = (VectorEncoder(dim, hidden, z_dim) for _ in range(2))
         self.decoder = VectorGenerator(dim, z_dim, hidden)
 
     def forward(self, x: Tensor) -> Tensor:
+        x = x if self.backbone is None else self.backbone(x)
         z = self.encoder(self.conditioning(x))
         return code_distance(z, self.reencoder(self.decoder(z)))
 
 
 class GanomalyVector(TrainedDetector):
+    """Features of images are computed once, without augmentation."""
+
     name = "ganomaly-vector"
     family = "pre-trained features"
     Config = GanomalyVectorConfig
-    input = "vector"
+    augments = False
     config: GanomalyVectorConfig
     module: GanomalyVectorScorer | None
 
-    def preprocessing(self, recipe: Recipe) -> None:
-        return None
+    def __init__(self, config: Schema, device: Any = "auto") -> None:
+        super().__init__(config, device)
+        self.input = "vector" if self.config.backbone is None else "image"
+
+    def preprocessing(self, recipe: Recipe) -> Preprocessing | None:
+        return None if self.config.backbone is None else recipe.for_features(self.config.image_size)
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """A whole model, or the networks alone while `fit` is at work."""
@@ -83,16 +110,17 @@ class GanomalyVector(TrainedDetector):
 
     def build_module(self, tensors: Mapping[str, Tensor]) -> GanomalyVectorScorer:
         dim = tensors["encoder.body.0.weight"].shape[1]
-        whiten = self.config.conditioning == "whiten"
-        return self._scorer(Whitening(dim) if whiten else nn.Identity(), dim)
+        module = self._scorer(Whitening(dim) if self.config.conditioning == "whiten" else nn.Identity(), dim)
+        module.backbone = self._backbone(RANDOM)  # the tensors hold its weights
+        return module
 
     def fit(self, data: TrainingData, run: RunOptions) -> Trained:
-        c = self.config
-        rows = np.asarray(data.train[:], dtype=np.float32)
+        c, backbone = self.config, self._backbone(self.config.backbone_weights)
+        rows = self._vectors(backbone, data.train)
         dim = rows.shape[1]
-        conditioning = fit_whitening(rows, c.scale) if c.conditioning == "whiten" else nn.Identity()
-        self.module = self._scorer(conditioning, dim).to(self.device)
-        x = conditioning(torch.from_numpy(rows).to(self.device))
+        conditioning = fit_whitening(rows.numpy(), c.scale) if c.conditioning == "whiten" else nn.Identity()
+        self.module = self._scorer(conditioning, dim).to(self.device).eval()  # of vectors, until the backbone joins it
+        x = conditioning(rows.to(self.device))
 
         def fetch(indices: Tensor) -> Tensor:
             if len(indices) == 1:  # batch norm needs company
@@ -102,7 +130,21 @@ class GanomalyVector(TrainedDetector):
         seed_torch(run.seed, "networks")
         m = self._scorer(nn.Identity(), dim).to(self.device)
         discriminator = VectorEncoder(dim, c.hidden, out=1).to(self.device)
-        return self.run_loop(GanomalyAdversary(m.encoder, m.decoder, m.reencoder, discriminator, c), fetch, data, run)
+        adversary = GanomalyAdversary(m.encoder, m.decoder, m.reencoder, discriminator, c)
+        validation = data.validation and (self._vectors(backbone, data.validation[0]).numpy(), data.validation[1])
+        trained = self.run_loop(adversary, fetch, replace(data, train=rows.numpy(), validation=validation), run)
+        self.module.backbone = backbone
+        return trained
+
+    def _vectors(self, backbone: Backbone | None, samples: Rows) -> Tensor:
+        """Vectors as they are, or the features of images: float32 (N, d) on the CPU."""
+        if backbone is None:
+            return torch.tensor(np.asarray(samples[:]), dtype=torch.float32)
+        return collect(backbone, samples, self.device, "features")
+
+    def _backbone(self, weights: Path | None) -> Backbone | None:
+        c = self.config
+        return None if c.backbone is None else Backbone(c.backbone, c.layer, weights).to(self.device)
 
     def _scorer(self, conditioning: nn.Module, dim: int) -> GanomalyVectorScorer:
         return GanomalyVectorScorer(conditioning, dim, self.config.hidden, self.config.z_dim)
