@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss, softplus
+from torch.nn.functional import softplus
 from torch.optim import Adam
 
 from algan_ad.algan.networks import ImageGenerator
@@ -79,7 +79,7 @@ class OGNetAdversary(TwoPhases):
         made = self.G(x + self.config.noise * torch.randn_like(x)).float()
         l_real, l_made = self._judge(x, made.detach())
         loss_d = self.update("discriminator", softplus(l_real).mean() + softplus(-l_made).mean())
-        error = mse_loss(made, x)
+        error = (x - made).square().sum((1, 2, 3)).mean()  # squared norm of an image, as printed
         (l_made,) = self._judge(made)
         self.update("generator", softplus(l_made).mean() + self.config.reconstruction * error)
         return {"loss_d": loss_d, "loss_g": softplus(l_made).mean().detach(), "loss_reconstruction": error.detach()}
