@@ -76,11 +76,17 @@ class AloccAdversary(GanAdversary):
 
     def step(self, x: Tensor, j: int) -> dict[str, Tensor]:
         refined = self.R(x + self.noise * torch.randn_like(x)).float()
-        loss_d = gan_loss(self.D(x).float(), self.D(refined.detach()).float())
+        loss_d = gan_loss(*self.judge(x, refined.detach()))
         descend(self.adam_d, loss_d)
-        loss_r, reconstruction = softplus(-self.D(refined).float()).mean(), mse_loss(refined, x)
+        loss_r = softplus(-self.judge(x, refined)[1]).mean()  # the non-saturating form
+        reconstruction = mse_loss(refined, x)
         descend(self.adam_r, loss_r + self.weight * reconstruction)
         return {"loss_d": loss_d.detach(), "loss_r": loss_r.detach(), "loss_reconstruction": reconstruction.detach()}
+
+    def judge(self, x: Tensor, refined: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of both, in one pass: apart, batch norm would give them one mean, as it does not in prediction."""
+        real, fake = self.D(torch.cat([x, refined])).float().chunk(2)
+        return real, fake
 
 
 class Alocc(ImageGan):
