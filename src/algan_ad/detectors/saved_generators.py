@@ -73,8 +73,8 @@ class TwoPhases(GanAdversary, ABC):
         """networks: by name, `generator` among them. optimisers: by the name of the network they train."""
         self.G, self.optimisers, self.first_epochs = networks["generator"], dict(optimisers), first_epochs
         self.past, self.second = PastStates(self.G, moments), False
-        parts = {**networks, **{f"{name}_optimiser": each for name, each in optimisers.items()}, "past": self.past}
-        super().__init__(parts, scoring)
+        steps = {f"{name}_optimiser": optimiser for name, optimiser in optimisers.items()}
+        super().__init__({**networks, **steps, "past": self.past}, scoring)
 
     def begin_epoch(self, epoch: int) -> None:
         self.past.keep(epoch - 1, self.G)
@@ -92,7 +92,7 @@ class TwoPhases(GanAdversary, ABC):
     def update(self, name: str, loss: Tensor) -> Tensor:
         """One step of that network; the loss, to log."""
         self.optimisers[name].zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.optimisers[name].step()
         return loss.detach()
 
