@@ -60,7 +60,8 @@ class AloccScorer(nn.Module):
     def maps(self, images: Tensor) -> Tensor:
         """uint8 (N, S, S, 3) -> (N, S, S): |x - R(x)|, mean over the channels, of images in [-1, 1]."""
         x = to_range(images)
-        return (x - self.refiner(x)).abs().mean(1)
+        refined: Tensor = self.refiner(x)
+        return (x - refined).abs().mean(1)
 
 
 class AloccAdversary(GanAdversary):

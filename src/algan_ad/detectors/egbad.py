@@ -64,16 +64,16 @@ class BiganScorer(nn.Module):
         """(1 - lambda) |x - G(E(x))|_1 + lambda |f_D(x, E(x)) - f_D(G(E(x)), E(x))|_1."""
         x = to_range(images)
         z = self.encoder(x)
-        y = self.generator(z)
+        y: Tensor = self.generator(z)
         residual = (x - y).abs().flatten(1).sum(1)
         matching = (self.discriminator.features(x, z) - self.discriminator.features(y, z)).abs().sum(1)
-        score: Tensor = torch.lerp(residual, matching, self.feature_weight)
-        return score
+        return torch.lerp(residual, matching, self.feature_weight)
 
     def maps(self, images: Tensor) -> Tensor:
         """uint8 (N, S, S, 3) -> (N, S, S): |x - G(E(x))|, mean over the channels, of images in [-1, 1]."""
         x = to_range(images)
-        return (x - self.generator(self.encoder(x))).abs().mean(1)
+        y: Tensor = self.generator(self.encoder(x))
+        return (x - y).abs().mean(1)
 
 
 class BiganAdversary(GanAdversary):
