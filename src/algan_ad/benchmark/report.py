@@ -108,19 +108,14 @@ def _figures(outcomes: Outcomes, protocol: str) -> list[Section]:
 def _comparison(outcomes: Outcomes, protocol: str, reference: str) -> Section:
     paired = tables.difference_table(outcomes, protocol, outcomes.rows, reference)
     costs = tables.cost_table(outcomes, protocol, reference)
+    variants = len({method.name for method in outcomes.plan.methods}) == 1  # of one method: times are beside the point
     ranks, why = _ranks(outcomes, protocol)
-    plots = [plot for plot in (ranks, _scatter(outcomes, protocol)) if plot]
-    text = " ".join(
-        [
-            *(
-                []
-                if paired
-                else ["With fewer than two seeds in common there are no differences with intervals to show."]
-            ),
-            why,
-        ]
-    )
-    return Section("Comparison", protocol, text.strip(), tuple(t for t in (paired, costs) if t), tuple(plots))
+    shown = [table for table in (paired, None if variants else costs) if table]
+    folded = [costs] if variants and costs else []
+    plots = [plot for plot in (ranks, None if variants else _scatter(outcomes, protocol)) if plot]
+    if not paired:
+        why += " With fewer than two seeds in common there are no differences with intervals to show."
+    return Section("Comparison", protocol, why.strip(), tuple(shown), tuple(plots), folded=tuple(folded))
 
 
 def _ranks(outcomes: Outcomes, protocol: str) -> tuple[Plot | None, str]:

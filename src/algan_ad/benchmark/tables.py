@@ -49,7 +49,7 @@ def figure_table(outcomes: Outcomes, protocol: str, figure: Figure, rows: Sequen
         body.append(
             (name, _ranked([_mean(outcomes, label, members, protocol, figure, name) for label in labels], figure))
         )
-    return Table(figure.name, _caption(outcomes, protocol, body), "", labels, tuple(body))
+    return Table(figure.name, _caption(outcomes, protocol, body), "", labels, tuple(body), protocol)
 
 
 def method_table(outcomes: Outcomes, protocol: str, row: Row, figures: Sequence[Figure], title: str) -> Table:
@@ -60,7 +60,7 @@ def method_table(outcomes: Outcomes, protocol: str, row: Row, figures: Sequence[
         for figure in shown
     ]
     body = tuple((label, tuple(column[i] for column in columns)) for i, label in enumerate(outcomes.labels))
-    return Table(title, _caption(outcomes, protocol, body), "", tuple(f.name for f in shown), body)
+    return Table(title, _caption(outcomes, protocol, body), "", tuple(f.name for f in shown), body, protocol)
 
 
 def grid_table(outcomes: Outcomes, protocol: str, row: Row, figure: Figure) -> Table:
@@ -70,7 +70,7 @@ def grid_table(outcomes: Outcomes, protocol: str, row: Row, figure: Figure) -> T
     cells = _ranked([_cell(outcomes, label, row, protocol, figure) for label in outcomes.labels], figure)
     at = {(r, c): cell for (r, c), cell in zip(places, cells, strict=True)}
     body = tuple((r, tuple(at.get((r, c), EMPTY) for c in columns)) for r in dict.fromkeys(r for r, _ in places))
-    return Table(figure.name, _caption(outcomes, protocol, body), "", columns, body)
+    return Table(figure.name, _caption(outcomes, protocol, body), "", columns, body, protocol)
 
 
 def is_grid(outcomes: Outcomes) -> bool:
@@ -108,6 +108,7 @@ def difference_table(outcomes: Outcomes, protocol: str, rows: Sequence[Row], ref
         "against",
         ("difference", "95 % interval", "p", "seeds"),
         tuple(body),
+        protocol,
     )
 
 
@@ -138,7 +139,7 @@ def cost_table(outcomes: Outcomes, protocol: str, reference: str) -> Table | Non
         f"Means over the runs. In brackets the ratio to {reference}. Measured while other runs may share the machine: "
         f"thesis/table-5.6 and thesis/table-5.7 measure times properly. Protocol {protocol}."
     )
-    return Table("Time and memory", caption, "method", tuple(figure.name for figure in COSTS), tuple(body))
+    return Table("Time and memory", caption, "method", tuple(figure.name for figure in COSTS), tuple(body), protocol)
 
 
 def published_table(thesis: Mapping[str, str], reference: str) -> Table | None:
@@ -157,7 +158,7 @@ def published_table(thesis: Mapping[str, str], reference: str) -> Table | None:
     caption = (
         f"{reference}, copied. Protocol thesis; 10 runs with mean and standard deviation where the thesis gives them."
     )
-    return Table("The thesis's own figures", caption, "", columns, body)
+    return Table("The thesis's own figures", caption, "", columns, body, "thesis")
 
 
 def failure_table(outcomes: Outcomes) -> Table | None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from algan_ad.evaluation.comparison import Ranking, cliques
@@ -83,7 +83,11 @@ def accuracy_against_time(points: Sequence[Point], caption: str) -> Plot:
             right = p.milliseconds > middle
             axes.annotate(p.name, (p.milliseconds, p.auroc), xytext=(-6 if right else 6, 4),
                           textcoords="offset points", ha="right" if right else "left")  # fmt: skip
-        axes.margins(x=0.15, y=0.15)
+        axes.margins(y=0.15)
+        axes.set_xlim(min(p.milliseconds for p in points) / 2, max(p.milliseconds for p in points) * 2)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter("{x:g}")
         axes.set_xlabel("milliseconds an image")
         axes.set_ylabel("mean AUROC")
 

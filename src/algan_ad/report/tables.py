@@ -31,13 +31,17 @@ EMPTY = Cell("–")
 
 @dataclass(frozen=True)
 class Table:
-    """`columns` and the names of the `rows` are headings; each row has a cell for every column."""
+    """`columns` and the names of the `rows` are headings; each row has a cell for every column.
+
+    `protocol` stands in the CSV file; captions say it in words.
+    """
 
     title: str
     caption: str
     corner: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    protocol: str = ""
 
 
 def markdown(table: Table) -> str:
@@ -50,15 +54,22 @@ def markdown(table: Table) -> str:
 
 
 def to_csv(tables: Iterable[Table]) -> str:
-    """One line a figure, unrounded: table, row, column, then whatever numbers the cells hold."""
+    """One line a figure, unrounded: table, protocol, row, column, then whatever numbers the cells hold."""
     flat = [
-        {"table": table.title, "row": name, "column": column, "mark": cell.mark, **cell.numbers}
+        {
+            "table": table.title,
+            "protocol": table.protocol,
+            "row": name,
+            "column": column,
+            "mark": cell.mark,
+            **cell.numbers,
+        }
         for table in tables
         for name, cells in table.rows
         for column, cell in zip(table.columns, cells, strict=True)
         if cell.numbers
     ]
-    fields = list(dict.fromkeys(key for row in flat for key in row)) or ["table", "row", "column"]
+    fields = list(dict.fromkeys(key for row in flat for key in row)) or ["table", "protocol", "row", "column"]
     out = io.StringIO()
     writer = csv.DictWriter(out, fields, lineterminator="\n")
     writer.writeheader()

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from algan_ad.benchmark.outcomes import Outcomes
+from algan_ad.evaluation.metrics import Floats
 from algan_ad.report.benchmark import Section
 from algan_ad.report.contest import curves
 from algan_ad.report.tables import Cell, Table
@@ -22,7 +23,8 @@ def draw(outcomes: Outcomes, files: Path) -> list[Section]:
     """The curves of the first seed, and how much those of all seeds move in the second half of the training."""
     sections = []
     for protocol in outcomes.plan.protocols:
-        shown, movement = {}, {}
+        shown: dict[str, tuple[Floats, Floats]] = {}
+        movement: dict[str, list[float]] = {}
         for result in outcomes.done():
             path = files / result.key / "metrics.jsonl"
             if result.spec.protocol != protocol or not path.exists():
@@ -44,7 +46,7 @@ def draw(outcomes: Outcomes, files: Path) -> list[Section]:
         body = tuple((name, (Cell(f"{mean:.3f}", numbers={"mean": mean}),)) for name, mean in means.items())
         stability = Table(
             "Stability", "Standard deviation of the curve over the second half of the training, mean over seeds; "
-            f"lower = steadier. Protocol {protocol}.", "method", ("movement",), body,
+            f"lower = steadier. Protocol {protocol}.", "method", ("movement",), body, protocol,
         )  # fmt: skip
         sections.append(Section("Training stability (5.4.4)", protocol, plots=(plot,), tables=(stability,)))
     return sections

@@ -25,7 +25,8 @@ def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, thre
 
     n = int(spec.settings.get("n", 20000))
     seed_torch(spec.seed, "latents")
-    drawn, figures = {}, {}
+    drawn: dict[str, Any] = {}
+    figures: dict[str, float] = {}
     for family in get_args(Family):
         source = Latents(dim=1, sigma=4.0, family=family)
         z_n, z_a = source.normal(n).numpy().ravel(), source.anomalous(n).numpy().ravel()

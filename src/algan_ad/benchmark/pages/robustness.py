@@ -88,7 +88,7 @@ def draw(outcomes: Outcomes, files: Path) -> list[Section]:
                 f"Against the normal test images of {row.name}. † fewer seeds than planned. On the real anomalies "
                 f"of the same test set the AUROC is {real:.3f}. Protocol {protocol}, scale {outcomes.plan.scale}."
             )
-            table = Table(f"Other anomalies, {row.name}", caption, "", tuple(kinds), tuple(body))
+            table = Table(f"Other anomalies, {row.name}", caption, "", tuple(kinds), tuple(body), protocol)
             pictures = tuple(
                 Picture(kind, path.read_bytes())
                 for kind in kinds
@@ -103,5 +103,11 @@ def draw(outcomes: Outcomes, files: Path) -> list[Section]:
 def _cell(outcome: Outcome, kind: str, beside: str) -> Cell:
     found, planned = spread(list(outcome.values(kind).values())), len(outcome.planned)
     text = f"{found.mean:.3f}" + (f" ± {found.sd:.3f}" if found.n > 1 else "")
-    numbers = {"mean": found.mean, "sd": found.sd, "seeds": found.n, "planned": planned, "thesis": beside}
+    numbers: dict[str, float | int | str] = {
+        "mean": found.mean,
+        "sd": found.sd,
+        "seeds": found.n,
+        "planned": planned,
+        "thesis": beside,
+    }
     return Cell(text, beside, mark="†" if found.n < planned else "", numbers=numbers)

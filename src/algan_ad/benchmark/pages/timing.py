@@ -66,8 +66,8 @@ class Contestant:
         config = kind.Config(**settings)
         self.full_epochs = getattr(config, "epochs", None)
         self.config = config if self.epochs is None else kind.Config(**settings | {"epochs": self.epochs})
-        self.make = lambda: kind(self.config, device)
-        self.detector, self.seed, self.device = self.make(), spec.seed, device
+        self.kind, self.seed, self.device = kind, spec.seed, device
+        self.detector = kind(self.config, device)
         self.samples = load_samples(spec, data, self.detector)
 
     def attempt(self, work: Any, times: Times) -> None:
@@ -82,7 +82,7 @@ class Contestant:
     def fit(self, mine: dict[str, Any]) -> None:
         from algan_ad.detectors.base import RunOptions
 
-        self.detector = self.make()
+        self.detector = self.kind(self.config, self.device)
         start = time.perf_counter()
         trained = self.detector.fit(self.samples.data, RunOptions(self.seed, self.device))
         mine["fit"].append(time.perf_counter() - start)
