@@ -6,8 +6,10 @@ import torch
 from holed import fitted, images, peaks_in_the_hole
 from torch.nn.functional import interpolate
 
+from algan_ad.detectors import patchcore
 from algan_ad.detectors.patchcore import PatchCoreConfig, PatchScorer, patches
 from algan_ad.features.backbones import RANDOM, PyramidBackbone
+from algan_ad.features.neighbours import nearest
 
 WEIGHTS = Path(__file__).parents[3] / "shared" / "weights" / "resnet18.layers1-3.imagenet1k.safetensors"
 
@@ -55,6 +57,34 @@ def scorer(reweight: int) -> PatchScorer:
 def test_score_is_the_largest_distance_to_the_nearest() -> None:
     assert scorer(0)(torch.empty(1)).tolist() == [3.0]
     assert scorer(1)(torch.empty(1)).tolist() == [3.0]
+
+
+@pytest.mark.parametrize("reweight", [0, 5])
+def test_few_patches_settle_the_score_of_all(reweight: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One patch in 196 is odd: the score is that of a full search, which only a few patches went through."""
+    monkeypatch.setattr(patchcore, "AT_ONCE", 4)
+    searched: list[int] = []
+
+    def counted(queries: torch.Tensor, bank: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+        searched.append(len(queries) if len(bank) == 500 and k == 1 else 0)
+        return nearest(queries, bank, k)
+
+    monkeypatch.setattr(patchcore, "nearest", counted)
+    generator = torch.Generator().manual_seed(0)
+    maps, bank = torch.randn(3, 8, 14, 14, generator=generator), torch.randn(500, 8, generator=generator) / 3
+    maps[:, :, 5, 6] += 9
+    module = PatchScorer(Fixed(maps), bank, 1024, reweight)  # type: ignore[arg-type]
+    scores = module(torch.empty(1))
+    assert 0 < sum(searched) < 3 * 196 / 4
+    x = patches(Fixed(maps), torch.empty(1), 1024).flatten(1, 2).double()  # type: ignore[arg-type]
+    distances, rows = torch.cdist(x, bank.double()).min(2)
+    expected, worst = distances.max(1)
+    if reweight:
+        for i, patch in enumerate(worst):
+            around = torch.cdist(bank[rows[i, patch]][None], bank)[0].argsort()[:reweight]
+            weights = torch.softmax(torch.cdist(x[i, patch][None], bank[around].double())[0], 0)
+            expected[i] *= 1 - weights[0]
+    torch.testing.assert_close(scores.double(), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_reweighting_by_hand() -> None:

@@ -16,6 +16,9 @@ from algan_ad.features.maps import anomaly_map, concatenated
 from algan_ad.features.neighbours import nearest
 from algan_ad.training.loop import Trained
 
+BOUNDING = 10  # 1 / share of the bank that bounds the distances
+AT_ONCE = 32  # patches whose distances are then settled together
+
 
 class PatchCoreConfig(PyramidConfig):
     """The paper's settings (4.1); PatchCore-10."""
@@ -44,28 +47,34 @@ class PatchScorer(nn.Module):
         self.register_buffer("bank", bank)
 
     def forward(self, images: Tensor) -> Tensor:
-        x = patches(self.backbone, images, self.dim).flatten(1, 2)  # (N, P, d)
-        distances, rows = self._search(x)
-        scores, worst = distances.max(1)
-        if self.reweight < 2:
-            return scores
-        every = torch.arange(len(x), device=x.device)
-        return scores * self._weight(x[every, worst], rows[every, worst], scores)
+        return torch.stack([self._score(x) for x in patches(self.backbone, images, self.dim).flatten(1, 2)])
 
     def maps(self, images: Tensor) -> Tensor:
         x = patches(self.backbone, images, self.dim)
-        distances = self._search(x.flatten(1, 2))[0]
+        distances = nearest(x.flatten(0, 2), self.bank, 1)[0]
         return anomaly_map(distances.reshape(x.shape[:3]), images.shape[1])
 
-    def _search(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        distances, rows = nearest(x.flatten(0, 1), self.bank, 1)
-        return distances.reshape(x.shape[:2]), rows.reshape(x.shape[:2])
+    def _score(self, x: Tensor) -> Tensor:
+        """Patches of one image (P, d) -> its score ().
+
+        Only the largest distance counts. The first rows of the bank, a coreset themselves, bound all distances
+        from above; few patches are then left that can be the farthest.
+        """
+        bounds, order = nearest(x, self.bank[: -(-len(self.bank) // BOUNDING)], 1)[0][:, 0].sort(descending=True)
+        score, patch, row = bounds.new_tensor(-1.0), x[0], self.bank[0]
+        for some, bound in zip(torch.split(order, AT_ONCE), bounds[::AT_ONCE], strict=True):
+            if score >= bound:
+                break
+            distances, rows = nearest(x[some], self.bank, 1)
+            farthest, i = distances[:, 0].max(0)
+            if farthest > score:
+                score, patch, row = farthest, x[some[i]], self.bank[rows[i, 0]]
+        return score * self._weight(patch, row, score) if self.reweight > 1 else score
 
     def _weight(self, patch: Tensor, row: Tensor, distance: Tensor) -> Tensor:
         """Eq. 7: 1 - exp |m_test - m*| / sum of exp |m_test - m| over the b nearest of m* in the bank."""
-        around = self.bank[nearest(self.bank[row], self.bank, self.reweight)[1]]  # (N, b, d), m* among them
-        others = (patch[:, None] - around).norm(dim=2)
-        share: Tensor = (distance - others.logsumexp(1)).exp()
+        around = self.bank[nearest(row[None], self.bank, self.reweight)[1][0]]  # (b, d), m* among them
+        share: Tensor = (distance - (patch - around).norm(dim=1).logsumexp(0)).exp()
         return 1 - share
 
 
