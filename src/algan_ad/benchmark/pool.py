@@ -139,7 +139,7 @@ def open_pool(workers: int | None, address: str | None, device: str) -> Iterator
         raise MissingExtra("benchmarks need pip install 'algan-ad[benchmark]', or --workers 0") from error
     _connect(ray, workers, address)
     try:
-        found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        found: dict[str, float] = ray.cluster_resources()
         n = workers or int(found["CPU"])
         gpus = min(1.0, found.get("GPU", 0) / n) if device in ("auto", "cuda") else 0.0
         log(f"{n} workers, " + (f"on the cluster {address}" if address else "here"))
