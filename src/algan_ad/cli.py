@@ -412,9 +412,9 @@ class BenchmarkRun:
     scale: Annotated[
         Literal["full", "small"], arg(help="small: what the plan's author thinks fits a small machine")
     ] = "full"
-    workers: Annotated[int | None, arg(help="how many runs at a time (default: the cores); 0: here, without Ray")] = (
-        None
-    )
+    workers: Annotated[
+        int | None, arg(help="runs at a time (default: the GPUs, or else the cores); 0: without Ray")
+    ] = None
     address: Annotated[str | None, arg(help="a Ray cluster to work on (default: this machine)")] = None
     seeds: Annotated[tuple[int, ...], arg(help="instead of the plan's")] = ()
     retry_failed: Annotated[bool, arg(help="run again what has failed before")] = False

@@ -121,7 +121,7 @@ class RayPool:
 
 @contextmanager
 def open_pool(workers: int | None, address: str | None, device: str) -> Iterator[Pool]:
-    """workers: 0 = this process, without Ray; None = as many as there are cores.
+    """workers: 0 = this process, without Ray; None = one for each GPU, or for each core where there is none.
 
     Raises InputError for a wrong number or an address where no cluster answers, MissingExtra without Ray.
     """
@@ -140,10 +140,10 @@ def open_pool(workers: int | None, address: str | None, device: str) -> Iterator
     _connect(ray, workers, address)
     try:
         found: dict[str, float] = ray.cluster_resources()
-        n = workers or int(found["CPU"])
-        gpus = min(1.0, found.get("GPU", 0) / n) if device in ("auto", "cuda") else 0.0
+        gpus = found.get("GPU", 0.0) if device in ("auto", "cuda") else 0.0
+        n = workers or int(gpus) or int(found["CPU"])
         log(f"{n} workers, " + (f"on the cluster {address}" if address else "here"))
-        yield RayPool(ray, n, gpus)
+        yield RayPool(ray, n, min(1.0, gpus / n))
     except ray.exceptions.RayError as error:
         raise AlganError(f"Ray is gone ({_first_line(error)}); the same command goes on where it stopped") from error
     finally:
