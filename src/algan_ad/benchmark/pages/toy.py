@@ -36,6 +36,10 @@ def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, thre
     trained = train(AlganAdversary(algan, None, None), N_TRAIN, lambda i: x[i.to(place)], schedule)
 
     seed_torch(spec.seed, "toy samples")
+    for layer in algan.G.modules():  # batch norm as in G's own updates, which see normal latents alone
+        if isinstance(layer, torch.nn.BatchNorm1d):
+            layer.momentum = 1.0
+    algan.G.train()(algan.latents.normal(N_JUDGED))
     made, D = algan.pseudo_samples(N_JUDGED), VectorDiscriminator(2, c.hidden, normalised=False).to(place)
     D.load_state_dict({name.removeprefix("discriminator."): w for name, w in trained.weights.items()})
     axis = torch.linspace(-HALF, HALF, RESOLUTION)
