@@ -8,7 +8,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -71,11 +71,11 @@ class ClassicalScorer(nn.Module):
         self.register_buffer("seed", torch.tensor(seed))
         self.backbone = backbone
         self._score: ScoreRows | None = None
-        self.register_load_state_dict_post_hook(lambda module, _: setattr(module, "_score", None))
+        self.register_load_state_dict_post_hook(lambda module, _: setattr(module, "_score", None))  # type: ignore[no-untyped-call]
 
     def forward(self, x: Tensor) -> Tensor:
         features = x if self.backbone is None else self.backbone(x)
-        return _Scored.apply(features, self)  # type: ignore[no-untyped-call, no-any-return]
+        return _Scored.apply(features, self)  # type: ignore[no-any-return]
 
     def score_rows(self, x: Tensor) -> Tensor:
         """(N, d) -> float32 (N,) without a gradient. The first call fits the estimator."""
@@ -118,7 +118,7 @@ class ClassicalDetector(Detector):
     """A traditional method: a subclass gives its settings and `scorer`."""
 
     family = "traditional"
-    input = "vector"  # of the class: an instance with a backbone takes images
+    input: Literal["image", "vector"] = "vector"  # of the class: an instance with a backbone takes images
     config: ClassicalConfig
 
     def __init__(self, config: Schema, device: DeviceName = "auto") -> None:

@@ -131,7 +131,7 @@ class FlowAdversary(GanAdversary):
         """x: features (B, rotations, d)."""
         loss = negative_log_likelihood(self.flow, x.flatten(0, 1)).mean()
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.optimizer.step()
         return {"loss_nll": loss.detach()}
 

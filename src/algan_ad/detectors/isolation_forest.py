@@ -24,4 +24,4 @@ class IsolationForest(ClassicalDetector):
 
         c = self.config
         forest = Forest(n_estimators=c.trees, max_samples=min(c.subsample, len(rows)), random_state=seed).fit(rows)
-        return lambda x: -forest.score_samples(x)  # type: ignore[no-any-return]
+        return lambda x: -forest.score_samples(x)

@@ -23,4 +23,4 @@ class Kmeans(ClassicalDetector):
 
         refuse_above("clusters", self.config.clusters, len(rows))
         centres = KMeans(self.config.clusters, n_init=10, random_state=seed).fit(rows)
-        return lambda x: centres.transform(x).min(1)  # type: ignore[no-any-return]
+        return lambda x: centres.transform(x).min(1)

@@ -23,4 +23,4 @@ class Lof(ClassicalDetector):
 
         refuse_above("k", self.config.k, len(rows) - 1)  # a sample is no neighbour of its own
         factor = LocalOutlierFactor(n_neighbors=self.config.k, novelty=True).fit(rows)
-        return lambda x: -factor.score_samples(x)  # type: ignore[no-any-return]
+        return lambda x: -factor.score_samples(x)

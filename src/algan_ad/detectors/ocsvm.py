@@ -25,4 +25,4 @@ class Ocsvm(ClassicalDetector):
         from sklearn.svm import OneClassSVM
 
         boundary = OneClassSVM(nu=self.config.nu, gamma=self.config.gamma).fit(rows)
-        return lambda x: -boundary.decision_function(x)  # type: ignore[no-any-return]
+        return lambda x: -boundary.decision_function(x)
