@@ -5,6 +5,8 @@ from torch import Tensor
 from algan_ad.features import coreset
 from algan_ad.features.coreset import farthest_points, greedy_coreset
 
+CPU = torch.device("cpu")
+
 
 def plain(points: Tensor, size: int, start: int) -> list[int]:
     """Algorithm 1, literally: one pass over all points for each that is chosen."""
@@ -48,9 +50,9 @@ def test_projection_keeps_the_rare_cluster() -> None:
     """Two patches in a thousand are unlike the rest: a random hundredth would mostly miss them."""
     features = cloud(1000, 300).float() / 100
     features[[77, 500]] += 5
-    kept = greedy_coreset(features, 10, torch.Generator().manual_seed(0))
+    kept = greedy_coreset(features, 10, torch.Generator().manual_seed(0), CPU)
     assert {77, 500} & set(kept.tolist())
     assert len(set(kept.tolist())) == 10
-    again = greedy_coreset(features, 10, torch.Generator().manual_seed(0))
+    again = greedy_coreset(features, 10, torch.Generator().manual_seed(0), CPU)
     assert torch.equal(kept, again)
-    assert not torch.equal(kept, greedy_coreset(features, 10, torch.Generator().manual_seed(1)))
+    assert not torch.equal(kept, greedy_coreset(features, 10, torch.Generator().manual_seed(1), CPU))

@@ -3,7 +3,7 @@ import pytest
 import torch
 from sklearn.neighbors import NearestNeighbors
 
-from algan_ad.features.neighbours import nearest
+from algan_ad.features.neighbours import _by_product, nearest
 
 
 @pytest.mark.parametrize(("m", "k"), [(3, 1), (3, 7), (40, 1), (40, 7)])  # faiss goes another way from 20 queries on
@@ -14,6 +14,10 @@ def test_neighbours_are_those_of_scikit_learn(m: int, k: int) -> None:
     distances, found = nearest(torch.from_numpy(queries), torch.from_numpy(bank), k)
     np.testing.assert_array_equal(found.numpy(), rows)
     np.testing.assert_allclose(distances.numpy(), expected, rtol=1e-5)
+    # An accelerator's way, here on the CPU.
+    np.testing.assert_array_equal(
+        _by_product(torch.from_numpy(queries), torch.from_numpy(bank), k).sort().values, np.sort(rows)
+    )
 
 
 def test_small_distances_between_long_vectors_keep_their_digits() -> None:

@@ -97,7 +97,7 @@ class PatchCore(PyramidDetector):
         every = found.flatten(0, 2)
         size = max(1, round(c.coreset * len(every)))
         if size < len(every):
-            every = every[greedy_coreset(every, size, torch.Generator().manual_seed(run.seed))]
+            every = every[greedy_coreset(every, size, torch.Generator().manual_seed(run.seed), self.device)]
         self.module = self._scorer(backbone, every).to(self.device).eval()
         return fitted_once(start)
 

@@ -8,8 +8,8 @@ CANDIDATES = 1024  # farthest points that a pass over all points settles among t
 ROWS = 8192  # points whose distances are computed at once
 
 
-def greedy_coreset(features: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Rows of `features` (n, d) to keep, int64 (size,) in the order of their choice, size <= n.
+def greedy_coreset(features: Tensor, size: int, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Rows of `features` (n, d, on the CPU) to keep, int64 (size,) in the order of their choice, size <= n.
 
     The distances are those after a random projection to 128 dimensions, which keeps them up to a small error
     (Johnson and Lindenstrauss, 1984); the first row is drawn at random.
@@ -17,8 +17,9 @@ def greedy_coreset(features: Tensor, size: int, generator: torch.Generator) -> T
     points = features - features.mean(0)  # smaller numbers, the same distances
     if points.shape[1] > PROJECTED:
         projection = torch.randn(points.shape[1], PROJECTED, generator=generator) / PROJECTED**0.5
-        points = points @ projection.to(points.device)
-    return farthest_points(points, size, int(torch.randint(len(points), (), generator=generator)))
+        points = points @ projection
+    first = int(torch.randint(len(points), (), generator=generator))
+    return farthest_points(points.to(device), size, first).cpu()
 
 
 def farthest_points(points: Tensor, size: int, start: int) -> Tensor:

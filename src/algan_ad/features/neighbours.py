@@ -1,19 +1,31 @@
-"""Exact nearest neighbours in a memory bank, by faiss."""
+"""Exact nearest neighbours in a memory bank: faiss on the CPU, one matrix product on an accelerator."""
 
 import torch
 from torch import Tensor
+
+ROWS = 1024  # queries that an accelerator compares with the whole bank at once
 
 
 def nearest(queries: Tensor, bank: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """queries (m, d), bank (n, d), float32, k <= n -> Euclidean distances (m, k), ascending, and rows of the bank.
 
-    faiss searches the bank where it lies, with as many threads as torch uses. Its squared distances come from
-    |q|^2 + |b|^2 - 2 qb and lose digits where q and b are close; those returned are computed from q - b.
+    The squared distances of the search come from |q|^2 + |b|^2 - 2 qb and lose digits where q and b are close;
+    those returned are computed from q - b.
     """
+    rows = (_by_faiss if bank.device.type == "cpu" else _by_product)(queries.detach(), bank.detach(), k)
+    distances, order = (queries[:, None] - bank[rows]).norm(dim=2).sort(dim=1, stable=True)
+    return distances, rows.gather(1, order)
+
+
+def _by_faiss(queries: Tensor, bank: Tensor, k: int) -> Tensor:
+    """Searches the bank where it lies, with as many threads as torch uses."""
     import faiss  # half a second to import
 
     faiss.omp_set_num_threads(torch.get_num_threads())
-    q, b = queries.detach().contiguous().cpu().numpy(), bank.detach().contiguous().cpu().numpy()
-    rows = torch.from_numpy(faiss.knn(q, b, k)[1]).to(queries.device)
-    distances, order = (queries[:, None] - bank[rows]).norm(dim=2).sort(dim=1, stable=True)
-    return distances, rows.gather(1, order)
+    return torch.from_numpy(faiss.knn(queries.contiguous().numpy(), bank.contiguous().numpy(), k)[1])
+
+
+def _by_product(queries: Tensor, bank: Tensor, k: int) -> Tensor:
+    squares = bank.square().sum(1)
+    parts = (torch.addmm(squares, some, bank.T, alpha=-2) for some in torch.split(queries, ROWS))
+    return torch.cat([part.topk(k, largest=False).indices for part in parts])
