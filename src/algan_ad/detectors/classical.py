@@ -13,12 +13,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from algan_ad.data.recipe import Recipe
 from algan_ad.detectors.base import Detector, RunOptions, TrainingData, fitted_once
-from algan_ad.detectors.feature_pass import collect
+from algan_ad.detectors.feature_pass import OptionalBackbone, collect
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import Preprocessing
@@ -34,25 +34,13 @@ Fit = Callable[[Matrix, int], ScoreRows]  # training rows and a seed
 STEP = 0.1  # of the differences that stand in for a gradient, in standard deviations of a feature
 
 
-class ClassicalConfig(Schema):
+class ClassicalConfig(OptionalBackbone):
     """What every traditional method takes: vectors, or the pooled features of a frozen network."""
 
     standardise: bool | None = Field(
         None,
         description="scale each feature to mean 0, deviation 1 of the training data; None = vectors yes, images no",
     )
-    backbone: str | None = Field(None, description="take images, as features of this torchvision or timm network")
-    layer: str | None = Field(None, description="where its features are taken; None = its last block")
-    backbone_weights: Path | None = Field(
-        None, description="local weights file; None = downloaded; 'random' = none at all, for tests"
-    )
-    image_size: int = Field(224, ge=32, le=1024, description="side of the images, with a backbone")
-
-    @model_validator(mode="after")
-    def _needs_backbone(self) -> "ClassicalConfig":
-        if self.backbone is None and (self.layer or self.backbone_weights):
-            raise ValueError("--layer and --backbone-weights are for images: name the network with --backbone")
-        return self
 
 
 class ClassicalScorer(nn.Module):

@@ -12,8 +12,16 @@ from torch.nn.functional import leaky_relu, softplus
 
 from algan_ad.algan.networks import SLOPE, ImageGenerator, layer_widths
 from algan_ad.detectors.base import RunOptions, TrainingData
-from algan_ad.detectors.encoding import descend, gan_loss
-from algan_ad.detectors.image_gan import LAYOUT, Encoder, GanAdversary, ImageGan, ImageGanConfig, to_range
+from algan_ad.detectors.image_gan import (
+    LAYOUT,
+    Encoder,
+    GanAdversary,
+    ImageGan,
+    ImageGanConfig,
+    descend,
+    gan_loss,
+    to_range,
+)
 from algan_ad.training.loop import Trained
 from algan_ad.training.seeding import seed_torch
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from algan_ad.detectors.image_gan import GanAdversary
+from algan_ad.detectors.image_gan import GanAdversary, descend, gan_loss
 from algan_ad.detectors.trained import TrainingConfig
 
 
@@ -30,18 +30,6 @@ class GanomalyConfig(EncodingConfig):
 
     z_dim: int = Field(100, ge=1, description="dimensions of the code (Akcay et al., 2018)")
     w_enc: float = Field(1.0, ge=0, description="weight of the encoder loss, mean (G_E(x) - E(G(x)))^2")
-
-
-def gan_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """What a discriminator minimises, -E[log D(x)] - E[log(1 - D(G(x)))], from logits (B,)."""
-    return F.softplus(-real).mean() + F.softplus(fake).mean()
-
-
-def descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-    """One step, with gradients for the parameters of this optimiser alone."""
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward(inputs=[p for group in optimiser.param_groups for p in group["params"]])
-    optimiser.step()
 
 
 class GanomalyAdversary(GanAdversary):

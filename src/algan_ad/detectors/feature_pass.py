@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from algan_ad.data.recipe import Recipe
@@ -18,6 +18,23 @@ from algan_ad.runtime.progress import track
 from algan_ad.runtime.schema import Schema
 
 CHUNK = 32  # images that go through the network at once
+
+
+class OptionalBackbone(Schema):
+    """Where a method takes vectors, or images through a frozen network."""
+
+    backbone: str | None = Field(None, description="take images, as features of this torchvision or timm network")
+    layer: str | None = Field(None, description="where its features are taken; None = its last block")
+    backbone_weights: Path | None = Field(
+        None, description="local weights file; None = downloaded; 'random' = none at all, for tests"
+    )
+    image_size: int = Field(224, ge=32, le=1024, description="side of the images, with a backbone")
+
+    @model_validator(mode="after")
+    def _needs_backbone(self) -> "OptionalBackbone":
+        if self.backbone is None and (self.layer or self.backbone_weights):
+            raise ValueError("--layer and --backbone-weights are for images: name the network with --backbone")
+        return self
 
 
 class PyramidConfig(Schema):

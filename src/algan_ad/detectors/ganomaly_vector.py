@@ -7,14 +7,14 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from algan_ad.algan.networks import SLOPE, VectorGenerator
 from algan_ad.data.recipe import Recipe
 from algan_ad.detectors.base import Rows, RunOptions, TrainingData
 from algan_ad.detectors.encoding import GanomalyAdversary, GanomalyConfig, code_distance
-from algan_ad.detectors.feature_pass import collect
+from algan_ad.detectors.feature_pass import OptionalBackbone, collect
 from algan_ad.detectors.trained import TrainedDetector
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.features.conditioning import Whitening, fit_whitening
@@ -25,7 +25,7 @@ from algan_ad.training.loop import Trained
 from algan_ad.training.seeding import seed_torch
 
 
-class GanomalyVectorConfig(GanomalyConfig):
+class GanomalyVectorConfig(OptionalBackbone, GanomalyConfig):
     """GANomaly on vectors, in networks of the size of ALGAN-vector's (thesis 5.1.1)."""
 
     epochs: int = Field(48, ge=1, description="passes over the training data, as algan-vector")
@@ -35,18 +35,6 @@ class GanomalyVectorConfig(GanomalyConfig):
     )
     scale: float = Field(1.0, gt=0, description="standard deviation of the whitened vectors")
     precision: Precision = Field("float32", description="bfloat16 gains nothing on networks this small")
-    backbone: str | None = Field(None, description="take images, as features of this torchvision or timm network")
-    layer: str | None = Field(None, description="where its features are taken; None = its last block")
-    backbone_weights: Path | None = Field(
-        None, description="local weights file; None = downloaded; 'random' = none at all, for tests"
-    )
-    image_size: int = Field(224, ge=32, le=1024, description="side of the images, with a backbone")
-
-    @model_validator(mode="after")
-    def _needs_backbone(self) -> "GanomalyVectorConfig":
-        if self.backbone is None and (self.layer or self.backbone_weights):
-            raise ValueError("--layer and --backbone-weights are for images: name the network with --backbone")
-        return self
 
 
 class VectorEncoder(nn.Module):

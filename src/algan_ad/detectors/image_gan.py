@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
 from algan_ad.algan.networks import SLOPE, dcgan_init, layer_widths
 from algan_ad.data.augmentation import Augment
@@ -96,6 +97,18 @@ class GanAdversary:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
+
+
+def gan_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """What a discriminator minimises, -E[log D(x)] - E[log(1 - D(G(x)))], from logits (B,)."""
+    return softplus(-real).mean() + softplus(fake).mean()
+
+
+def descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    """One step, with gradients for the parameters of this optimiser alone."""
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward(inputs=[p for group in optimiser.param_groups for p in group["params"]])
+    optimiser.step()
 
 
 class Encoder(nn.Module):

@@ -10,8 +10,17 @@ from torch.nn import functional as F
 
 from algan_ad.algan.networks import SLOPE, dcgan_init, layer_widths
 from algan_ad.detectors.base import RunOptions, TrainingData
-from algan_ad.detectors.encoding import EncodingConfig, descend, gan_loss
-from algan_ad.detectors.image_gan import LAYOUT, Encoder, GanAdversary, ImageGan, ImageGanConfig, to_range
+from algan_ad.detectors.encoding import EncodingConfig
+from algan_ad.detectors.image_gan import (
+    LAYOUT,
+    Encoder,
+    GanAdversary,
+    ImageGan,
+    ImageGanConfig,
+    descend,
+    gan_loss,
+    to_range,
+)
 from algan_ad.training.loop import Trained
 from algan_ad.training.seeding import seed_torch
 
