@@ -209,3 +209,20 @@ def test_histograms_and_curves_from_kept_files(tmp_path: Path) -> None:
     rows = figures(tmp_path / "curves")
     # epochs 5 to 8: 0.55, 0.56, 0.57, 0.58 have the standard deviation 0.01 sqrt(5 / 4)
     assert float(rows["Stability", "ALGAN", "movement"]["mean"]) == pytest.approx(0.01 * (5 / 4) ** 0.5)
+
+
+def test_what_a_method_cannot_measure_is_no_missing_run(tmp_path: Path) -> None:
+    """Methods without maps have no pixel figures, which is no failure."""
+    folder = folder_of(tmp_path, by_method_anywhere, data=[{"name": "demo"}])
+    results = ResultsFolder(folder)
+    for result in results.read().values():
+        if result.spec.label == "ALGAN":
+            changed = {**dict(result), "figures": {**result.figures, "pixel_auroc": 0.5}}
+            line = Result(**changed).model_dump_json() + "\n"
+            lines = [x for x in results.path.read_text().splitlines() if json.loads(x)["key"] != result.key]
+            results.path.write_text("\n".join([*lines, line]))
+    write_report(folder)
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    row = next(line for line in text.splitlines() if line.startswith("| GANomaly | 0.7"))
+    assert row.endswith("| – |")
+    assert "†" not in text

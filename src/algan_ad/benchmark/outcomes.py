@@ -31,8 +31,9 @@ class Outcome:
         found = {seed: each.figures.get(figure, getattr(each, figure, None)) for seed, each in self.done.items()}
         return {seed: float(value) for seed, value in sorted(found.items()) if isinstance(value, int | float)}
 
-    def complete(self, figure: str) -> bool:
-        return len(self.values(figure)) == len(self.planned)
+    def expected(self, figure: str) -> int:
+        """Seeds that should have the figure: those of done runs in which it cannot be measured do not count."""
+        return len(self.planned) - len(self.done) + len(self.values(figure))
 
 
 class Outcomes:

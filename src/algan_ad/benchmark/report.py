@@ -72,9 +72,10 @@ def _warnings(outcomes: Outcomes) -> list[str]:
     if (note := plan.options.get("small_note")) and plan.scale == "small":
         found.append(str(note))
     if random := _with_random_weights(plan):
-        found.append(
-            f"Backbones with RANDOM weights, not those of ImageNet: {', '.join(random)}. Not a fair showing of them."
+        meaning = (
+            "Times do not depend on them." if plan.kind == "timing" else "No figure here is a fair showing of these."
         )
+        found.append(f"Backbones with RANDOM weights, not those of ImageNet: {', '.join(random)}. {meaning}")
     return found
 
 

@@ -130,7 +130,9 @@ def cost_table(outcomes: Outcomes, protocol: str, reference: str) -> Table | Non
             if value is None:
                 cells.append(EMPTY)
                 continue
-            ratio = f" (× {value / base:.2g})" if base and figure.key in ("train_seconds", "score_ms_per_image") else ""
+            ratio = (
+                f" (× {brief(value / base)})" if base and figure.key in ("train_seconds", "score_ms_per_image") else ""
+            )
             cells.append(Cell(f"{value:,.{figure.digits}f}{ratio}", numbers={"mean": value}))
         body.append((label, tuple(cells)))
     if not body:
@@ -192,18 +194,22 @@ def _cell(outcomes: Outcomes, label: str, row: Row, protocol: str, figure: Figur
         return Cell("", beside=beside)
     values = list(outcome.values(figure.key).values())
     state = "failed" if outcome.failed else "–"
-    return _shown(values, len(outcome.planned), figure, beside, state)
+    return _shown(values, outcome.expected(figure.key), figure, beside, state)
 
 
 def _mean(outcomes: Outcomes, label: str, rows: Sequence[Row], protocol: str, figure: Figure, name: str) -> Cell:
     """Over rows, per seed and then over seeds: a seed counts only if it has every row."""
     if not all(outcomes.of(label, row, protocol).planned for row in rows):
         return EMPTY
+    if not any(outcomes.of(label, row, protocol).expected(figure.key) for row in rows):
+        return EMPTY
     values = list(outcomes.complete_seeds(label, rows, protocol, figure.key).values())
     return _shown(values, len(outcomes.plan.seeds), figure, _beside(outcomes, label, name, figure), "–")
 
 
 def _shown(values: list[float], planned: int, figure: Figure, beside: str, state: str) -> Cell:
+    if not planned:
+        return Cell("–", beside=beside)
     if not values:
         return Cell(state, beside=beside, mark=INCOMPLETE, numbers={"planned": planned, "seeds": 0, "thesis": beside})
     found = spread(values)
@@ -269,6 +275,11 @@ def _caption(outcomes: Outcomes, protocol: str, body: Sequence[tuple[str, Sequen
 def _incomplete(body: Sequence[tuple[str, Sequence[Cell]]]) -> str:
     marked = any(cell.mark for _, cells in body for cell in cells)
     return " † fewer seeds than planned: see the runs without a result." if marked else ""
+
+
+def brief(value: float) -> str:
+    """Two digits, and no power of ten."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _signed(value: float) -> str:

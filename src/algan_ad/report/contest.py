@@ -140,7 +140,7 @@ def plane(
         if field is not None:
             for level in sorted(set(levels)):
                 if level < field.max():
-                    axes.contourf(axis, axis, field, [level, field.max()], colors=[color("anomalous")], alpha=0.13)
+                    axes.contourf(axis, axis, field, [level, field.max()], colors=[color("anomalous")], alpha=0.1)
         for _, role, points in clouds:
             x, y = np.asarray(points, dtype=np.float64).T
             shown = (np.abs(x) < half) & (np.abs(y) < half)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from algan_ad.benchmark.outcomes import Outcomes
 from algan_ad.benchmark.plan import RunSpec
+from algan_ad.benchmark.tables import brief
 from algan_ad.report.benchmark import Section
 from algan_ad.report.tables import EMPTY, Cell, Table
 from algan_ad.runtime.errors import InputError
@@ -197,7 +198,7 @@ def _published(outcomes: Outcomes, label: str, unit: str) -> Cell:
     text, base = thesis.get(f"{label}|{unit}"), thesis.get(f"ALGAN-image|{unit}")
     if text is None or base is None:
         return EMPTY
-    return Cell(f"{text} (× {float(text) / float(base):.2g})")
+    return Cell(f"{text} (× {brief(float(text) / float(base))})")
 
 
 def _number(value: float) -> Cell:
@@ -205,4 +206,4 @@ def _number(value: float) -> Cell:
 
 
 def _ratio(value: float, base: float | None) -> Cell:
-    return EMPTY if not base else Cell(f"{value / base:.2g}", numbers={"mean": value / base})
+    return EMPTY if not base else Cell(brief(value / base), numbers={"mean": value / base})

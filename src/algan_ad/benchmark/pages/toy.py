@@ -87,5 +87,10 @@ def draw(outcomes: Outcomes, files: Path) -> list[Section]:
             plane("(a) Fake data", fakes, HALF, None, (), spreads),  # type: ignore[arg-type]
             plane("(b) Real-normal data on top, and the score", [*fakes, real], HALF, field, levels, judged),  # type: ignore[list-item]
         )  # fmt: skip
-        sections.append(Section(f"ALGAN on a normal distribution in the plane, seed {result.spec.seed}", plots=plots))
+        text = (
+            "The generator in eval mode, its batch-norm statistics those of normal latents, as in its own updates: with "
+            "those that the mixed batches leave behind, sigma would show less of its effect."
+        )
+        title = f"ALGAN on a normal distribution in the plane, seed {result.spec.seed}"
+        sections.append(Section(title, text=text, plots=plots))
     return sections
