@@ -17,6 +17,7 @@ SERIES: tuple[Role, ...] = (
     "anomalous", "normal", "held-out-normal", "fake-anomalous", "buffered", "muted", "fake-normal",
 )  # fmt: skip
 Legend = list[tuple[str, Role, Mark]]
+Cloud = tuple[str, Role, ArrayLike]  # name, colour, numbers
 DASHES: tuple[tuple[str, Mark], ...] = (("-", "line"), ("--", "dashed"), (":", "dotted"))
 
 
@@ -111,7 +112,7 @@ def curves(title: str, series: Mapping[str, tuple[ArrayLike, ArrayLike]], x: str
     return Plot(title, draw(paint, title, height=3.0), caption, tuple(legend))
 
 
-def histograms(title: str, kinds: Sequence[tuple[str, Role, ArrayLike]], x: str, caption: str) -> Plot:
+def histograms(title: str, kinds: Sequence[Cloud], x: str, caption: str) -> Plot:
     """Of each kind (n,), as a share of its own; all over the same bins."""
     values = [np.asarray(each, dtype=np.float64) for *_, each in kinds]
     everything = np.concatenate(values)
@@ -130,7 +131,7 @@ def histograms(title: str, kinds: Sequence[tuple[str, Role, ArrayLike]], x: str,
 
 
 def plane(
-    title: str, clouds: Sequence[tuple[str, Role, ArrayLike]], half: float, field: NDArray[np.float64] | None,
+    title: str, clouds: Sequence[Cloud], half: float, field: NDArray[np.float64] | None,
     levels: Sequence[float], caption: str,
 ) -> Plot:  # fmt: skip
     """Clouds of points (n, 2) in the square [-half, half]^2, over a field (r, r) of scores drawn at `levels`."""

@@ -1,16 +1,17 @@
 """Fig. 4.5: ALGAN on a two-dimensional normal distribution, where everything can be drawn."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from algan_ad.benchmark.outcomes import Outcomes
 from algan_ad.benchmark.plan import RunSpec
 from algan_ad.report.benchmark import Section
-from algan_ad.report.contest import plane
+from algan_ad.report.contest import Cloud, plane
 from algan_ad.training.device import DeviceName
 
+DRAWN: tuple[Literal["fake-anomalous", "fake-normal"], ...] = ("fake-anomalous", "fake-normal")
 N_TRAIN, N_SHOWN, N_JUDGED = 1024, 400, 2000
 HALF, RESOLUTION = 8.0, 81  # of the square that is drawn
 FAR = 5.0  # radius of a circle that no real-normal sample comes near
@@ -69,9 +70,8 @@ def draw(outcomes: Outcomes, files: Path) -> list[Section]:
         with np.load(files / result.key / "toy.npz") as kept:
             clouds = {name: kept[name] for name in ("real", "fake-normal", "fake-anomalous")}
             field, levels = kept["field"], kept["levels"].tolist()
-        normal, anomalous = ("fake-normal x′ₙ", "fake-normal"), ("fake-anomalous x′ₐ", "fake-anomalous")
-        fakes = [(*anomalous, clouds["fake-anomalous"]), (*normal, clouds["fake-normal"])]
-        real = ("real-normal x", "real-normal", clouds["real"])
+        fakes: list[Cloud] = [(name, name, clouds[name]) for name in DRAWN]
+        real: Cloud = ("real-normal", "real-normal", clouds["real"])
         f = {name: value or 0.0 for name, value in result.figures.items()}
         spreads = (
             f"Standard deviation of the fake-normal data {f['sd/fake-normal']:.2f} (the real data's is 1), of the "
@@ -84,12 +84,12 @@ def draw(outcomes: Outcomes, files: Path) -> list[Section]:
             "score, in steps that 50, 75, 90, 95 and 99 % of real-normal data stay below."
         )
         plots = (
-            plane("(a) Fake data", fakes, HALF, None, (), spreads),  # type: ignore[arg-type]
-            plane("(b) Real-normal data on top, and the score", [*fakes, real], HALF, field, levels, judged),  # type: ignore[list-item]
+            plane("(a) Fake data", fakes, HALF, None, (), spreads),
+            plane("(b) Real-normal data on top, and the score", [*fakes, real], HALF, field, levels, judged),
         )  # fmt: skip
         text = (
-            "The generator in eval mode, its batch-norm statistics those of normal latents, as in its own updates: with "
-            "those that the mixed batches leave behind, sigma would show less of its effect."
+            "The generator in eval mode, its batch-norm statistics those of normal latents, as in its own updates; "
+            "with those of mixed batches, sigma would show less of its effect."
         )
         title = f"ALGAN on a normal distribution in the plane, seed {result.spec.seed}"
         sections.append(Section(title, text=text, plots=plots))
