@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 from algan_ad.benchmark.plan import Plan, RunSpec
@@ -43,39 +42,21 @@ class Outcomes:
         self.plan, self._results = plan, results
         self.labels = tuple(method.label for method in plan.methods)
         self.rows = tuple(_rows(plan, results.values()))
-        self.unknown = sum(key not in self._keys for key in results)
-
-    @cached_property
-    def _keys(self) -> dict[str, RunSpec]:
-        return {spec.key: spec for row in self.rows for spec in self._specs(row)}
-
-    def _specs(self, row: Row, label: str | None = None, protocol: str | None = None) -> list[RunSpec]:
-        plan = self.plan
-        data = next(each for each in plan.data if each.label == row.data)
-        return [
-            RunSpec(
-                plan=plan.name, method=method.name, label=method.label, settings=plan.settings_of(method),
-                dataset=data.name, data_settings=data.settings.model_dump(mode="json", exclude_unset=True),
-                category=row.category, seed=seed, protocol=each, scale=plan.scale,
-            )
-            for method in plan.methods
-            if label in (None, method.label) and (not method.data or data.label in method.data)
-            for each in plan.protocols
-            if protocol in (None, each)
-            for seed in plan.seeds
-        ]  # fmt: skip
-
-    def of(self, label: str, row: Row, protocol: str) -> Outcome:
-        found = {spec.seed: self._results.get(spec.key) for spec in self._specs(row, label, protocol)}
+        self._specs: dict[tuple[str, Row, str, int], tuple[str, RunSpec]] = {
+            (spec.label, row, spec.protocol, spec.seed): (spec.key, spec)
+            for row in self.rows
+            for spec in _planned(plan, row)
+        }
+        found = {seed: self._results[key] for seed, key in keys.items() if key in self._results}
         return Outcome(
-            tuple(found),
-            {seed: result for seed, result in found.items() if result and result.status == "done"},
-            {seed: result for seed, result in found.items() if result and result.status == "failed"},
+            tuple(keys),
+            {seed: result for seed, result in found.items() if result.status == "done"},
+            {seed: result for seed, result in found.items() if result.status == "failed"},
         )
 
     def runs(self) -> list[tuple[RunSpec, Result | None]]:
         """Every planned run and its result, None where it has not been run."""
-        return [(spec, self._results.get(key)) for key, spec in self._keys.items()]
+        return [(spec, self._results.get(key)) for key, spec in self._specs.values()]
 
     def done(self) -> list[Result]:
         """The results of this plan's runs that were done."""
@@ -88,13 +69,29 @@ class Outcomes:
         return {seed: sum(each[seed] for each in values) / len(values) for seed in sorted(seeds)}
 
 
+def _planned(plan: Plan, row: Row) -> Iterable[RunSpec]:
+    data = next(each for each in plan.data if each.label == row.data)
+    return (
+        RunSpec(
+            plan=plan.name, method=method.name, label=method.label, settings=plan.settings_of(method),
+            dataset=data.name, data_settings=data.settings.model_dump(mode="json", exclude_unset=True),
+            category=row.category, seed=seed, protocol=protocol, scale=plan.scale,
+        )
+        for method in plan.methods
+        if not method.data or data.label in method.data
+        for protocol in plan.protocols
+        for seed in plan.seeds
+    )  # fmt: skip
+
+
 def _rows(plan: Plan, results: Iterable[Result]) -> Iterable[Row]:
     every = list(results)
     for data in plan.data:
         # of sets whose categories only their folder tells, those that have been run
         listed = [c for c in Sources(None, look=False).categories(data.name, data.categories) if c is not None]
         seen = dict.fromkeys(each.spec.category for each in every if each.spec.dataset == data.name)
-        for category in listed or list(seen) or [None]:
+        categories: list[str | None] = [*listed] or [*seen] or [None]
+        for category in categories:
             name = data.label if category is None else category
             yield Row(
                 name if len(plan.data) == 1 or category is None else f"{data.label} / {name}", data.label, category
