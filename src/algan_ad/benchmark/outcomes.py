@@ -47,6 +47,14 @@ class Outcomes:
             for row in self.rows
             for spec in _planned(plan, row)
         }
+        self.unknown = len(results.keys() - {key for key, _ in self._specs.values()})
+
+    def of(self, label: str, row: Row, protocol: str) -> Outcome:
+        keys = {
+            seed: self._specs[label, row, protocol, seed][0]
+            for seed in self.plan.seeds
+            if (label, row, protocol, seed) in self._specs
+        }
         found = {seed: self._results[key] for seed, key in keys.items() if key in self._results}
         return Outcome(
             tuple(keys),

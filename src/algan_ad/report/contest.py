@@ -75,25 +75,31 @@ def critical_differences(names: Sequence[str], ranking: Ranking, cases: str) -> 
 def accuracy_against_time(points: Sequence[Point], caption: str) -> Plot:
     """Mean AUROC over the time of one prediction, on a logarithmic axis (thesis Fig. 5.5)."""
 
+    n = len(points)
+    order = sorted(points, key=lambda p: -p.auroc)
+    low, high = order[-1].auroc, order[0].auroc
+    room = max(high - low, 0.02) * 0.08
+    places = np.linspace(high + room, low - room, n).tolist()  # of the names, beside the plot, in order
+
     def paint(axes: Axes) -> None:
         axes.set_xscale("log")
-        middle = float(np.sqrt(min(p.milliseconds for p in points) * max(p.milliseconds for p in points)))
-        for p in points:
+        right = max(p.milliseconds for p in points) * 1.5
+        axes.set_xlim(min(p.milliseconds for p in points) / 1.5, right)
+        axes.set_ylim(low - 2 * room, high + 2 * room)
+        for p, place in zip(order, places, strict=True):
             role: Role = "anomalous" if p.own else "normal"
-            axes.plot([p.milliseconds], [p.auroc], marker="o", markersize=6, color=color(role), clip_on=False)
-            right = p.milliseconds > middle
-            axes.annotate(p.name, (p.milliseconds, p.auroc), xytext=(-6 if right else 6, 4),
-                          textcoords="offset points", ha="right" if right else "left")  # fmt: skip
-        axes.margins(y=0.15)
-        axes.set_xlim(min(p.milliseconds for p in points) / 2, max(p.milliseconds for p in points) * 2)
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.plot([p.milliseconds, right], [p.auroc, place], color=color("line"), linewidth=0.8, clip_on=False)
+            axes.plot([p.milliseconds], [p.auroc], marker="o", markersize=6, color=color(role), zorder=3)
+            axes.annotate(p.name, (right, place), xytext=(4, 0), textcoords="offset points", va="center",
+                          annotation_clip=False)  # fmt: skip
+        axes.xaxis.set_major_locator(LogLocator(subs=(1,), numticks=6))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter("{x:g}")
         axes.set_xlabel("milliseconds an image")
         axes.set_ylabel("mean AUROC")
 
     legend: Legend = [("ALGAN", "anomalous", "point"), ("others", "normal", "point")]
-    picture = draw(paint, "Mean AUROC against prediction time", height=3.0)
+    picture = draw(paint, "Mean AUROC against prediction time", height=max(3.0, 0.9 + 0.2 * n))
     return Plot("Accuracy against time", picture, caption, tuple(legend))
 
 
