@@ -86,7 +86,7 @@ class ALGANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         detector = AlganVector(self._config(len(train)), self.device)
         with torch.random.fork_rng():  # the caller's random state is left alone
             detector.fit(TrainingData(train, held_out=held_out), RunOptions(seed, self.device))
-        self.detector_ = detector.in_float64()
+        self.detector_ = detector
         scores = self._anomaly_scores(held_out)
         self.calibration_ = Calibration(scores=tuple(scores), false_alarm_rate=self.false_alarm_rate)
         self.offset_ = -self.calibration_.threshold
@@ -126,6 +126,4 @@ class ALGANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         return order[n_out:], order[:n_out]
 
     def _anomaly_scores(self, X: Floats) -> Floats:
-        """Computed in float64 and rounded to float32: a sample's score does not depend on its batch."""
-        X = np.require(X, requirements=["W"])  # torch warns of arrays that it cannot write to
-        return self.detector_.score(X, batch_size=1024).astype(np.float32).astype(np.float64)
+        return self.detector_.score(X, batch_size=1024)

@@ -174,3 +174,12 @@ def test_pixel_metrics_refuse_what_does_not_fit() -> None:
             metric([np.zeros((2, 2))], [np.zeros((2, 2))])
     with pytest.raises(InputError, match="limit"):
         aupro([np.eye(2)], [np.eye(2)], limit=0)
+
+
+@given(st.integers(1, 60), st.integers(1, 60))
+def test_perfect_separation_is_exactly_one(n_normal: int, n_anomalous: int) -> None:
+    labels = np.repeat([0, 1], [n_normal, n_anomalous])
+    scores = np.arange(n_normal + n_anomalous)
+    assert image_auroc(labels, scores) == 1
+    assert auprc(labels, scores) == 1
+    assert image_auroc(labels, -scores) == 0

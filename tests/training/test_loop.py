@@ -13,6 +13,7 @@ from algan_ad.algan import ALGAN, Hyperparameters, Latents
 from algan_ad.algan.networks import ImageDiscriminator, ImageGenerator
 from algan_ad.detectors.algan import AlganAdversary
 from algan_ad.runtime.errors import InputError, TrainingDiverged
+from algan_ad.training.checkpoint import load_checkpoint
 from algan_ad.training.loop import RunFolder, Schedule, Trained, train
 from algan_ad.training.trackers import read_rows
 
@@ -118,6 +119,66 @@ def test_nan_ends_the_run_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> 
     with pytest.raises(TrainingDiverged, match=r"epoch 3: .*loss_d.*checkpoint.safetensors"):
         train(adversary(), N, poisoned, Schedule(4, B, seed=3), resumed)
     assert folder.checkpoint.read_bytes() == good
+
+
+class OneLayer:
+    """The smallest adversary: a layer that a step changes by hand."""
+
+    def __init__(self, change: Callable[[int], float]) -> None:
+        torch.manual_seed(0)
+        self.layer, self.change, self.epoch, self.differences = (
+            torch.nn.Linear(4, 1, bias=False),
+            change,
+            0,
+            list[float](),
+        )
+
+    def begin_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def step(self, x: Tensor, j: int) -> dict[str, Tensor]:
+        before = self.layer(torch.ones(1, 4))
+        with torch.no_grad():
+            self.layer.weight.add_(self.change(self.epoch))
+        self.differences.append((self.layer(torch.ones(1, 4)) - before).item())
+        return {"loss_d": before.detach().mean()}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"layer": self.layer.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.layer.load_state_dict(state["layer"])
+
+    def scoring_weights(self) -> dict[str, Tensor]:
+        return {"w": self.layer.weight.detach().clone()}
+
+    def observe(self) -> dict[str, float]:
+        return {}
+
+
+def test_weights_that_a_last_update_broke_are_not_kept(tmp_path: Path) -> None:
+    """The losses of an epoch are taken before its last update."""
+    breaking = OneLayer(lambda epoch: float("nan") if epoch == 3 else 0.1)
+    folder = RunFolder(tmp_path, {}, checkpoint_seconds=0)
+    with pytest.raises(TrainingDiverged, match=r"epoch 3: weights not finite; the last good checkpoint"):
+        train(breaking, B, fetch, Schedule(4, B, seed=3, observe_every=4), folder)
+    kept = load_checkpoint(folder.checkpoint)
+    assert kept["epoch"] == 2
+    assert kept["adversary"]["layer"]["weight"].isfinite().all()
+
+
+def test_monitors_that_are_not_finite_end_the_run() -> None:
+    broken = OneLayer(lambda epoch: 0.1)
+    broken.observe = lambda: {"logit/fake-normal": float("nan")}  # type: ignore[method-assign]
+    with pytest.raises(TrainingDiverged, match="logit/fake-normal not finite"):
+        train(broken, B, fetch, Schedule(1, B, seed=3))
+
+
+def test_bfloat16_uses_the_weights_as_they_are() -> None:
+    """autocast's cache would serve a second pass within a step the weights of before the update."""
+    adversary = OneLayer(lambda epoch: 1.0)
+    train(adversary, B, fetch, Schedule(1, B, seed=0, dtype=torch.bfloat16))
+    assert adversary.differences == pytest.approx([4], abs=0.1)
 
 
 class Constant(torch.nn.Module):

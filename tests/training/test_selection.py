@@ -17,6 +17,15 @@ def test_average_is_over_the_second_half(values: list[float], mean: float) -> No
     assert offer(Selector("average", len(values)), values) == pytest.approx(mean)
 
 
+def test_the_mean_goes_on_after_a_resume_and_where_the_weights_are() -> None:
+    selector, resumed = Selector("average", 4, window=1.0), Selector("average", 4, window=1.0)
+    selector.offer(1, {"w": torch.tensor([1.0]), "n": torch.tensor(3)}, None)
+    resumed.load_state_dict(selector.state_dict())
+    resumed.offer(2, {"w": torch.empty(1, device="meta"), "n": torch.tensor(4)}, None)
+    assert resumed.weights["w"].device.type == "meta"
+    assert resumed.weights["n"].item() == 4  # a counter is not averaged
+
+
 def test_last() -> None:
     assert offer(Selector("last", 3), [1, 2, 7]) == 7
 

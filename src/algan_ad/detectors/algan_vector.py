@@ -35,12 +35,6 @@ class AlganVector(PairDetector):
     def build_module(self, tensors: Mapping[str, Tensor]) -> VectorScorer:
         return VectorScorer(*self.placeholder(tensors))
 
-    def in_float64(self) -> "AlganVector":
-        """Score in double precision from here on, on the CPU."""
-        self.device = torch.device("cpu")
-        self._fitted().cpu().double()  # in place
-        return self
-
     def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         train = np.asarray(data.train[:], dtype=np.float32)
         conditioning = self.fit_conditioning(train)

@@ -110,13 +110,17 @@ class Detector(ABC):
 
     @torch.no_grad()
     def score(self, samples: Rows, batch_size: int = 32) -> Scores:
-        """Raw anomaly scores, float64 (N,); always in eval mode and in float32."""
-        module = self._fitted().eval()
+        """Raw anomaly scores, float64 (N,) of float32 precision; always in eval mode."""
+        module, device = self.scoring_module()
         chunks = [
-            module(torch.from_numpy(np.array(samples[start : start + batch_size], order="C")).to(self.device))
+            module(torch.from_numpy(np.array(samples[start : start + batch_size], order="C")).to(device))
             for start in range(0, len(samples), batch_size)
         ]
-        return torch.cat(chunks).double().cpu().numpy() if chunks else np.empty(0)
+        return torch.cat(chunks).cpu().float().double().numpy() if chunks else np.empty(0)
+
+    def scoring_module(self) -> tuple[nn.Module, torch.device]:
+        """The module that scores, in eval mode, and where it does."""
+        return self._fitted().eval(), self.device
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Make `module` from scoring weights."""

@@ -71,13 +71,13 @@ class ClassicalScorer(nn.Module):
             self._score = self._fitted()
         if not len(x):  # scikit-learn refuses none
             return x.new_zeros(0, dtype=torch.float32)
-        scores = self._score(x.detach().double().cpu().numpy())
+        scores = self._score(x.detach().cpu().double().numpy())
         return torch.from_numpy(scores).float().to(x.device)
 
     def _fitted(self) -> ScoreRows:
         from sklearn.preprocessing import StandardScaler
 
-        rows = self.rows.double().cpu().numpy()
+        rows = self.rows.cpu().double().numpy()
         scaler = StandardScaler(with_mean=self.standardise, with_std=self.standardise).fit(rows)
         score = self.fit(scaler.transform(rows), int(self.seed))
         return lambda x: score(scaler.transform(x))

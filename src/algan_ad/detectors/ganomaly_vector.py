@@ -67,7 +67,7 @@ class GanomalyVectorScorer(nn.Module):
         self.decoder = VectorGenerator(dim, z_dim, hidden)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x if self.backbone is None else self.backbone(x)
+        x = x.to(self.encoder.head.weight.dtype) if self.backbone is None else self.backbone(x)
         z = self.encoder(self.conditioning(x))
         return code_distance(z, self.reencoder(self.decoder(z)))
 

@@ -1,5 +1,6 @@
 """A method trained epoch by epoch: its settings, and its way through the shared loop."""
 
+import copy
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -7,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
+from torch import nn
 
 from algan_ad.data.cutpaste import cut_paste
 from algan_ad.detectors.base import Detector, Rows, RunOptions, TrainingData
@@ -57,12 +59,22 @@ class TrainedDetector(Detector):
             found["precision"] = str(self.dtype()).removeprefix("torch.")
         return found
 
+    def scoring_module(self) -> tuple[nn.Module, torch.device]:
+        """Vectors are scored in float64, and the score rounded: no neighbour in a batch changes a bit of it."""
+        module, device = super().scoring_module()
+        if self.input == "image":
+            return module, device
+        cpu = torch.device("cpu")  # other devices may lack float64
+        return copy.deepcopy(module).to(cpu, torch.float64), cpu
+
     def run_loop(self, adversary: Adversary, fetch: Fetch, data: TrainingData, run: RunOptions) -> Trained:
         """Send an adversary through the shared loop and keep the module that its selected weights make."""
         c = self.config
         selection = c.selection or ("validation" if data.validation else self.default_selection)
-        if (selection == "validation") != (data.validation is not None):
-            raise InputError(f"--selection {selection}: validation belongs to --protocol thesis, and only to it")
+        if selection == "validation" and data.validation is None:
+            raise InputError("--selection validation: its labels belong to --protocol thesis, and only to it")
+        if selection != "validation" and data.validation is not None:
+            raise InputError(f"--selection {selection}: under --protocol thesis labels select; leave it out")
         schedule = Schedule(c.epochs, c.batch_size, run.seed, selection, c.observe_every, self.dtype(), self.device)
         judged = data.validation or (made_up_validation(data.train) if selection == "cut-paste" else None)
         validate = self._validator(*judged) if judged else None

@@ -78,13 +78,14 @@ def operating_points(labels: ArrayLike, scores: ArrayLike) -> OperatingPoints:
 def image_auroc(labels: ArrayLike, scores: ArrayLike) -> float:
     """Area under the ROC curve: the chance that an anomalous score exceeds a normal one; ties count half."""
     points = operating_points(labels, scores)
-    return _area(points.detection_rate, points.false_alarm_rate)
+    # Counts are exact, and divided once: what is perfectly separated has exactly 1.
+    return _area(points.detections, points.false_alarms) / float(points.detections[-1] * points.false_alarms[-1])
 
 
 def auprc(labels: ArrayLike, scores: ArrayLike) -> float:
     """Area under the precision-recall curve as average precision; chance level is the anomalous share."""
     points = operating_points(labels, scores)
-    return float(np.sum(np.diff(points.detection_rate) * points.precision[1:]))
+    return float(np.sum(np.diff(points.detections) * points.precision[1:]) / points.detections[-1])
 
 
 def f1_max(labels: ArrayLike, scores: ArrayLike) -> BestF1:

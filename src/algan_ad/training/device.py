@@ -1,5 +1,6 @@
 """Where training runs, and in which precision: by rule, never by timing, so that a machine repeats its bits."""
 
+from contextlib import AbstractContextManager
 from typing import Literal
 
 import torch
@@ -20,10 +21,10 @@ def pick_device(name: DeviceName) -> torch.device:
     return torch.device(name)
 
 
-def make_repeatable() -> None:
+def repeatable() -> AbstractContextManager[None]:
     """The same algorithms on every run: CUDA would otherwise choose by timing, and add in any order."""
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
+    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+    return flags
 
 
 def pick_precision(name: Precision, device: torch.device) -> torch.dtype:

@@ -16,7 +16,7 @@ from algan_ad.runtime.files import read_json, write_json
 from algan_ad.runtime.progress import bar, log
 from algan_ad.training.adversary import Adversary
 from algan_ad.training.checkpoint import load_checkpoint, save_checkpoint
-from algan_ad.training.device import make_repeatable
+from algan_ad.training.device import repeatable
 from algan_ad.training.seeding import seed_torch
 from algan_ad.training.selection import Selection, Selector
 from algan_ad.training.trackers import MLFLOW_RUN, TrackerName, open_trackers
@@ -102,11 +102,10 @@ def train(
             f"{n_samples} training samples, fewer than the batch of {schedule.batch_size}: "
             f"add normal examples or set --batch-size to {max(2, n_samples)} or less"
         )
-    make_repeatable()
     selector = Selector(schedule.selection, schedule.epochs)
     done, spent = _resume(folder, adversary, selector)
     clock = _Clock(spent)
-    with ExitStack() as closing, bar("training", schedule.epochs, done) as advance:
+    with repeatable(), ExitStack() as closing, bar("training", schedule.epochs, done) as advance:
         trackers = open_trackers(folder.path, folder.trackers, done, folder.plan) if folder else []
         for tracker in trackers:
             closing.callback(tracker.close)
@@ -118,6 +117,7 @@ def train(
             if observed:
                 seed_torch(schedule.seed, "observe", epoch)
                 row |= adversary.observe()
+                _refuse_divergence(row, folder)  # the last update of an epoch shows in no loss
                 if validate is not None:
                     auroc = row[f"{schedule.selection}_auroc"] = validate(weights)
                 if watch is not None:
@@ -156,7 +156,9 @@ def _run_epoch(adversary: Adversary, n_samples: int, fetch: Fetch, schedule: Sch
     sums: dict[str, Tensor] = {}
     for j, indices in enumerate(batches):
         x = fetch(indices)
-        with torch.autocast(schedule.device.type, torch.bfloat16, enabled=schedule.dtype == torch.bfloat16):
+        # Without its cache, which would serve the weights of before an update to the passes after it.
+        mixed = schedule.dtype == torch.bfloat16
+        with torch.autocast(schedule.device.type, torch.bfloat16, enabled=mixed, cache_enabled=False):
             for name, value in adversary.step(x, j).items():
                 sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value  # no sync per batch
     return {"epoch": epoch} | {name: (total / len(batches)).item() for name, total in sums.items()}
@@ -164,13 +166,16 @@ def _run_epoch(adversary: Adversary, n_samples: int, fetch: Fetch, schedule: Sch
 
 def _refuse_divergence(row: dict[str, Any], folder: RunFolder | None) -> None:
     bad = [name for name, value in row.items() if not math.isfinite(value)]
-    collapsed = row.get("logit_spread", 1.0) < COLLAPSED
-    if not bad and not collapsed:
-        return
-    reason = f"{', '.join(bad)} not finite" if bad else "the discriminator gives one output for everything"
+    if bad:
+        raise _diverged(row["epoch"], f"{', '.join(bad)} not finite", folder)
+    if row.get("logit_spread", 1.0) < COLLAPSED:
+        raise _diverged(row["epoch"], "the discriminator gives one output for everything", folder)
+
+
+def _diverged(epoch: int, reason: str, folder: RunFolder | None) -> TrainingDiverged:
     kept = f"; the last good checkpoint is {folder.checkpoint}" if folder and folder.checkpoint.exists() else ""
-    raise TrainingDiverged(
-        f"training diverged in epoch {row['epoch']}: {reason}{kept}. "
+    return TrainingDiverged(
+        f"training diverged in epoch {epoch}: {reason}{kept}. "
         "Try --precision float32, lower learning rates, or another --seed"
     )
 
@@ -203,13 +208,25 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
 
 
 def _save(folder: RunFolder, adversary: Adversary, selector: Selector, epoch: int, seconds: float) -> None:
+    learned = adversary.state_dict()
+    if not _finite(learned):  # the last update of an epoch shows in no loss; the last good checkpoint stays
+        raise _diverged(epoch, "weights not finite", folder)
     state = {
-        "adversary": adversary.state_dict(),
+        "adversary": learned,
         "selector": selector.state_dict(),
         "epoch": epoch,
         "seconds": seconds,
     }
     save_checkpoint(folder.checkpoint, state)
+
+
+def _finite(node: Any) -> bool:
+    """Whether no tensor of a nested state holds a NaN or an infinity."""
+    if isinstance(node, Tensor):
+        return not node.is_floating_point() or bool(node.isfinite().all())
+    if isinstance(node, dict):
+        return all(map(_finite, node.values()))
+    return all(map(_finite, node)) if isinstance(node, list | tuple) else True
 
 
 class _Clock:

@@ -45,11 +45,9 @@ class Selector:
         self.n_averaged += 1
         if not self.weights:
             self.weights = {name: tensor.clone() for name, tensor in weights.items()}
-        for name, mean in self.weights.items():
-            if mean.is_floating_point():
-                mean.lerp_(weights[name], 1 / self.n_averaged)
-            else:  # a counter, as batch normalisation has
-                mean.copy_(weights[name])
+        for name, new in weights.items():
+            mean = self.weights[name].to(new.device)  # a resumed run brings it on the CPU
+            self.weights[name] = mean.lerp(new, 1 / self.n_averaged) if mean.is_floating_point() else new.clone()
 
     def state_dict(self) -> dict[str, Any]:
         return {
