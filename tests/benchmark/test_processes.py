@@ -47,10 +47,12 @@ def _summary(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def _read_until(process: subprocess.Popen[str], wanted: str) -> str:
     assert process.stderr is not None
+    seen = []
     for line in process.stderr:
         if re.search(wanted, line):
             return line
-    pytest.fail(f"no line with {wanted!r}")
+        seen.append(line)
+    pytest.fail(f"no line with {wanted!r} in:\n{''.join(seen)}")
 
 
 def _results(out: Path) -> list[Result]:

@@ -17,6 +17,8 @@ SILENCE = {
     "RAY_DEDUP_LOGS": "0",
 }
 
+STARTS = 3  # on a busy machine Ray may not be up within the half minute that it allows itself
+
 
 class Lost(NamedTuple):
     """What comes of a run whose worker died."""
@@ -152,15 +154,23 @@ def open_pool(workers: int | None, address: str | None, device: str) -> Iterator
 
 def _connect(ray: Any, workers: int | None, address: str | None) -> None:
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
-    try:
-        if address is None:
-            # RAY_ADDRESS is ignored: without --address the runs take place here.
-            ray.init(address="local", num_cpus=workers, include_dashboard=False, **quiet)
-        else:
-            ray.init(address=address, **quiet)
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-        place = f"--address {address}" if address else "Ray"
-        raise InputError(f"{place}: no cluster could be reached or started ({_first_line(error)})") from error
+    if address is None:  # RAY_ADDRESS is ignored: without --address the runs take place here
+        options = {"address": "local", "num_cpus": workers, "include_dashboard": False, **quiet}
+    else:
+        options = {"address": address, **quiet}
+    for attempt in range(1, STARTS + 1):
+        try:
+            ray.init(**options)
+            return
+        except Exception as error:  # Ray raises that very class when it is not up within half a minute
+            ray.shutdown()
+            if address is not None:
+                raise InputError(f"--address {address}: no cluster answers there ({_first_line(error)})") from error
+            if attempt == STARTS:
+                raise AlganError(
+                    f"Ray did not start ({_first_line(error)}); is the machine too busy? --workers 0 does without it"
+                ) from error
+            log(f"Ray did not start within its time; attempt {attempt + 1} of {STARTS}")
 
 
 def _first_line(error: BaseException) -> str:
