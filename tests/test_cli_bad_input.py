@@ -108,6 +108,17 @@ def test_other_options_out_of_bounds(model: Path, pristine_parts: Path, capsys: 
     assert "invalid choice 'no'" in refused(capsys, "data", "get", "no")
 
 
+def test_a_rate_that_cannot_be_guaranteed_is_said(model: Path, pristine_parts: Path, capsys: Out) -> None:
+    """Six held-out normals guarantee 1/7, and no less."""
+    capsys.readouterr()
+    for rate, enough, guaranteed in ((0.05, False, 1 / 7), (0.3, True, 2 / 7)):
+        image = pristine_parts / "test/good/000.png"
+        assert run("predict", model, image, "--false-alarm-rate", rate, "--json") == 0
+        out, err = capsys.readouterr()
+        assert ("too few to guarantee the wanted" in err) != enough
+        assert json.loads(out)["guaranteed_rate"] == pytest.approx(guaranteed)
+
+
 # --- folders and images ----------------------------------------------------------------------------------------
 
 

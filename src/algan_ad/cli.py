@@ -260,6 +260,7 @@ class Predict:
 def _predict(argv: list[str]) -> int:
     o = _parse(Predict, "predict", argv)
     from algan_ad.runtime.prediction import write_csv
+    from algan_ad.runtime.progress import log
     from algan_ad.training.device import set_threads
     from algan_ad.workflows.model import load_model
     from algan_ad.workflows.predict import predict_files
@@ -271,6 +272,9 @@ def _predict(argv: list[str]) -> int:
     model = load_model(o.model, o.device)
     if o.false_alarm_rate is not None:
         model = model.with_false_alarm_rate(o.false_alarm_rate)
+    calibration = model.config.calibration
+    if o.false_alarm_rate is not None and calibration is not None and not calibration.sufficient:
+        log(f"warning: {calibration.explain()}")
     predictions, skipped = predict_files(model, o.paths, o.maps, o.strict)
     if o.out is not None:
         write_csv(predictions, o.out)
@@ -278,6 +282,7 @@ def _predict(argv: list[str]) -> int:
         "model": str(o.model),
         "n": len(predictions),
         "n_anomalous": sum(bool(each.anomalous) for each in predictions),
+        "guaranteed_rate": calibration.guaranteed_rate if calibration else None,
         "predictions": [each.to_dict() for each in predictions],
         "skipped": [{"path": str(each.path), "reason": each.reason} for each in skipped],
     }
