@@ -332,3 +332,10 @@ def test_help_of_train_lists_the_options_of_the_method(capsys: Out) -> None:
     out = capsys.readouterr().out
     assert "--hidden" in out
     assert "--width" not in out
+
+
+def test_of_two_methods_the_last_counts(capsys: Out) -> None:
+    assert run("train", "--method", "algan-vector", "--method=kmeans", "--help") == 0
+    out = capsys.readouterr().out
+    assert "--clusters" in out
+    assert "--hidden" not in out

@@ -189,13 +189,14 @@ def _train(argv: list[str]) -> int:
 
 
 def _peek(argv: Sequence[str], option: str, default: str) -> str:
-    """The value of an option that decides which further options there are."""
+    """The value of an option that decides which further options there are; given twice, the last counts."""
+    found = default
     for i, word in enumerate(argv):
         if word == option and i + 1 < len(argv):
-            return argv[i + 1]
-        if word.startswith(option + "="):
-            return word.split("=", 1)[1]
-    return default
+            found = argv[i + 1]
+        elif word.startswith(option + "="):
+            found = word.split("=", 1)[1]
+    return found
 
 
 # --- evaluate --------------------------------------------------------------------------------------------------
