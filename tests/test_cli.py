@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 from algan_ad import __version__, cli
@@ -332,6 +333,20 @@ def test_help_of_train_lists_the_options_of_the_method(capsys: Out) -> None:
     out = capsys.readouterr().out
     assert "--hidden" in out
     assert "--width" not in out
+
+
+def test_folders_with_a_point_in_their_name_get_models_of_their_own(
+    parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    """`plates.2023` and `plates.2024` are two data sets; of a table, the suffix is no part of the name."""
+    monkeypatch.chdir(tmp_path)
+    for year in (2023, 2024):
+        parts = parts.rename(tmp_path / f"plates.{year}")
+        assert run("train", parts, *TINY) == 0
+    np.save("rows.npy", np.random.default_rng(0).normal(size=(20, 3)))
+    assert run("train", "rows.npy", "--method", "mahalanobis") == 0
+    models = sorted(path.name for path in Path("models").iterdir())
+    assert models == ["plates.2023-algan-image", "plates.2024-algan-image", "rows-mahalanobis"]
 
 
 def test_of_two_methods_the_last_counts(capsys: Out) -> None:

@@ -172,7 +172,8 @@ def _train(argv: list[str]) -> int:
         ("config", METHODS[name].Config, field(default_factory=METHODS[name].Config)),
     ]
     o = _parse(dataclasses.make_dataclass("Train", options, bases=(Train,)), "train", argv, Train.__doc__)
-    out = o.out or Path("models") / f"{o.path.resolve().stem}-{name}"
+    data = o.path.resolve()
+    out = o.out or Path("models") / f"{data.name if data.is_dir() else data.stem}-{name}"
     passed = {
         f.name: getattr(o, f.name)
         for f in dataclasses.fields(o)
