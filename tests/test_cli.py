@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -347,6 +348,27 @@ def test_folders_with_a_point_in_their_name_get_models_of_their_own(
     assert run("train", "rows.npy", "--method", "mahalanobis") == 0
     models = sorted(path.name for path in Path("models").iterdir())
     assert models == ["plates.2023-algan-image", "plates.2024-algan-image", "rows-mahalanobis"]
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_the_next_step_is_one_that_can_be_taken(
+    labelled: bool, parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    """Without a labelled sample to test on there is nothing to evaluate."""
+    monkeypatch.chdir(tmp_path)
+    y = np.repeat([0, 1], [30, 6 if labelled else 0])
+    np.savez("t.npz", X=np.random.default_rng(0).normal(size=(len(y), 3)), y=y)
+    for source, options, placeholder in (
+        (parts if labelled else parts / "train/good", TINY, "IMAGE..."),
+        ("t.npz", ["--method", "mahalanobis"], "TABLE..."),
+    ):
+        assert run("train", source, "--out", f"m {placeholder}", *options) == 0
+        said = capsys.readouterr().out.split("next:  ")[1].strip()
+        if labelled:
+            assert said == shlex.join(["algan", "evaluate", f"m {placeholder}", str(source)])
+            assert cli.run(shlex.split(said)[1:]) == 0
+        else:
+            assert said == f"algan predict 'm {placeholder}' {placeholder}"
 
 
 def test_of_two_methods_the_last_counts(capsys: Out) -> None:

@@ -185,7 +185,10 @@ def _train(argv: list[str]) -> int:
         "model": str(out), "method": c.method, "protocol": c.protocol, "seed": c.seed, "selection": c.selection,
         "threshold": c.calibration.threshold if c.calibration else None, **c.training,
     }  # fmt: skip
-    following = shlex.join(["algan", "evaluate", str(out), str(o.path)])
+    if c.training["n_test"]:
+        following = shlex.join(["algan", "evaluate", str(out), str(o.path)])
+    else:  # nothing labelled is left to measure with
+        following = shlex.join(["algan", "predict", str(out)]) + (" IMAGE..." if c.input == "image" else " TABLE...")
     return _emit(result, o.json, lambda console: console.print(f"model: {out}\nnext:  {following}", soft_wrap=True))
 
 

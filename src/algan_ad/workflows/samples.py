@@ -55,12 +55,13 @@ class DataSettings(Schema):
 
 @dataclass(frozen=True)
 class Prepared:
-    """Samples ready to fit on, and what a model folder records of them."""
+    """Samples ready to fit on, and what a model folder records of them. `n_test`: labelled ones left for a test."""
 
     name: str
     data: TrainingData
     calibration: Rows
     fingerprint: dict[str, Any]
+    n_test: int = 0
     skipped: tuple[Skipped, ...] = ()
     notes: dict[str, list[str]] = field(default_factory=dict)
 
@@ -112,14 +113,16 @@ def prepare_parts(dataset: Dataset, parts: Split, detector: Detector, settings: 
     report_skipped(skipped, strict)
     data = TrainingData(train, recipe, calibration, validation)
     print_of = dict(fingerprint(seen, dataset.root))
-    return Prepared(dataset.name, data, calibration, print_of, tuple(skipped), dict(parts.notes))
+    return Prepared(dataset.name, data, calibration, print_of, len(parts.test), tuple(skipped), dict(parts.notes))
 
 
 def _refuse_folder(source: str | Path | NDArray[Any], detector: Detector) -> None:
     if isinstance(source, np.ndarray) or not Path(source).is_dir():
         return
     advice = "; add --backbone to train it on images" if "backbone" in type(detector.config).model_fields else ""
-    raise InputError(f"{source}: {detector.name} takes vectors, expected a file ending in {', '.join(SUFFIXES)}{advice}")
+    raise InputError(
+        f"{source}: {detector.name} takes vectors, expected a file ending in {', '.join(SUFFIXES)}{advice}"
+    )
 
 
 def _prepare_array(images: NDArray[np.uint8], detector: Detector, settings: DataSettings, seed: int) -> Prepared:
@@ -151,7 +154,8 @@ def _prepare_vectors(source: str | Path | NDArray[Any], settings: DataSettings, 
         "files": hash_rows(vectors[np.concatenate([train, calibration])]),
     }
     data = TrainingData(vectors[train], Recipe(), vectors[calibration])
-    return Prepared(name.stem, data, vectors[calibration], print_of)
+    n_test = 0 if labels is None else len(vectors) - len(normal)
+    return Prepared(name.stem, data, vectors[calibration], print_of, n_test)
 
 
 def _refuse_thesis(settings: DataSettings) -> None:

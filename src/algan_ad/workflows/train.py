@@ -171,6 +171,7 @@ def _model(
                 "dataset": prepared.name,
                 "n_train": len(prepared.data.train),
                 "n_calibration": len(prepared.calibration),
+                "n_test": prepared.n_test,
                 "skipped": [str(each.path) for each in prepared.skipped],
                 "seconds": round(trained.seconds, 1),
                 "device": str(detector.device),
