@@ -81,7 +81,6 @@ def vector_model(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ([*TINY, "--quality-backbone", "resnet18", "--quality-weights", "no.pth"], "no.pth: no such weights file"),
         ([*SMALL, "--batch-size", "64"], "24 training samples, fewer than the batch of 64: add normal examples or set"
                                          " --batch-size to 24 or less"),
-        ([*TINY, "--resume"], "holds no unfinished run; start it without --resume"),
     ],
 )  # fmt: skip
 def test_options_of_train(options: list[str], said: str, pristine_parts: Path, tmp_path: Path, capsys: Out) -> None:

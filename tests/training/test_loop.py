@@ -86,12 +86,21 @@ def test_resume_after_a_kill_is_bit_identical(
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
 
 
-def test_resume_refuses_another_plan_and_an_empty_folder(tmp_path: Path) -> None:
+def test_resume_before_anything_was_done_starts_with_epoch_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert same(go(), go(RunFolder(tmp_path / "run", {"lr": 1}, resume=True)))
+    assert "holds no unfinished run, so training starts with epoch 1" in capsys.readouterr().err
+    assert json.loads((tmp_path / "run/plan.json").read_text()) == {"lr": 1}
+
+
+def test_resume_refuses_another_plan_and_a_checkpoint_without_one(tmp_path: Path) -> None:
     go(RunFolder(tmp_path / "run", {"lr": 1}))
     with pytest.raises(InputError, match="lr: 1 then, 2 now"):
         go(RunFolder(tmp_path / "run", {"lr": 2}, resume=True))
-    with pytest.raises(InputError, match="no unfinished run"):
-        go(RunFolder(tmp_path / "other", {}, resume=True))
+    (tmp_path / "run/plan.json").unlink()
+    with pytest.raises(InputError, match=r"plan.json: no such file"):
+        go(RunFolder(tmp_path / "run", {"lr": 1}, resume=True))
 
 
 def test_metrics_hold_the_monitors_of_5_8(tmp_path: Path) -> None:

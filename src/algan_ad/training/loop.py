@@ -94,7 +94,7 @@ def train(
     `watch(epoch, weights)` is called after every `observe_every` epochs and the last, for experiments.
 
     Raises:
-        InputError: nothing to resume, or a checkpoint of another plan.
+        InputError: a checkpoint of another plan.
         TrainingDiverged: NaN, or a collapsed discriminator; the last good checkpoint is kept.
     """
     if n_samples < schedule.batch_size:
@@ -185,12 +185,13 @@ def _resume(folder: RunFolder | None, adversary: Adversary, selector: Selector) 
     if folder is None:
         return 0, 0.0
     plan_file = folder.path / "plan.json"
-    if not folder.resume:
+    unfinished = plan_file.exists() or folder.checkpoint.exists()
+    if folder.resume and not unfinished:  # stopped while its data was still being read
+        log(f"--resume: {folder.path} holds no unfinished run, so training starts with epoch 1")
+    if not folder.resume or not unfinished:
         folder.checkpoint.unlink(missing_ok=True)
         write_json(plan_file, folder.plan)
         return 0, 0.0
-    if not plan_file.exists():
-        raise InputError(f"--resume: {folder.path} holds no unfinished run; start it without --resume")
     changed = _differences(read_json(plan_file), folder.plan)
     if changed:
         raise InputError(f"--resume: {folder.path} was started with other settings ({changed}); use the same ones")
