@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from algan_ad.runtime.errors import AlganError, InputError
-from algan_ad.runtime.files import read_json, replacing, sha256, write_json
+from algan_ad.runtime.files import read_json, remove_leftovers, replacing, sha256, write_json
 
 
 @pytest.fixture
@@ -36,6 +36,21 @@ def test_a_failure_leaves_the_previous_file_and_no_other(path: Path) -> None:
         raise KeyboardInterrupt
     assert read_json(path) == "old"
     assert entries(path) == [path.name]
+
+
+def test_what_a_kill_leaves_can_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "[x] ü.json"
+    others = [path, tmp_path / ".[x] ü-mine.json", tmp_path / ".other-01234567.json"]
+    for each in others:
+        each.write_text("kept")
+    with monkeypatch.context() as patch:  # a killed process cleans nothing up
+        patch.setattr(Path, "unlink", lambda *_, **__: None)
+        with pytest.raises(KeyboardInterrupt), replacing(path) as temporary:  # noqa: PT012
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+    assert temporary.exists()
+    remove_leftovers(path)
+    assert sorted(tmp_path.iterdir()) == sorted(others)
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])

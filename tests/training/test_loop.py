@@ -94,6 +94,20 @@ def test_resume_before_anything_was_done_starts_with_epoch_1(
     assert json.loads((tmp_path / "run/plan.json").read_text()) == {"lr": 1}
 
 
+def test_half_written_files_of_a_killed_run_go_with_the_next(tmp_path: Path) -> None:
+    half = [tmp_path / ".checkpoint-0a1b2c3d.safetensors", tmp_path / ".plan-0a1b2c3d.json"]
+    folder = RunFolder(tmp_path, {}, checkpoint_seconds=0)
+    go(folder, epochs=1)
+    for path in half:
+        path.write_bytes(b"half")
+    go(RunFolder(tmp_path, {}, resume=True), epochs=2)
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint.safetensors", "metrics.jsonl", "plan.json"}
+    for path in half:
+        path.write_bytes(b"half")
+    folder.remove()
+    assert not tmp_path.exists()
+
+
 def test_resume_refuses_another_plan_and_a_checkpoint_without_one(tmp_path: Path) -> None:
     go(RunFolder(tmp_path / "run", {"lr": 1}))
     with pytest.raises(InputError, match="lr: 1 then, 2 now"):

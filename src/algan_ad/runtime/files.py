@@ -1,6 +1,7 @@
 """Files that are either whole or not there: written under a temporary name, flushed, then renamed."""
 
 import errno
+import glob
 import hashlib
 import json
 import math
@@ -51,6 +52,12 @@ def replacing(path: Path) -> Iterator[Path]:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary siblings of `path` that killed processes left. Nobody may be writing it meanwhile."""
+    for each in path.parent.glob(f".{glob.escape(path.stem)}-{'[0-9a-f]' * 8}{path.suffix}"):
+        each.unlink(missing_ok=True)
 
 
 def flush_to_disk(path: Path) -> None:

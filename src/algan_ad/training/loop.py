@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from algan_ad.runtime.errors import InputError, TrainingDiverged
-from algan_ad.runtime.files import read_json, write_json
+from algan_ad.runtime.files import read_json, remove_leftovers, write_json
 from algan_ad.runtime.progress import bar, log
 from algan_ad.training.adversary import Adversary
 from algan_ad.training.checkpoint import load_checkpoint, save_checkpoint
@@ -64,9 +64,19 @@ class RunFolder:
     def metrics(self) -> Path:
         return self.path / "metrics.jsonl"
 
+    @property
+    def plan_file(self) -> Path:
+        return self.path / "plan.json"
+
+    def tidy(self) -> None:
+        """Remove what a process left that was killed while it wrote."""
+        for path in (self.checkpoint, self.plan_file):
+            remove_leftovers(path)
+
     def remove(self) -> None:
         """Called once the model is saved. Only what a run writes is removed."""
-        for path in (self.checkpoint, self.metrics, self.path / "plan.json", self.path / MLFLOW_RUN):
+        self.tidy()
+        for path in (self.checkpoint, self.metrics, self.plan_file, self.path / MLFLOW_RUN):
             path.unlink(missing_ok=True)
         if self.path.is_dir() and not any(self.path.iterdir()):  # TensorBoard's files stay
             self.path.rmdir()
@@ -184,15 +194,15 @@ def _resume(folder: RunFolder | None, adversary: Adversary, selector: Selector) 
     """Returns the epochs done and the seconds spent so far."""
     if folder is None:
         return 0, 0.0
-    plan_file = folder.path / "plan.json"
-    unfinished = plan_file.exists() or folder.checkpoint.exists()
+    folder.tidy()
+    unfinished = folder.plan_file.exists() or folder.checkpoint.exists()
     if folder.resume and not unfinished:  # stopped while its data was still being read
         log(f"--resume: {folder.path} holds no unfinished run, so training starts with epoch 1")
     if not folder.resume or not unfinished:
         folder.checkpoint.unlink(missing_ok=True)
-        write_json(plan_file, folder.plan)
+        write_json(folder.plan_file, folder.plan)
         return 0, 0.0
-    changed = _differences(read_json(plan_file), folder.plan)
+    changed = _differences(read_json(folder.plan_file), folder.plan)
     if changed:
         raise InputError(f"--resume: {folder.path} was started with other settings ({changed}); use the same ones")
     if not folder.checkpoint.exists():
