@@ -390,6 +390,27 @@ def test_what_the_machine_does(
     assert said in refused(capsys, "train", "anything", status=status)
 
 
+@pytest.mark.parametrize(("method", "hinted"), [("algan-image", True), ("kmeans", False)])
+def test_a_run_without_epochs_cannot_be_resumed(
+    method: str, hinted: bool, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["algan_ad.workflows.train"], "train", interrupted)
+    said = refused(capsys, "train", "anything", "--method", method, status=1)
+    assert said == "algan: stopped" + "; add --resume to continue from the last checkpoint" * hinted
+
+
+@pytest.mark.parametrize("options", [["--resume"], ["--checkpoint-seconds", "5"], ["--track", "tensorboard"]])
+def test_options_of_epochs_for_a_method_that_has_none(
+    options: list[str], table: Path, tmp_path: Path, capsys: Out
+) -> None:
+    said = refused(capsys, "train", table, "--out", tmp_path / "m", "--method", "kmeans", *options)
+    assert said == f"algan: {options[0]}: kmeans is fitted once, not epoch by epoch; leave it out"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_tracker_that_is_not_installed(
     pristine_parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
 ) -> None:

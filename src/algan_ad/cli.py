@@ -85,12 +85,7 @@ def run(argv: list[str]) -> int:
     except OSError as error:  # a disk that fails, a file that goes away meanwhile
         return _fail(f"{error.filename or 'input or output'}: {error.strerror or error}", 1)
     except KeyboardInterrupt:
-        hints = {
-            "train": "; add --resume to continue from the last checkpoint",
-            "benchmark": "; the same command goes on with what is not done",
-        }
-        hint = hints.get(argv[0], "")
-        return _fail(f"stopped{hint}", 1)
+        return _fail("stopped" + "; the same command goes on with what is not done" * (argv[0] == "benchmark"), 1)
 
 
 def _fail(message: str, status: int) -> int:
@@ -158,6 +153,7 @@ class Train:
 
 def _train(argv: list[str]) -> int:
     from algan_ad.detectors import METHODS
+    from algan_ad.detectors.trained import TrainedDetector
     from algan_ad.workflows.samples import DataSettings
     from algan_ad.workflows.train import train
 
@@ -179,7 +175,11 @@ def _train(argv: list[str]) -> int:
         for f in dataclasses.fields(o)
         if f.name not in ("path", "method", "out", "json", "data")
     }
-    model = train(o.path, name, out, settings=o.data, **passed)
+    try:
+        model = train(o.path, name, out, settings=o.data, **passed)
+    except KeyboardInterrupt:
+        epochs = issubclass(METHODS[name], TrainedDetector)
+        return _fail("stopped" + "; add --resume to continue from the last checkpoint" * epochs, 1)
     c = model.config
     result = {
         "model": str(out), "method": c.method, "protocol": c.protocol, "seed": c.seed, "selection": c.selection,

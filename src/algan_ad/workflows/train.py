@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from algan_ad.detectors import METHODS
 from algan_ad.detectors.base import Detector, RunOptions
+from algan_ad.detectors.trained import TrainedDetector
 from algan_ad.report.cards import model_card
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import InputError
@@ -64,7 +65,8 @@ def train(
         quality_backbone: network that judges the generated images (Fréchet distance, inception score; 5.8).
 
     Raises:
-        InputError: unusable data or settings, or a model in `out` and not `overwrite`.
+        InputError: unusable data or settings, or a model in `out` and not `overwrite`; `resume`, `track` or
+            `checkpoint_seconds` for a method without epochs.
         TrainingDiverged: NaN or a collapsed discriminator.
     """
     if method not in METHODS:
@@ -75,6 +77,8 @@ def train(
     folder = None if out is None else Path(out)
     if folder is not None:
         _check_out(folder, resume, overwrite)
+    if not issubclass(METHODS[method], TrainedDetector):
+        _refuse_options_of_epochs(method, resume=resume, checkpoint_seconds=checkpoint_seconds != 60.0, track=track)
     set_threads(threads)
     settings = settings or DataSettings()
     detector = METHODS[method](config or METHODS[method].Config(), device)
@@ -106,6 +110,11 @@ def _check_out(folder: Path, resume: bool, overwrite: bool) -> None:
         raise InputError(
             f"--out {folder}: an unfinished run lies in {run}; --resume continues it, --overwrite starts anew"
         )
+
+
+def _refuse_options_of_epochs(method: str, **given: object) -> None:
+    for name in (name for name, value in given.items() if value):
+        raise InputError(f"--{name.replace('_', '-')}: {method} is fitted once, not epoch by epoch; leave it out")
 
 
 def _run_path(out: Path) -> Path:
