@@ -9,7 +9,7 @@ from pathlib import Path
 
 from algan_ad.data.fingerprint import describe
 from algan_ad.data.layouts import Dataset, Item
-from algan_ad.data.overlap import same_content
+from algan_ad.data.overlap import copies_in_calibration, copies_in_test
 from algan_ad.data.splits import Split
 from algan_ad.runtime import images
 from algan_ad.runtime.progress import track
@@ -34,7 +34,8 @@ class Report:
         defects: number of images of each kind in the whole dataset, "good" included.
         sizes, modes: how often each size ("WIDTHxHEIGHT") and each mode (Pillow's, as "RGB" or "L") occurs.
         unreadable: file -> reason, masks included; these would be skipped.
-        overlaps: pairs of equal files (train or calibration, test).
+        overlaps: pairs of equal files (train, calibration or validation; test).
+        copies: pairs of equal files (train; calibration).
         warnings: anything else worth a look.
     """
 
@@ -48,13 +49,9 @@ class Report:
     modes: dict[str, int]
     unreadable: dict[str, str]
     overlaps: list[tuple[str, str]]
+    copies: list[tuple[str, str]]
     notes: dict[str, list[str]]
     warnings: list[str]
-
-    @property
-    def clean(self) -> bool:
-        """Whether nothing at all is wrong."""
-        return not (self.unreadable or self.overlaps or self.warnings)
 
     def to_dict(self) -> dict[str, object]:
         """JSON-able."""
@@ -68,8 +65,6 @@ def check(dataset: Dataset, split: Split) -> Report:
     masks = [item.mask for item in items if item.mask]
     unreadable = _unreadable([*paths, *masks])
     sizes, modes = describe([path for path in paths if str(path) not in unreadable])
-    known = (*split.train, *split.calibration)
-    pairs = same_content([item.path for item in known], [item.path for item in split.test])
     return Report(
         name=dataset.name,
         root=str(dataset.root),
@@ -80,10 +75,15 @@ def check(dataset: Dataset, split: Split) -> Report:
         sizes=sizes,
         modes=modes,
         unreadable=unreadable,
-        overlaps=[(str(first), str(second)) for first, second in pairs],
+        overlaps=_text(copies_in_test(split)),
+        copies=_text(copies_in_calibration(split)),
         notes=split.notes,
         warnings=[*dataset.warnings, *_misfits(items, unreadable)],
     )
+
+
+def _text(pairs: Sequence[tuple[Path, Path]]) -> list[tuple[str, str]]:
+    return [(str(first), str(second)) for first, second in pairs]
 
 
 def _count(items: Sequence[Item]) -> Part:

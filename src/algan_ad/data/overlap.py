@@ -1,28 +1,24 @@
 """The same picture on both sides of a split: it makes every figure look better than it is."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
 
 from algan_ad.data.layouts import Item
+from algan_ad.data.splits import Split
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.files import sha256
 
 
-class Parts(Protocol):
-    """Anything with images to train on and to test on: a `Dataset` or a `Split`."""
-
-    @property
-    def train(self) -> Sequence[Item]: ...
-
-    @property
-    def test(self) -> Sequence[Item]: ...
+def copies_in_calibration(parts: Split) -> list[tuple[Path, Path]]:
+    """Pairs (training file, calibration file) of equal content: such a good part scores too low."""
+    return same_content(_paths(parts.train), _paths(parts.calibration))
 
 
-def overlaps(parts: Parts) -> list[tuple[Path, Path]]:
-    """Pairs (training file, test file) that are one file or hold the same bytes."""
-    return same_content([item.path for item in parts.train], [item.path for item in parts.test])
+def copies_in_test(parts: Split) -> list[tuple[Path, Path]]:
+    """Pairs (file, test file) of equal content, the first one of those that train, calibrate or select."""
+    held_out = parts.validation or parts.calibration  # validation holds the images that calibrate, too
+    return same_content(_paths((*parts.train, *held_out)), _paths(parts.test))
 
 
 def same_content(first: Iterable[Path], second: Iterable[Path]) -> list[tuple[Path, Path]]:
@@ -47,3 +43,7 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _paths(items: Iterable[Item]) -> list[Path]:
+    return [item.path for item in items]

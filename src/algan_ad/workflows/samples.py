@@ -13,7 +13,7 @@ from pydantic import Field
 from algan_ad.data.cache import DecodedImages
 from algan_ad.data.fingerprint import fingerprint
 from algan_ad.data.layouts import Dataset, Item, open_dataset
-from algan_ad.data.overlap import same_content
+from algan_ad.data.overlap import copies_in_calibration, copies_in_test
 from algan_ad.data.recipe import Recipe
 from algan_ad.data.splits import Split, split
 from algan_ad.data.vectors import SUFFIXES, read_labels, read_vectors
@@ -205,24 +205,18 @@ def warn(dataset: Dataset, parts: Split) -> None:
     """Say what is odd about the data; none of it ends a run."""
     for warning in dataset.warnings:
         log(f"warning: {warning}")
-    copies = {second: first for first, second in _same_content(parts.train, parts.calibration)}
-    if copies:
+    if copies := {second: first for first, second in copies_in_calibration(parts)}:
         second, first = next(iter(copies.items()))
         log(
             f"warning: {len(copies)} calibration images are also training images, the first is {second} (= {first}); "
             "remove copies, or more good parts are flagged than the threshold promises"
         )
-    made_with = (*parts.train, *parts.calibration, *parts.validation)
-    if known := {test: other for other, test in _same_content(made_with, parts.test)}:
+    if known := {test: other for other, test in copies_in_test(parts)}:
         test, other = next(iter(known.items()))
         log(
             f"warning: {len(known)} test images are also training images, the first is {test} (= {other}); "
             "they are left out of every evaluation"
         )
-
-
-def _same_content(first: Sequence[Item], second: Sequence[Item]) -> list[tuple[Path, Path]]:
-    return same_content([item.path for item in first], [item.path for item in second])
 
 
 def report_skipped(skipped: Sequence[Skipped], strict: bool) -> None:

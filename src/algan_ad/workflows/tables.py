@@ -88,7 +88,9 @@ def show_check(console: Console, report: Report) -> None:
         console.print(f"unreadable: {reason}", soft_wrap=True)
     for first, second in report.overlaps:
         console.print(f"same content in training and test: {first} = {second}", soft_wrap=True)
-    if not (report.warnings or report.unreadable or report.overlaps):
+    for first, second in report.copies:
+        console.print(f"same content in training and calibration: {first} = {second}", soft_wrap=True)
+    if not (report.warnings or report.unreadable or report.overlaps or report.copies):
         console.print("nothing odd was found")
 
 
