@@ -210,8 +210,8 @@ def _peek(argv: Sequence[str], option: str, default: str) -> str:
 class Evaluate:
     """Measure a model on labelled images it has not seen; write evaluation.json and report.html.
 
-    For the data set it was trained on, the test part of its own split is used; images whose content the model
-    has seen are left out and counted.
+    Images whose content the model was made with are left out and counted, so that the folder it was trained on
+    can be given as it is.
     """
 
     model: ModelFolder

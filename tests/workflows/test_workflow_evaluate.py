@@ -79,7 +79,28 @@ def test_flat_folder_keeps_some_good_ones_for_the_test(pristine_parts: Path, tmp
     capsys.readouterr()
     found = evaluate(model, tmp_path)
     assert (found.n_normal, found.n_anomalous) == (6, 8)
-    assert "left out" not in capsys.readouterr().err
+    assert "24 of 38 test images were left out" in capsys.readouterr().err
+
+
+def test_what_a_flat_folder_has_gained_is_tested_whole(pristine_parts: Path, tmp_path: Path) -> None:
+    """The six good images that were kept for the test still are, whatever another draw of a fifth would be."""
+    shutil.copytree(pristine_parts / "train/good", tmp_path / "good")
+    shutil.copytree(pristine_parts / "test/hole", tmp_path / "hole")
+    model = train(tmp_path, config=AlganImageConfig(image_size=32, width=4, epochs=1, batch_size=8), seed=3)
+    for path in (pristine_parts / "test/good").iterdir():
+        shutil.copy(path, tmp_path / "good" / f"new {path.name}")
+    found = evaluate(model, tmp_path)
+    assert (found.n_normal, found.n_anomalous) == (6 + 10, 8)
+
+
+def test_one_copied_training_image_does_not_make_a_folder_the_models_own(
+    image_model: Model, pristine_parts: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(pristine_parts / "test/good", tmp_path / "good")
+    shutil.copytree(pristine_parts / "test/hole", tmp_path / "hole")
+    shutil.copy(pristine_parts / "train/good/003.png", tmp_path / "good/new.png")
+    found = evaluate(image_model, tmp_path)
+    assert (found.n_normal, found.n_anomalous) == (10, 8)
 
 
 def test_thesis_is_tested_on_the_half_that_did_not_select(pristine_parts: Path, tiny_image: AlganImageConfig) -> None:

@@ -20,15 +20,15 @@ from algan_ad.training.trackers import read_rows
 from algan_ad.workflows.maps import heat_maps, judged_maps
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.pictures import overlay, thumbnail
-from algan_ad.workflows.plan import values
-from algan_ad.workflows.samples import DataSettings, hash_files, hash_rows, report_skipped
+from algan_ad.workflows.samples import hash_files, hash_rows, report_skipped
 
 
 def evaluate(model: Model, source: str | Path, strict: bool = False) -> Evaluation:
     """Score the labelled samples of `source` that had no part in training, and measure.
 
-    For the data set a model was trained on these are the test part of its own split; of any other folder, all
-    labelled images. Samples whose content the model has seen are left out and counted, under whatever name.
+    These are the images of a test folder, or all labelled ones where there is none; of a data set divided by the
+    thesis, the test part of the model's own split. Samples whose content the model was made with are left out and
+    counted, under whatever name.
 
     Raises:
         InputError: nothing labelled and unseen is left, or with `strict` a file cannot be read.
@@ -66,12 +66,17 @@ def _measure(
 
 
 def _candidates(model: Model, dataset: Dataset) -> tuple[Item, ...]:
-    """What of a data set a model may be tested on, if it has not seen it."""
-    settings = DataSettings(**values(model.config.plan, DataSettings))
+    """What of a data set a model may be tested on, if it has not seen it.
+
+    Images of one's own, trained on by normal-only, are all candidates: what the model was made with is known by
+    its content, however the folder has grown since. Elsewhere the thesis says what is tested, image by image.
+    """
+    protocol = model.config.protocol
+    everything = dataset.test if dataset.layout == "mvtec" else (*dataset.train, *dataset.test)
+    if protocol == "normal-only" and dataset.layout in ("mvtec", "flat"):
+        return everything
     own = dataset.layout == "coil-100" or _seen_before(model, dataset.train)
-    if own:
-        return split(dataset, model.config.protocol, model.config.seed, settings.calibration_fraction).test
-    return dataset.test if dataset.layout == "mvtec" else (*dataset.train, *dataset.test)
+    return split(dataset, protocol, model.config.seed).test if own else everything
 
 
 def _seen_before(model: Model, items: Sequence[Item]) -> bool:
@@ -93,7 +98,7 @@ def _unseen(model: Model, items: Sequence[Item]) -> list[Item]:
 
 def _count_left_out(n: int, n_all: int, what: str) -> None:
     if n:
-        log(f"warning: {n} of {n_all} {what} were left out: the model was made with them")
+        log(f"{n} of {n_all} {what} were left out: the model was made with them")
 
 
 def _seen(model: Model) -> set[str]:
@@ -120,7 +125,10 @@ def _evaluate_vectors(model: Model, source: Path) -> Evaluation:
 def report(
     model: Model, evaluation: Evaluation, folder: Path, model_folder: Path | None = None, maps: bool = True
 ) -> Path:
-    """Write `evaluation.json` and `report.html` into `folder`, with a map beside each image or without; returns the page."""
+    """Write `evaluation.json` and `report.html` into `folder`, with maps beside the images or without.
+
+    Returns the page.
+    """
     with explaining_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     write_evaluation(folder / "evaluation.json", evaluation)
