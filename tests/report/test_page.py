@@ -137,6 +137,11 @@ def test_protocol_thesis_carries_its_note_and_every_section_its_protocol(
         assert f"Protocol {protocol}." in outline.text
 
 
+def test_samples_left_out_are_a_fact_of_the_page(write: Write) -> None:
+    assert "7 left out: the model was made with them" in write({"n_left_out": 7})[1].text
+    assert "left out" not in write()[1].text
+
+
 def test_names_are_shown_not_interpreted(write: Write) -> None:
     evil = "<script>alert('x')</script>"
     page, outline = write(

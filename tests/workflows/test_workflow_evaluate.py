@@ -21,7 +21,7 @@ Err = pytest.CaptureFixture[str]
 
 def test_own_test_part(image_model: Model, pristine_parts: Path, capsys: Err) -> None:
     found = evaluate(image_model, pristine_parts)
-    assert (found.n_normal, found.n_anomalous) == (10, 8)
+    assert (found.n_normal, found.n_anomalous, found.n_left_out) == (10, 8, 0)
     assert (found.method, found.protocol, found.seed) == ("algan-image", "normal-only", 0)
     assert found.dataset == pristine_parts.name
     assert "left out" not in capsys.readouterr().err
@@ -40,6 +40,7 @@ def test_seen_content_under_another_name_is_left_out_and_counted(
     shutil.copy(parts / "train/good/004.png", parts / "test/hole/bad part.png")
     found = evaluate(image_model, parts)
     assert "2 of 20 test images were left out: the model was made with them" in capsys.readouterr().err
+    assert found.n_left_out == found.summary()["n_left_out"] == 2
     assert (found.n_normal, found.n_anomalous) == (10, 8)
     assert found.image_auroc == evaluate(image_model, pristine_parts).image_auroc
 
@@ -122,6 +123,7 @@ def test_nothing_unseen(image_model: Model, pristine_parts: Path) -> None:
 def test_vectors(vector_model: Model, table: Path, capsys: Err) -> None:
     found = evaluate(vector_model, table)
     assert (found.n_normal, found.n_anomalous, found.dataset) == (8, 8, table.stem)
+    assert found.n_left_out == 32
     assert "32 of 48 rows were left out: the model was made with them" in capsys.readouterr().err
     y = np.load(table)["y"]
     rows = [int(image.path.removeprefix("row ")) - 1 for image in found.images]

@@ -12,9 +12,9 @@ from algan_ad.evaluation.bootstrap import Metric, interval
 from algan_ad.evaluation.metrics import (
     Floats,
     auprc,
+    aupro,
     f1_max,
     f1_of_flagging_all,
-    aupro,
     fpr_at_tpr,
     image_auroc,
     operating_points,
@@ -62,6 +62,7 @@ class Evaluation(Schema):
 
     Attributes:
         protocol: `thesis` means that labelled test-half data selected the checkpoint.
+        n_left_out: samples that the model was made with, which count nowhere here.
         pixel_auroc, aupro: of the anomaly maps against the masks; None without either.
         f1_all_anomalous: the F1 of flagging everything, which `f1_max` is to be compared with.
         intervals: 95 % bootstrap intervals over the test images, by the name of the figure.
@@ -75,6 +76,7 @@ class Evaluation(Schema):
     seed: int
     n_normal: int
     n_anomalous: int
+    n_left_out: int = 0
     image_auroc: float | None = None
     auprc: float | None = None
     f1_max: float | None = None
@@ -117,6 +119,7 @@ def evaluate_scores(
     protocol: Literal["normal-only", "thesis"],
     seed: int,
     skipped: Sequence[Skipped] = (),
+    n_left_out: int = 0,
     pixels: Pixels | None = None,
 ) -> Evaluation:
     """Every figure there is for `scores` (N,) of test images with `labels` (N,), 0 normal and 1 anomalous.
@@ -150,6 +153,7 @@ def evaluate_scores(
         seed=seed,
         n_normal=int(np.count_nonzero(label == 0)),
         n_anomalous=int(np.count_nonzero(label == 1)),
+        n_left_out=n_left_out,
         per_defect=_per_defect(label, score, np.asarray(defects, dtype=object), flagged),
         skipped=tuple(skipped),
         images=tuple(

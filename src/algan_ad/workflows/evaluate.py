@@ -36,7 +36,8 @@ def evaluate(model: Model, source: str | Path, strict: bool = False) -> Evaluati
     if model.config.input == "vector":
         return _evaluate_vectors(model, Path(source))
     dataset = open_dataset(source)
-    items = _unseen(model, _candidates(model, dataset))
+    candidates = _candidates(model, dataset)
+    items = _unseen(model, candidates)
     loaded = model.read([item.path for item in items], strict)
     report_skipped(loaded.skipped, strict)
     kept = [items[i] for i in loaded.kept]
@@ -49,6 +50,7 @@ def evaluate(model: Model, source: str | Path, strict: bool = False) -> Evaluati
         [item.label for item in kept],
         [item.defect for item in kept],
         [str(item.path) for item in kept],
+        len(candidates) - len(items),
         loaded.skipped,
         judged_maps(model.detector, loaded.images, kept, model.config.preprocessing),
     )
@@ -56,12 +58,13 @@ def evaluate(model: Model, source: str | Path, strict: bool = False) -> Evaluati
 
 def _measure(
     model: Model, dataset: str, samples: Rows, labels: Sequence[int], defects: Sequence[str], paths: Sequence[str],
-    skipped: Sequence[Skipped] = (), pixels: Pixels | None = None,
+    n_left_out: int, skipped: Sequence[Skipped] = (), pixels: Pixels | None = None,
 ) -> Evaluation:  # fmt: skip
     config = model.config
     return evaluate_scores(
         labels, model.detector.score(samples), defects, paths, calibration=config.calibration, method=config.method,
-        dataset=dataset, protocol=config.protocol, seed=config.seed, skipped=skipped, pixels=pixels,
+        dataset=dataset, protocol=config.protocol, seed=config.seed, skipped=skipped, n_left_out=n_left_out,
+        pixels=pixels,
     )  # fmt: skip
 
 
@@ -119,7 +122,7 @@ def _evaluate_vectors(model: Model, source: Path) -> Evaluation:
         raise InputError(f"{source}: the model was made with every row; nothing is left to test on")
     names = ["good" if labels[i] == 0 else "anomalous" for i in rows]
     places = [f"row {i + 1}" for i in rows]
-    return _measure(model, source.stem, vectors[rows], labels[rows].tolist(), names, places)
+    return _measure(model, source.stem, vectors[rows], labels[rows].tolist(), names, places, len(vectors) - len(rows))
 
 
 def report(
