@@ -216,7 +216,9 @@ class Evaluate:
 
     model: ModelFolder
     path: Annotated[Positional[Path], arg(help="a folder of labelled images, or an .npz table with X and y")]
-    report: Annotated[Path | None, arg(help="folder for the report (default: MODEL/evaluation)")] = None
+    report: Annotated[
+        Path | None, arg(help="folder for the report (default: MODEL/evaluation, in it DATASET for a further data set)")
+    ] = None
     no_maps: Annotated[bool, arg(help="leave out the maps beside the images, slow with a large backbone")] = False
     device: Device = "auto"
     threads: Threads = None
@@ -227,14 +229,15 @@ class Evaluate:
 def _evaluate(argv: list[str]) -> int:
     o = _parse(Evaluate, "evaluate", argv)
     from algan_ad.training.device import set_threads
-    from algan_ad.workflows.evaluate import evaluate, report
+    from algan_ad.workflows.evaluate import evaluate, report, report_folder
     from algan_ad.workflows.model import load_model
     from algan_ad.workflows.tables import show_evaluation
 
     set_threads(o.threads)
     model = load_model(o.model, o.device)
     evaluation = evaluate(model, o.path, o.strict)
-    page = report(model, evaluation, o.report or o.model / "evaluation", o.model, not o.no_maps)
+    folder = o.report or report_folder(o.model, evaluation.dataset)
+    page = report(model, evaluation, folder, o.model, not o.no_maps)
     result = {**evaluation.summary(), "model": str(o.model), "report": str(page)}
     return _emit(result, o.json, lambda console: show_evaluation(console, evaluation, page))
 

@@ -11,7 +11,7 @@ from algan_ad.detectors.algan_vector import AlganVectorConfig
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.evaluation.results import read_evaluation
 from algan_ad.runtime.errors import InputError
-from algan_ad.workflows.evaluate import evaluate, report
+from algan_ad.workflows.evaluate import evaluate, remove_reports, report, report_folder
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.samples import DataSettings
 from algan_ad.workflows.train import train
@@ -157,3 +157,22 @@ def test_report_and_results_are_written(image_model: Model, vector_model: Model,
         page = report(model, found, folder)
         assert read_evaluation(folder / "evaluation.json") == found
         assert f"{found.image_auroc:.3f}" in page.read_text(encoding="utf-8")
+
+
+def test_results_of_another_data_set_stay_where_they_are(
+    vector_model: Model, table: Path, tmp_path: Path, capsys: Err
+) -> None:
+    other = shutil.copy(table, tmp_path / "other.npz")
+    first, second = evaluate(vector_model, table), evaluate(vector_model, other)
+    for found, folder in ((first, "evaluation"), (second, "evaluation/other"), (first, "evaluation")):
+        assert report_folder(tmp_path, found.dataset) == tmp_path / folder
+        report(vector_model, found, tmp_path / folder)
+    assert capsys.readouterr().err.count("the results there are replaced") == 1
+    assert read_evaluation(tmp_path / "evaluation/evaluation.json") == first
+    assert read_evaluation(tmp_path / "evaluation/other/evaluation.json") == second
+    (tmp_path / "evaluation/evaluation.json").write_text("{}")
+    assert report_folder(tmp_path, first.dataset) == tmp_path / "evaluation" / first.dataset
+    (tmp_path / "evaluation/other/notes.txt").write_text("mine")
+    remove_reports(tmp_path)
+    left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"other.npz", "notes.txt"}

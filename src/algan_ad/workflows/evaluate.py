@@ -9,7 +9,7 @@ from algan_ad.data.layouts import Dataset, Item, open_dataset
 from algan_ad.data.splits import split
 from algan_ad.data.vectors import read_labels
 from algan_ad.detectors.base import Rows
-from algan_ad.evaluation.results import Evaluation, Pixels, evaluate_scores, write_evaluation
+from algan_ad.evaluation.results import Evaluation, Pixels, evaluate_scores, read_evaluation, write_evaluation
 from algan_ad.report.gallery import Gallery, pictured
 from algan_ad.report.page import write_report
 from algan_ad.runtime.errors import InputError
@@ -21,6 +21,8 @@ from algan_ad.workflows.maps import heat_maps, judged_maps
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.pictures import overlay, thumbnail
 from algan_ad.workflows.samples import hash_files, hash_rows, report_skipped
+
+RESULTS, PAGE = "evaluation.json", "report.html"
 
 
 def evaluate(model: Model, source: str | Path, strict: bool = False) -> Evaluation:
@@ -125,20 +127,38 @@ def _evaluate_vectors(model: Model, source: Path) -> Evaluation:
     return _measure(model, source.stem, vectors[rows], labels[rows].tolist(), names, places, len(vectors) - len(rows))
 
 
+def report_folder(model_folder: Path, dataset: str) -> Path:
+    """MODEL/evaluation, or MODEL/evaluation/DATASET where the results of another data set lie there already."""
+    folder = model_folder / "evaluation"
+    try:
+        before = read_evaluation(folder / RESULTS).dataset if (folder / RESULTS).exists() else dataset
+    except InputError:  # damaged, or of a newer version
+        before = None
+    return folder if before == dataset else folder / dataset
+
+
+def remove_reports(model_folder: Path) -> None:
+    """Remove what `report` wrote into the folders that `report_folder` names."""
+    folder = model_folder / "evaluation"
+    for each in (folder, *(inner for inner in folder.glob("*") if inner.is_dir())):
+        for name in (RESULTS, PAGE):
+            (each / name).unlink(missing_ok=True)
+
+
 def report(
     model: Model, evaluation: Evaluation, folder: Path, model_folder: Path | None = None, maps: bool = True
 ) -> Path:
     """Write `evaluation.json` and `report.html` into `folder`, with maps beside the images or without.
 
-    Returns the page.
+    Returns the page. Results that lie there already are replaced, which is said.
     """
     with explaining_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    write_evaluation(folder / "evaluation.json", evaluation)
+    if (folder / RESULTS).exists():
+        log(f"{folder}: the results there are replaced")
+    write_evaluation(folder / RESULTS, evaluation)
     rows = read_rows(model_folder / "metrics.jsonl") if model_folder else []
-    return write_report(
-        folder / "report.html", evaluation, model.config, rows, _gallery(model, evaluation, model_folder, maps)
-    )
+    return write_report(folder / PAGE, evaluation, model.config, rows, _gallery(model, evaluation, model_folder, maps))
 
 
 def _gallery(model: Model, evaluation: Evaluation, model_folder: Path | None, maps: bool) -> Gallery:

@@ -25,6 +25,7 @@ from algan_ad.runtime.schema import Schema
 from algan_ad.training.device import DeviceName, set_threads
 from algan_ad.training.loop import RunFolder, Trained
 from algan_ad.training.trackers import TrackerName
+from algan_ad.workflows.evaluate import remove_reports
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.pictures import sheet
 from algan_ad.workflows.plan import entries, method_plan
@@ -92,8 +93,7 @@ def train(
     model = _model(detector, plan, settings, prepared, trained, false_alarm_rate, seed)
     if folder is not None and run.folder is not None:
         model.save(folder, _extra_files(model, run.folder, detector), overwrite)
-        for stale in ("evaluation.json", "report.html"):  # of the model that was there before
-            (folder / "evaluation" / stale).unlink(missing_ok=True)
+        remove_reports(folder)  # of the model that was there before
         run.folder.remove()
     return model
 
