@@ -129,7 +129,8 @@ def test_predict_scores_files_and_folders(chain: Chain) -> None:
         assert 1 / 7 <= each["p_value"] <= 1
     assert [Path(each["source"]).parent.name for each in result["predictions"]] == ["hole"] * 8 + ["good"]
     assert len(chain.csv.read_text(encoding="utf-8").splitlines()) == 10
-    assert {path.name for path in chain.maps.iterdir()} == {f"{i:03}.png" for i in range(8)} | {"000-2.png"}
+    maps = {path.relative_to(chain.maps).as_posix() for path in chain.maps.rglob("*.png")}
+    assert maps == {f"hole/{i:03}.png" for i in range(8)} | {"000.png"}
 
 
 def test_evaluate_and_predict_agree(chain: Chain) -> None:

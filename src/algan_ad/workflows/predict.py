@@ -21,27 +21,29 @@ def predict_files(
 ) -> tuple[list[Prediction], list[Skipped]]:
     """Predictions for every image among `sources` and below them, in order, and the files that cannot be read.
 
-    With `maps`, the anomaly map of each image (or an attribution of its score) is laid over it and written there as PNG.
+    With `maps`, the anomaly map of each image (or an attribution of its score) is laid over it and written there as
+    PNG, in the sub-folder that the image lies in.
     Raises InputError when there is nothing to score, or with `strict` when one file cannot be read.
     """
     if model.config.input == "vector":
         if maps is not None:
             raise InputError("--maps: this model scores vectors, there is nothing to draw on")
         return [each for source in sources for each in _predict_table(model, source)], []
-    paths = [path for source in sources for path in ([source] if source.is_file() else _images_below(source))]
+    found = [(path, source) for source in sources for path in ([source] if source.is_file() else _images_below(source))]
+    paths = [path for path, _ in found]
     if not paths:
         raise InputError(f"{', '.join(map(str, sources))}: no images found; expected image files or folders of them")
-    names = _names(paths)
+    targets = _distinct([_place(path, source, len(sources) > 1) for path, source in found])
     predictions: list[Prediction] = []
     skipped: list[Skipped] = []
     for start in range(0, len(paths), CHUNK):
         loaded = model.read(paths[start : start + CHUNK], strict)
         kept = [start + i for i in loaded.kept]
-        found = model.predictions(loaded.images, [str(paths[i]) for i in kept], maps is not None)
+        scored = model.predictions(loaded.images, [str(paths[i]) for i in kept], maps is not None)
         if maps is not None:
-            for i, prediction, image in zip(kept, found, loaded.images, strict=True):
-                _draw(prediction, image, maps / f"{names[i]}.png")
-        predictions += found
+            for i, prediction, image in zip(kept, scored, loaded.images, strict=True):
+                _draw(prediction, image, maps / targets[i])
+        predictions += scored
         skipped += loaded.skipped
     report_skipped(skipped, strict)
     if not predictions:
@@ -59,13 +61,21 @@ def _images_below(folder: Path) -> list[Path]:
     return [*images(folder), *(path for inner in folders(folder) for path in _images_below(inner))]
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
-    """File names for maps: the image's own stem, numbered where two images share it."""
-    names: dict[str, None] = {}  # in order
-    for path in paths:
-        candidates = chain([path.stem], (f"{path.stem}-{n}" for n in count(2)))
-        names[next(name for name in candidates if name not in names)] = None
-    return list(names)
+def _place(path: Path, source: Path, several: bool) -> Path:
+    """Where an image lies in the folder it was found in; of several sources, below that folder's name."""
+    if path == source:
+        return Path(path.name)
+    return Path(source.resolve().name if several else "", path.relative_to(source))
+
+
+def _distinct(places: Sequence[Path]) -> list[Path]:
+    """The file of each map: the image's own place as .png, numbered where it is taken."""
+    taken: dict[Path, None] = {}  # in order
+    for place in places:
+        candidates = chain([place.stem], (f"{place.stem}-{n}" for n in count(2)))
+        files = (place.with_name(f"{name}.png") for name in candidates)
+        taken[next(file for file in files if file not in taken)] = None
+    return list(taken)
 
 
 def _draw(prediction: Prediction, image: Pixels, target: Path) -> None:

@@ -1,0 +1,57 @@
+"""Each map can be found by the name of its image, whatever else was given."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from algan_ad.workflows.model import Model
+from algan_ad.workflows.predict import predict_files
+
+
+def drawn(model: Model, sources: list[Path], folder: Path) -> list[str]:
+    """The maps that a prediction writes, as paths in their folder."""
+    predictions, _ = predict_files(model, sources, folder)
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    assert len(files) == len(predictions)  # none is written over
+    return files
+
+
+@pytest.fixture
+def model(image_model: Model, monkeypatch: pytest.MonkeyPatch) -> Model:
+    monkeypatch.setattr(Model, "_maps", lambda _, samples: [np.ones((32, 32), np.float32)] * len(samples))
+    return image_model
+
+
+@pytest.fixture
+def tree(pristine_parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Images of equal names in several folders, one of them twice in a folder under two suffixes."""
+    monkeypatch.chdir(tmp_path)
+    image = pristine_parts / "test/good/000.png"
+    for name in ("new/good/0.png", "new/scratch/0.png", "new/scratch/0.gif", "new/0.png", "old/new/0.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(image, tmp_path / name)
+    return tmp_path
+
+
+def test_maps_lie_as_their_images_do(model: Model, tree: Path) -> None:
+    expected = ["0.png", "good/0.png", "scratch/0-2.png", "scratch/0.png"]
+    assert drawn(model, [tree / "new"], tree / "maps") == expected
+    assert drawn(model, [Path("new")], tree / "again") == expected
+
+
+def test_of_the_folder_one_is_in_nothing_is_written_outside(
+    model: Model, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tree / "new/scratch")
+    assert drawn(model, [Path()], tree / "here") == ["0-2.png", "0.png"]
+    assert drawn(model, [Path(".."), Path()], tree / "both") == [
+        "new/0.png", "new/good/0.png", "new/scratch/0-2.png", "new/scratch/0.png", "scratch/0-2.png", "scratch/0.png",
+    ]  # fmt: skip
+
+
+def test_several_folders_and_files_do_not_meet(model: Model, tree: Path) -> None:
+    sources = [tree / "new/good", tree / "new/scratch/0.png", tree / "new/0.png", tree / "old"]
+    assert drawn(model, sources, tree / "maps") == ["0-2.png", "0.png", "good/0.png", "old/new/0.png"]
+    assert drawn(model, [tree / "new/good", tree / "new/good"], tree / "twice") == ["good/0-2.png", "good/0.png"]
