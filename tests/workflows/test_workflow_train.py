@@ -109,6 +109,14 @@ def test_vectors_from_file_and_array(vector_model: Model, table: Path, tiny_vect
     assert vector_model.score(table).shape == (48,)
 
 
+def test_what_calibrates_takes_nothing_from_the_test_of_a_table(table: Path) -> None:
+    """Of 40 good rows 8 wait for the test; of the other 32, the wanted share calibrates."""
+    for fraction, n_calibration in ((0.1, 3), (0.5, 16)):
+        settings = DataSettings(calibration_fraction=fraction)
+        training = train(table, "mahalanobis", settings=settings).config.training
+        assert (training["n_calibration"], training["n_test"]) == (n_calibration, 8 + 8)
+
+
 def test_no_odd_row_is_trained_on(table: Path, tiny_vector: AlganVectorConfig, tmp_path: Path) -> None:
     """Whatever the odd rows hold, the model stays the same."""
     held = dict(np.load(table))

@@ -25,6 +25,7 @@ from algan_ad.runtime.progress import log, track
 from algan_ad.runtime.schema import Schema
 
 MIN_SAMPLES = 3  # two to train on, one to calibrate
+TEST_FRACTION = 0.2  # of the good rows of a table that holds bad ones, too
 
 
 class DataSettings(Schema):
@@ -130,7 +131,7 @@ def _prepare_array(images: NDArray[np.uint8], detector: Detector, settings: Data
     recipe = settings.recipe(Recipe())
     preprocessing = detector.preprocessing(recipe)
     assert preprocessing is not None
-    train, calibration = _hold_out("array", len(images), settings, seed)
+    train, calibration = _hold_out("array", len(images), settings.calibration_fraction, seed)
     ready = resized(images, preprocessing)
     data = TrainingData(ready[train], recipe, ready[calibration])
     return Prepared("array", data, ready[calibration], {"n_images": len(images), "files": hash_rows(images)})
@@ -146,8 +147,10 @@ def _prepare_vectors(source: str | Path | NDArray[Any], settings: DataSettings, 
     name = Path("array" if isinstance(source, np.ndarray) else source)
     normal = np.arange(len(vectors)) if labels is None else np.flatnonzero(labels == 0)
     if labels is not None and labels.any():
-        normal = normal[_hold_out(str(name), len(normal), settings, seed, stage="test")[0]]
-    train, calibration = (normal[part] for part in _hold_out(str(name), len(normal), settings, seed))
+        normal = normal[_hold_out(str(name), len(normal), TEST_FRACTION, seed, stage="test")[0]]
+    train, calibration = (
+        normal[part] for part in _hold_out(str(name), len(normal), settings.calibration_fraction, seed)
+    )
     print_of = {
         "n_vectors": len(normal),
         "n_features": vectors.shape[1],
@@ -166,17 +169,17 @@ def _refuse_thesis(settings: DataSettings) -> None:
 
 
 def _hold_out(
-    what: str, n: int, settings: DataSettings, seed: int, stage: str = "calibration"
+    what: str, n: int, fraction: float, seed: int, stage: str = "calibration"
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Positions to keep and positions to hold out, each in order."""
     if n < MIN_SAMPLES:
         raise InputError(
             f"{what}: {n} good samples: too few to train and to calibrate; expected at least {MIN_SAMPLES}"
         )
-    n_out = max(1, round(settings.calibration_fraction * n))
+    n_out = max(1, round(fraction * n))
     if n - n_out < MIN_SAMPLES - 1:
         raise InputError(
-            f"--calibration-fraction {settings.calibration_fraction}: leaves {n - n_out} of {n} good samples to "
+            f"--calibration-fraction {fraction}: leaves {n - n_out} of {n} good samples to "
             "train on; choose a smaller one"
         )
     order = np.random.default_rng([seed, len(stage)]).permutation(n)
