@@ -51,6 +51,22 @@ def test_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run.data.metrics == {"loss_d": 0.25, "logit/fake-normal": -1.0}
 
 
+def test_mlflow_prints_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At the end of a run it would print where a server shows it; standard output is for results."""
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.delenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", raising=False)
+    from mlflow.tracking._tracking_service import client
+
+    monkeypatch.setattr(client, "RestStore", object)  # as if the store were a server's
+    monkeypatch.setattr(client, "get_workspace_url", lambda: "http://localhost")
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.chdir(tmp_path)
+    log_all(tmp_path, ("mlflow",))
+    assert capsys.readouterr().out == ""
+
+
 def test_mlflow_goes_on_with_the_run_of_a_resumed_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mlflow = pytest.importorskip("mlflow")
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")

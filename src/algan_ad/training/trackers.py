@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -59,6 +60,7 @@ class MLflow:
         except ImportError as error:
             raise MissingExtra("--track mlflow: install it with pip install 'algan-ad[tracking]'") from error
         self.mlflow = mlflow
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "1")  # which holds results only
         known = folder / MLFLOW_RUN
         if resume_after and known.exists():
             mlflow.start_run(run_id=known.read_text())
