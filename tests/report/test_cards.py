@@ -1,11 +1,9 @@
 import re
 from collections.abc import Callable
 
-from algan_ad.evaluation.results import Evaluation
 from algan_ad.report.cards import model_card
 from algan_ad.runtime.model_folder import ModelConfig, PlanEntry
 
-Make = Callable[..., Evaluation]
 Configure = Callable[..., ModelConfig]
 
 
@@ -17,7 +15,7 @@ def rows(card: str, heading: str) -> list[list[str]]:
 
 
 def test_the_plan_is_complete_with_its_origins(configure: Configure) -> None:
-    assert rows(model_card(configure(), None, []), "### Plan") == [
+    assert rows(model_card(configure(), []), "### Plan") == [
         ["`sigma`", "`4.0`", "fixed"],
         ["`precision`", '`"bfloat16"`', "derived from the data"],
         ["`epochs`", "`64`", "set by the user"],
@@ -25,7 +23,7 @@ def test_the_plan_is_complete_with_its_origins(configure: Configure) -> None:
 
 
 def test_what_it_is_how_made_how_loaded_and_its_limits(configure: Configure) -> None:
-    card = model_card(configure(), None, ["fake-normal.png"])
+    card = model_card(configure(), ["fake-normal.png"])
     assert card.startswith("# algan-image on demo\n\nAn anomaly detector for images")
     assert configure().calibration.explain() in card
     assert "mean of the weights of epochs 33 to 64, chosen without labels" in card
@@ -35,35 +33,25 @@ def test_what_it_is_how_made_how_loaded_and_its_limits(configure: Configure) -> 
     assert "- n train: 57" in card
     assert "ab" * 32 in card
     assert "![fake-normal.png](<fake-normal.png>)" in card
-    assert "## Results" not in card
     assert "\n\n\n" not in card
     assert card.endswith("\n")
     assert not card.endswith("\n\n")
 
 
-def test_results_are_labelled_with_dataset_and_protocol(configure: Configure, evaluate: Make) -> None:
-    result = evaluate(protocol="thesis")
-    card = model_card(configure(protocol="thesis"), result, [])
-    assert "## Results on demo, protocol thesis" in card
-    assert "Labelled test-half data selected the checkpoint" in card
-    figures = {name: (value, interval) for name, value, interval in rows(card, "## Results")}
-    low, high = result.intervals["image_auroc"]
-    assert figures["AUROC"] == (f"{result.image_auroc:.3f}", f"{low:.3f} to {high:.3f}")
-    assert figures["F1 of flagging everything"] == ("0.500", "")
-    assert figures["realised false-alarm rate"] == ("0.100", "")
-    assert len(figures) == 9
+def test_protocol_thesis_carries_its_note(configure: Configure) -> None:
+    assert "Labelled test-half data selected the checkpoint" in model_card(configure(protocol="thesis"), [])
+    assert "Labelled test-half data" not in model_card(configure(), [])
 
 
-def test_without_calibration_or_classes(configure: Configure, evaluate: Make) -> None:
-    one = evaluate(labels=[0] * 30, calibration=None)
-    card = model_card(configure(calibration=None), one, [])
+def test_without_calibration(configure: Configure) -> None:
+    card = model_card(configure(calibration=None), [])
     assert "scores, not decisions" in card
     assert "None" not in card
 
 
 def test_vectors(configure: Configure) -> None:
     config = configure(input="vector", preprocessing=None, training={}, fingerprint={}, plan={})
-    card = model_card(config, None, [])
+    card = model_card(config, [])
     assert card.startswith("# algan-image\n")
     assert "vectors.npy" in card
     assert "pixels" not in card
@@ -75,7 +63,7 @@ def test_data_is_shown_literally(configure: Configure) -> None:
         training={"dataset": "a|b *c* <img src=x>\n# d"},
         plan={"a|b": PlanEntry(value="x`|`y", origin="user")},
     )
-    card = model_card(config, None, [])
+    card = model_card(config, [])
     assert "<img" not in card.replace("\\<img", "")
     assert "\n# d" not in card
     assert rows(card, "### Plan") == [["`a\\|b`", "`\"x'\\|'y\"`", "set by the user"]]

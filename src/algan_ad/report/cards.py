@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import JsonValue
 
-from algan_ad.evaluation.results import Evaluation
 from algan_ad.runtime.model_folder import ModelConfig
 
 #: Where a setting's value came from, in the words of reports and cards.
@@ -27,7 +26,7 @@ PROTOCOL_NOTES = {
 }
 
 
-def model_card(config: ModelConfig, evaluation: Evaluation | None, pictures: Sequence[str]) -> str:
+def model_card(config: ModelConfig, pictures: Sequence[str]) -> str:
     """The card as Markdown. `pictures` are image files that lie in the same folder."""
     environment = Environment(
         loader=PackageLoader("algan_ad.report"),
@@ -39,29 +38,11 @@ def model_card(config: ModelConfig, evaluation: Evaluation | None, pictures: Seq
     environment.filters |= {"text": _text, "code": _code, "json": json.dumps}
     card = environment.get_template("card.md.j2").render(
         config=config,
-        evaluation=evaluation,
-        figures=_figures(evaluation) if evaluation else [],
         note=PROTOCOL_NOTES[config.protocol],
         origins=ORIGINS,
         pictures=pictures,
     )
     return re.sub(r"\n{3,}", "\n\n", card)
-
-
-def _figures(evaluation: Evaluation) -> list[tuple[str, float, tuple[float, float] | None]]:
-    rows = [
-        ("AUROC", "image_auroc"),
-        ("AUPRC", "auprc"),
-        ("F1 max, threshold chosen with the labels", "f1_max"),
-        ("F1 of flagging everything", "f1_all_anomalous"),
-        ("false-alarm rate at 95% detection", "fpr_at_95_tpr"),
-        ("wanted false-alarm rate", "false_alarm_rate"),
-        ("guaranteed false-alarm rate", "guaranteed_false_alarm_rate"),
-        ("realised false-alarm rate", "realised_false_alarm_rate"),
-        ("detection rate at the threshold", "detection_rate"),
-    ]
-    found = [(name, getattr(evaluation, key), evaluation.intervals.get(key)) for name, key in rows]
-    return [row for row in found if row[1] is not None]
 
 
 def _text(value: JsonValue) -> str:

@@ -193,7 +193,7 @@ def _model(
 
 def _extra_files(model: Model, run: RunFolder, detector: Detector) -> dict[str, bytes]:
     files = {f"{kind}.png": sheet(images) for kind, images in detector.examples.items()}
-    card = model_card(model.config, None, list(files))
+    card = model_card(model.config, list(files))
     if run.metrics.exists():
         files["metrics.jsonl"] = run.metrics.read_bytes()
     return files | {"README.md": card.encode()}
