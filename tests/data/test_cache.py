@@ -50,9 +50,14 @@ def test_any_index_gives_a_copy(images, index):
     assert images[index].any()
 
 
-def test_the_budget_decides(paths):
-    assert DecodedImages(paths, SMALL, budget_bytes=8 * 75).in_memory
-    assert not DecodedImages(paths, SMALL, budget_bytes=8 * 75 - 1).in_memory
+def test_the_budget_decides(paths, tmp_path):
+    """Whether the images are kept in RAM or in a file."""
+    folder = tmp_path / "scratch space"
+    folder.mkdir()
+    for missing_bytes, n_entries in ((0, 0), (1, 1)):
+        images = DecodedImages(paths, SMALL, budget_bytes=8 * 75 - missing_bytes, folder=folder)
+        assert len(list(folder.iterdir())) == n_entries
+        assert len(images)
 
 
 def test_the_temporary_file_goes_with_the_object(paths, tmp_path):

@@ -72,11 +72,6 @@ class DecodedImages:
             shape = (len(self.kept), preprocessing.size, preprocessing.size, 3)
             self._images = np.memmap(path, np.uint8, "r", shape=shape)
 
-    @property
-    def in_memory(self) -> bool:
-        """Whether the images are in RAM rather than in a mapped file."""
-        return not isinstance(self._images, np.memmap)
-
     def __len__(self) -> int:
         return len(self.kept)
 
