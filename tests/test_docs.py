@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 
 from algan_ad import cli
 from algan_ad.detectors import METHODS
+from algan_ad.evaluation.results import Evaluation
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -97,6 +98,19 @@ def options() -> set[str]:
 
 def test_the_reference_describes_every_option(options: set[str]) -> None:
     assert options - {"--help"} - set(OPTION.findall((ROOT / "docs" / "reference.md").read_text())) == set()
+
+
+def test_the_methods_that_flips_act_on_are_named() -> None:
+    text = (ROOT / "docs" / "reference.md").read_text()
+    sentence = text.split("act on the methods that train on the images themselves: ")[1].split(".")[0]
+    found = {name for name, method in METHODS.items() if method.augments and getattr(method, "input", "") == "image"}
+    assert set(re.findall(r"`(.+?)`", sentence)) == found
+
+
+def test_keys_of_results_are_described() -> None:
+    text = (ROOT / "docs" / "reference.md").read_text()
+    section = text.split("\n## evaluation.json\n")[1].split("\n## ")[0]
+    assert set(Evaluation.model_fields) - set(re.findall(r"`(\w+)`", section)) == set()
 
 
 @pytest.mark.parametrize("page", OURS, ids=_name)
