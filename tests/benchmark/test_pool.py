@@ -1,7 +1,36 @@
+from contextlib import nullcontext
+from pathlib import Path
+
 import pytest
 
-from algan_ad.benchmark.pool import Here, open_pool
+from algan_ad.benchmark import run as engine
+from algan_ad.benchmark.plan import read_plan
+from algan_ad.benchmark.pool import Here, Lost, open_pool
+from algan_ad.benchmark.results import ResultsFolder
+from algan_ad.benchmark.run import Summary, run_plan
+from algan_ad.benchmark.run_one import Job, Output
+from algan_ad.benchmark.sources import Sources
 from algan_ad.runtime.errors import InputError
+
+
+class Mortal(Here):
+    """A worker that dies at its first `deaths` jobs."""
+
+    def __init__(self, deaths: int) -> None:
+        super().__init__()
+        self.deaths = deaths
+
+    def wait(self, seconds: float) -> list[tuple[Job, Output | Lost]]:
+        if self._job is None or not self.deaths:
+            return super().wait(seconds)
+        self.deaths -= 1
+        job, self._job = self._job, None
+        return [(job, Lost("its worker died"))]
+
+
+def _run_with(pool: Here, quick: Path, data: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> Summary:
+    monkeypatch.setattr(engine, "open_pool", lambda *_: nullcontext(pool))
+    return run_plan(read_plan(quick), Sources(data), out)
 
 
 def test_no_workers_means_this_process() -> None:
@@ -14,3 +43,19 @@ def test_no_workers_means_this_process() -> None:
 def test_options_that_cannot_be_are_refused(workers: int, address: str | None) -> None:
     with pytest.raises(InputError, match="--workers"), open_pool(workers, address, "cpu"):
         pass
+
+
+def test_a_run_whose_worker_died_is_tried_once_more(
+    quick: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = _run_with(Mortal(1), quick, data, tmp_path, monkeypatch)
+    assert (len(summary.done), summary.failed, summary.carried_out) == (4, (), 4)
+
+
+def test_a_run_that_kills_its_workers_fails_and_the_others_go_on(
+    quick: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = _run_with(Mortal(2), quick, data, tmp_path, monkeypatch)
+    assert (len(summary.done), len(summary.failed), summary.carried_out) == (3, 1, 4)
+    (failed,) = [result for result in ResultsFolder(tmp_path).read().values() if result.status == "failed"]
+    assert failed.error == "its worker died; tried 2 times"

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,15 @@ from algan_ad.benchmark.results import Result, ResultsFolder
 
 Write = Callable[[str], Path]
 
-# Long enough that a kill after the line "started" finds it at work.
-SLOW = """
-title = "slow"
-seeds = [0, 1]
+# The second run ends only by a kill, however busy the machine is.
+ENDLESS = """
+title = "endless"
+seeds = [0]
+[[methods]]
+name = "knn"
 [[methods]]
 name = "algan-vector"
-settings = { epochs = 100, hidden = 8, z_dim = 4, batch_size = 4 }
+settings = { epochs = 100_000_000, hidden = 8, z_dim = 4, batch_size = 4 }
 [[data]]
 name = "made"
 """
@@ -31,7 +34,7 @@ name = "made"
 def _start(*words: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "algan_ad.cli", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True,
     )  # fmt: skip
 
 
@@ -55,21 +58,35 @@ def _read_until(process: subprocess.Popen[str], wanted: str) -> str:
     pytest.fail(f"no line with {wanted!r} in:\n{''.join(seen)}")
 
 
+def _process_id(started: str) -> int:
+    return int(re.findall(r"process (\d+)", started)[0])
+
+
+def _ends(process_id: int) -> bool:
+    """Within a minute."""
+    for _ in range(600):
+        try:
+            os.kill(process_id, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
 def _results(out: Path) -> list[Result]:
     return list(ResultsFolder(out).read().values())
 
 
 def test_a_killed_benchmark_goes_on_with_what_is_not_done(write_plan: Write, data: Path, tmp_path: Path) -> None:
-    plan, out = write_plan(SLOW), tmp_path / "out"
-    process = _run(plan, data, out, workers=0)
-    _read_until(process, "^done: ")
-    process.send_signal(signal.SIGKILL)  # in the middle of the second run
-    process.communicate()
-    first = (out / "results.jsonl").read_bytes()
-    assert first.count(b"\n") == 1
-    summary = _summary(_run(plan, data, out, workers=0))
-    assert (summary["carried_out"], len(summary["done"]), summary["failed"]) == (1, 2, [])
-    assert (out / "results.jsonl").read_bytes().startswith(first)
+    plan, out = write_plan(ENDLESS), tmp_path / "out"
+    for n_open in ("2 of 2", "1 of 2"):
+        process = _run(plan, data, out, workers=0)
+        assert n_open in _read_until(process, "runs to do")
+        _read_until(process, "^started: algan-vector")
+        process.kill()
+        process.communicate()
+        assert [result.spec.method for result in _results(out)] == ["knn"]
+    assert (out / "results.jsonl").read_bytes().count(b"\n") == 1
 
 
 def test_two_benchmarks_at_once_share_the_runs(quick: Path, data: Path, tmp_path: Path) -> None:
@@ -83,15 +100,21 @@ def test_two_benchmarks_at_once_share_the_runs(quick: Path, data: Path, tmp_path
 
 
 def test_a_killed_worker_costs_only_the_run_it_was_at(write_plan: Write, data: Path, tmp_path: Path) -> None:
+    """And Ctrl-C ends them all: the one test with Ray, whose start takes many seconds."""
     pytest.importorskip("ray")
-    plan, out = write_plan(SLOW), tmp_path / "out"
+    plan, out = write_plan(ENDLESS), tmp_path / "out"
     process = _run(plan, data, out, workers=1)
-    started = _read_until(process, "^started: ")
-    os.kill(int(re.findall(r"process (\d+)", started)[0]), signal.SIGKILL)
-    assert "tried once more" in _read_until(process, "^lost: ")
-    summary = _summary(process)
-    assert (summary["carried_out"], len(summary["done"]), summary["failed"]) == (2, 2, [])
-    assert [result.status for result in _results(out)] == ["done", "done"]
+    started = _read_until(process, "^started: algan-vector")
+    first = _process_id(started)
+    os.kill(first, signal.SIGKILL)
+    assert "tried once more" in _read_until(process, "^lost: algan-vector")
+    second = _process_id(_read_until(process, "^started: algan-vector"))
+    assert second != first
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=600)
+    assert (process.returncode, "goes on with what is not done" in errors) == (1, True), errors
+    assert [(result.spec.method, result.status) for result in _results(out)] == [("knn", "done")]
+    assert _ends(second)
 
 
 def test_mistakes_end_with_status_2_and_failures_with_1(write_plan: Write, data: Path, tmp_path: Path) -> None:

@@ -10,11 +10,13 @@ from algan_ad.benchmark.run_one import Job, Output, run_one
 from algan_ad.runtime.errors import AlganError, InputError, MissingExtra
 from algan_ad.runtime.progress import log, set_quiet
 
-# Ray talks a lot, and to its makers, unless it is told not to before it is imported.
-SILENCE = {
+# Ray talks a lot, and to its makers, unless it is told not to before it is imported. It makes its workers nicer than
+# this command, too: beside any other work they would starve.
+SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
+    "RAY_worker_niceness": "0",
 }
 
 STARTS = 3  # on a busy machine Ray may not be up within the half minute that it allows itself
@@ -134,7 +136,7 @@ def open_pool(workers: int | None, address: str | None, device: str) -> Iterator
             raise InputError("--workers 0 computes in this process; leave out --address")
         yield Here()
         return
-    os.environ.update(SILENCE)
+    os.environ.update(SETTINGS)
     try:
         import ray
     except ImportError as error:
@@ -144,7 +146,7 @@ def open_pool(workers: int | None, address: str | None, device: str) -> Iterator
         found: dict[str, float] = ray.cluster_resources()
         gpus = found.get("GPU", 0.0) if device in ("auto", "cuda") else 0.0
         n = workers or int(gpus) or int(found["CPU"])
-        log(f"{n} workers, " + (f"on the cluster {address}" if address else "here"))
+        log(f"{n} worker{'s' * (n > 1)}, " + (f"on the cluster {address}" if address else "here"))
         yield RayPool(ray, n, min(1.0, gpus / n))
     except ray.exceptions.RayError as error:
         raise AlganError(f"Ray is gone ({_first_line(error)}); the same command goes on where it stopped") from error
