@@ -6,7 +6,8 @@ from tiny import TINY
 
 from algan_ad.detectors.base import RunOptions, TrainingData
 from algan_ad.detectors.padim import Gaussians, Padim, PadimConfig, PadimScorer, by_position, embedding
-from algan_ad.features.maps import anomaly_map
+from algan_ad.features.backbones import RANDOM, PyramidBackbone
+from algan_ad.features.maps import anomaly_map, concatenated
 from algan_ad.runtime.errors import InputError
 
 
@@ -40,6 +41,15 @@ def test_score_is_the_maximum_of_the_map_of_mahalanobis_distances() -> None:
     expected = anomaly_map(torch.from_numpy(distances.T.reshape(2, side, side)).float(), 32, "bicubic")
     np.testing.assert_allclose(np.stack(detector.maps(x)), expected, rtol=1e-3)
     np.testing.assert_allclose(detector.score(x), expected.amax((1, 2)), rtol=1e-3)
+
+
+@pytest.mark.parametrize("kept", [[0, 63, 64, 200], [1, 5], [70, 300]])
+def test_features_left_out_early_are_those_left_out_late(kept: list[int]) -> None:
+    """Of squeezenet's 128 and 256: some of both levels, or of one alone, on the grid of the finest all the same."""
+    backbone = PyramidBackbone("squeezenet1_1", ["features.3", "features.6"], RANDOM)
+    x, chosen = torch.from_numpy(images(2, 0)), torch.tensor(kept)
+    expected = concatenated(backbone(x), "nearest")[:, chosen]
+    assert torch.equal(embedding(backbone, x, chosen), expected)
 
 
 def test_holed_images_score_higher_and_show_where() -> None:

@@ -132,8 +132,16 @@ class Gaussians:
 
 @torch.no_grad()
 def embedding(backbone: PyramidBackbone, images: Tensor, kept: Tensor) -> Tensor:
-    """uint8 (N, S, S, 3) -> (N, d, H, W): coarse maps repeated on the finest grid (III-A), then the kept features."""
-    return concatenated(backbone(images), "nearest")[:, kept]
+    """uint8 (N, S, S, 3) -> (N, d, H, W): the kept features, coarse maps repeated on the finest grid (III-A).
+
+    kept: ascending. What is not kept is left out before the maps are enlarged: most of the work.
+    """
+    levels, first = [], 0
+    for found in backbone(images):
+        last = first + found.shape[1]
+        levels.append(found[:, kept[(kept >= first) & (kept < last)] - first])
+        first = last
+    return concatenated(levels, "nearest")
 
 
 def by_position(maps: Tensor) -> Tensor:

@@ -13,9 +13,9 @@ Mode = Literal["nearest", "bilinear", "bicubic"]
 
 
 def concatenated(maps: Sequence[Tensor], mode: Mode) -> Tensor:
-    """(N, C_l, H_l, W_l) each -> (N, sum of C_l, H, W) on the finest of their grids."""
+    """(N, C_l, H_l, W_l) each, some C_l may be 0 -> (N, sum of C_l, H, W) on the finest of their grids."""
     size = max((tuple(found.shape[2:]) for found in maps), key=lambda side: side[0])
-    return torch.cat([_resized(found, size, mode) for found in maps], 1)
+    return torch.cat([_resized(found, size, mode) for found in maps if found.shape[1]], 1)
 
 
 def anomaly_map(distances: Tensor, side: int, mode: Mode = "bilinear") -> Tensor:
