@@ -36,20 +36,20 @@ def test_a_patch_is_the_mean_of_its_neighbourhood_on_the_finest_grid() -> None:
     found = patches(Fixed(fine, coarse), torch.empty(1), 1024)
     assert found.shape == (1, 4, 4, 2)
     assert found[0, 1, 1, 0] == fine[0, 0, :3, :3].mean()
-    assert found[0, 0, 0, 0] == fine[0, 0, :2, :2].mean()  # of the neighbours that there are
-    averaged = torch.full((1, 1, 2, 2), 2.0)
+    assert found[0, 0, 0, 0] == fine[0, 0, :2, :2].sum() / 9  # zeros around the map
+    averaged = torch.full((1, 1, 2, 2), 8 / 9)
     torch.testing.assert_close(found[..., 1], interpolate(averaged, (4, 4), mode="bilinear")[:, 0])
 
 
 def test_neighbouring_features_are_averaged_down_to_dim() -> None:
-    maps = torch.arange(6.0).reshape(1, 6, 1, 1)
+    maps = 9 * torch.arange(6.0).reshape(1, 6, 1, 1)  # one position of 3 x 3, the others zeros
     assert patches(Fixed(maps), torch.empty(1), 3).flatten().tolist() == [0.5, 2.5, 4.5]
 
 
 def scorer(reweight: int) -> PatchScorer:
     """Of the averaged positions, 9 is the farthest from the bank of 0, 5, 6 and 20: at 3 from the 6."""
     return PatchScorer(
-        Fixed(torch.tensor([[[[1.0, 1.0, 1.0, 9.0, 9.0, 9.0]]]])),  # type: ignore[arg-type]
+        Fixed(torch.tensor([[[[3.0, 3.0, 3.0, 27.0, 27.0, 27.0]]]])),  # type: ignore[arg-type]
         torch.tensor([[0.0], [5.0], [6.0], [20.0]]), 1024, reweight,
     )  # fmt: skip
 

@@ -108,10 +108,10 @@ class PatchCore(PyramidDetector):
 def patches(backbone: PyramidBackbone, images: Tensor, dim: int) -> Tensor:
     """uint8 (N, S, S, 3) -> locally aware patch features (N, H, W, d), d at most `dim` (3.1).
 
-    Each level is averaged over 3 x 3 positions, brought to the finest grid, and joined to the others; where
-    they have more than `dim` features, neighbouring ones are averaged.
+    Each level is averaged over 3 x 3 positions, zeros around it, brought to the finest grid, and joined to the
+    others; where they have more than `dim` features, neighbouring ones are averaged.
     """
-    levels = [avg_pool2d(level, 3, stride=1, padding=1, count_include_pad=False) for level in backbone(images)]
+    levels = [avg_pool2d(level, 3, stride=1, padding=1) for level in backbone(images)]
     joined = concatenated(levels, "bilinear").permute(0, 2, 3, 1)
     if joined.shape[3] <= dim:
         return joined.contiguous()
