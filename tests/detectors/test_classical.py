@@ -240,7 +240,7 @@ def test_images_from_the_folder_to_the_report(pristine_parts: Path, tmp_path: Pa
     model = load_model(tmp_path / "m")
     assert (model.config.input, model.detector.input) == ("image", "image")
     predictions, _ = predict_files(model, [pristine_parts / "test"], tmp_path / "maps")
-    assert len(predictions) == len(list((tmp_path / "maps").iterdir()))
+    assert len(predictions) == len(list((tmp_path / "maps").rglob("*.png")))
     evaluation = evaluate(model, pristine_parts)
     assert evaluation.image_auroc is not None
     assert report(model, evaluation, tmp_path / "report").exists()

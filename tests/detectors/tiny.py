@@ -25,7 +25,9 @@ TINY: dict[str, dict[str, Any]] = {
     "ganomaly-vector": {"epochs": 2, "batch_size": 8, "hidden": 8, "z_dim": 4},
     "g2d": {"epochs": 2, "batch_size": 8, "image_size": SIDE, "width": 4, "z_dim": 8},
     "history": {"epochs": 2, "batch_size": 8, "image_size": SIDE, "width": 4, "z_dim": 8},
-    "ognet": {"epochs": 2, "batch_size": 8, "image_size": SIDE, "width": 4, "z_dim": 8},
+    "ognet": {
+        "epochs": 6, "batch_size": 8, "image_size": SIDE, "width": 4, "z_dim": 8, "lr_g": 0.02, "phase_two_steps": 3,
+    },
     "differnet": {
         "epochs": 2, "batch_size": 8, "image_size": SIDE, "scales": 2, "hidden": 8, "blocks": 2, "train_rotations": 2,
         "test_rotations": 3, "backbone": "squeezenet1_1", "layer": "features.3", "backbone_weights": "random",

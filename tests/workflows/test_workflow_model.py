@@ -112,8 +112,9 @@ def test_folders_are_searched_and_names_told_apart(image_model: Model, parts: Pa
         Path("good/000.png"),
     ]
     assert skipped == []
-    names = [f"{i:03}.png" for i in range(10)] + [f"{i:03}-2.png" for i in range(8)] + ["000-3.png"]
-    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == sorted(names)
+    names = [f"test/good/{i:03}.png" for i in range(10)] + [f"test/hole/{i:03}.png" for i in range(8)] + ["000.png"]
+    maps = tmp_path / "maps"
+    assert sorted(path.relative_to(maps).as_posix() for path in maps.rglob("*.png")) == sorted(names)
     assert decode(tmp_path / "maps/000.png").shape == (32, 32, 3)
 
 

@@ -72,7 +72,7 @@ class TrainedDetector(Detector):
         c = self.config
         selection = c.selection or ("validation" if data.validation else self.default_selection)
         if selection == "validation" and data.validation is None:
-            raise InputError("--selection validation: its labels belong to --protocol thesis, and only to it")
+            raise InputError("--selection validation: validation belongs to --protocol thesis, and only to it")
         if selection != "validation" and data.validation is not None:
             raise InputError(f"--selection {selection}: under --protocol thesis labels select; leave it out")
         schedule = Schedule(c.epochs, c.batch_size, run.seed, selection, c.observe_every, self.dtype(), self.device)
