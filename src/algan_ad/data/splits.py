@@ -52,7 +52,8 @@ def split(
     tested; a flat folder with bad images adds a fifth of its good ones to the test.
 
     Raises:
-        InputError: too few images, a calibration fraction where the split is given, no anomalous images under "thesis", or an option out of range.
+        InputError: too few images, no anomalous images under "thesis", an option out of range, or a calibration
+            fraction where the split is given.
     """
     if protocol not in get_args(Protocol):
         raise InputError(f"protocol {protocol!r}: expected one of {', '.join(get_args(Protocol))}")

@@ -1,4 +1,4 @@
-"""Where a part is odd: a method's own anomaly maps, or else an attribution of its score; and the masks to judge them."""
+"""Where a part is odd: a method's own anomaly maps, or else an attribution of its score; and masks to judge them by."""
 
 from collections.abc import Sequence
 

@@ -28,7 +28,8 @@ class Model:
     """What `train` returns and `load_model` reads.
 
     score: raw anomaly scores, float64 (N,), of files, of uint8 images (N, H, W, 3) or of vectors (N, d).
-    predict: the same with p-value, decision and, when asked for, an anomaly map, the method's own or an attribution of the score.
+    predict: the same with p-value, decision and, when asked for, an anomaly map: the method's own, or an attribution
+        of the score.
     """
 
     detector: Detector
