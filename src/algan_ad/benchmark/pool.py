@@ -2,8 +2,9 @@
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any, NamedTuple, Protocol
 
 from algan_ad.benchmark.run_one import Job, Output, run_one
@@ -142,6 +143,11 @@ def open_pool(workers: int | None, address: str | None, device: str) -> Iterator
     except ImportError as error:
         raise MissingExtra("benchmarks need pip install 'algan-ad[benchmark]', or --workers 0") from error
     _connect(ray, workers, address)
+    with redirect_stdout(sys.stderr):  # where Ray tells of dead workers; standard output is for results
+        yield from _hired(ray, workers, address, device)
+
+
+def _hired(ray: Any, workers: int | None, address: str | None, device: str) -> Iterator[Pool]:
     try:
         found: dict[str, float] = ray.cluster_resources()
         gpus = found.get("GPU", 0.0) if device in ("auto", "cuda") else 0.0
