@@ -27,6 +27,6 @@ def fitted(name: str, n: int = 16, **changes: Any) -> Detector:
 
 def peaks_in_the_hole(detector: Detector) -> bool:
     """Whether the map of each holed image is highest within 4 pixels of the hole."""
-    maps = detector.maps(images(4, 3, hole=True))
+    maps = detector.score_and_maps(images(4, 3, hole=True))[1]
     peaks = [np.unravel_index(heat.argmax(), heat.shape) for heat in maps]
     return all(16 <= row < 32 and 0 <= column < 16 for row, column in peaks)

@@ -49,7 +49,7 @@ def test_score_is_minus_the_logit_of_what_is_judged(striped: Alocc) -> None:
     torch.testing.assert_close(m(pixels), -m.discriminator(m.refiner(x)).flatten())
     as_published = Alocc(AloccConfig(**SMALL, judged="input"), "cpu").restore(striped.tensors())
     torch.testing.assert_close(scorer(as_published)(pixels), -m.discriminator(x).flatten())
-    torch.testing.assert_close(m.maps(pixels), (x - m.refiner(x)).abs().mean(1))
+    torch.testing.assert_close(m.score_and_maps(pixels)[1], (x - m.refiner(x)).abs().mean(1))
 
 
 def test_losses_are_those_of_the_paper() -> None:
@@ -80,7 +80,9 @@ def test_the_refiner_removes_noise() -> None:
 
 
 def test_the_weight_of_the_reconstruction_matters() -> None:
-    residual = [np.mean(fitted(epochs=20, reconstruction_weight=w).maps(images(8, 1))) for w in (0.0, 50.0)]
+    residual = [
+        np.mean(fitted(epochs=20, reconstruction_weight=w).score_and_maps(images(8, 1))[1]) for w in (0.0, 50.0)
+    ]
     assert residual[1] < 0.8 * residual[0]
 
 

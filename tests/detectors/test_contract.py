@@ -297,12 +297,13 @@ def test_attribution_maps(fitted: Detector) -> None:
 def test_methods_that_say_where_draw_maps(name: str, fitted: Detector) -> None:
     x = samples(fitted, 5, 3)
     if not fitted.draws_maps:
-        assert not hasattr(fitted.module, "maps")
+        assert not hasattr(fitted.module, "score_and_maps")
         return
-    maps = fitted.maps(x)
+    scores, maps = fitted.score_and_maps(x)
+    np.testing.assert_allclose(scores, fitted.score(x), rtol=1e-4, atol=1e-5)
     assert [(m.shape, m.dtype) for m in maps] == [((SIDE, SIDE), np.float32)] * 5
     assert all(np.isfinite(m).all() and m.std() > 0 for m in maps)
-    for got, wanted in zip(fitted.maps(x[::-1], batch_size=2), maps[::-1], strict=True):
+    for got, wanted in zip(fitted.score_and_maps(x[::-1], batch_size=2)[1], maps[::-1], strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-3, atol=1e-5)
 
 

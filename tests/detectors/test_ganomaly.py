@@ -133,7 +133,7 @@ def test_maps_are_what_was_not_reconstructed() -> None:
     detector.module.decoder = nn.Sequential(detector.module.decoder, nn.Threshold(9.0, 0.5))  # always 0.5
     x = np.zeros((1, 32, 32, 3), np.uint8)
     x[0, 3, 4] = 255, 255, 0
-    (found,) = detector.maps(x)
+    (found,) = detector.score_and_maps(x)[1]
     assert found[0, 0] == 1.5
     assert found[3, 4] == pytest.approx((0.5 + 0.5 + 1.5) / 3)
 
@@ -161,5 +161,5 @@ def test_striped_images_score_higher() -> None:
 
 def test_holes_are_not_reconstructed() -> None:
     detector = fitted(squares(32, 0), epochs=24, lr=1e-3)
-    maps = detector.maps(np.concatenate([squares(20, 2), squares(20, 3, holes=True)]))
+    maps = detector.score_and_maps(np.concatenate([squares(20, 2), squares(20, 3, holes=True)]))[1]
     assert image_auroc(np.repeat([0, 1], 20), np.array([heat.mean() for heat in maps])) > 0.9

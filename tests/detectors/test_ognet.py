@@ -97,7 +97,7 @@ def test_score_is_the_logit_of_the_reconstruction() -> None:
     white = torch.full((2, 32, 32, 3), 255, dtype=torch.uint8)
     scorer = OGNetScorer(Recorder(-0.5), Mean())
     assert scorer(white).tolist() == pytest.approx([-0.5, -0.5])
-    assert scorer.maps(white).flatten().tolist() == pytest.approx([1.5] * 2048)
+    assert scorer.score_and_maps(white)[1].flatten().tolist() == pytest.approx([1.5] * 2048)
 
 
 def test_reconstructions_become_better_and_bad_ones_score_higher() -> None:
@@ -108,6 +108,6 @@ def test_reconstructions_become_better_and_bad_ones_score_higher() -> None:
     short = OGNet(OGNetConfig(**SMALL | {"epochs": 2}), "cpu")
     short.fit(TrainingData(x), RunOptions(0, "cpu"))
     held_out = images(16, 1)
-    assert np.mean(detector.maps(held_out)) < 0.6 * np.mean(short.maps(held_out))
+    assert np.mean(detector.score_and_maps(held_out)[1]) < 0.6 * np.mean(short.score_and_maps(held_out)[1])
     inverted = 255 - held_out
     assert detector.score(inverted).mean() > detector.score(held_out).mean()

@@ -19,10 +19,10 @@ class Fixed(torch.nn.Module):
 
     def __init__(self, *maps: torch.Tensor) -> None:
         super().__init__()
-        self.maps = maps
+        self.levels = maps
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return self.maps
+        return self.levels
 
 
 def test_defaults_are_the_papers() -> None:
@@ -76,6 +76,7 @@ def test_few_patches_settle_the_score_of_all(reweight: int, monkeypatch: pytest.
     module = PatchScorer(Fixed(maps), bank, 1024, reweight)  # type: ignore[arg-type]
     scores = module(torch.empty(1))
     assert 0 < sum(searched) < 3 * 196 / 4
+    torch.testing.assert_close(module.score_and_maps(torch.empty(3, 56, 56, 3))[0], scores)
     x = patches(Fixed(maps), torch.empty(1), 1024).flatten(1, 2).double()  # type: ignore[arg-type]
     distances, rows = torch.cdist(x, bank.double()).min(2)
     expected, worst = distances.max(1)

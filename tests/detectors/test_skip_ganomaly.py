@@ -92,7 +92,7 @@ def test_score_by_hand() -> None:
     n, f = 3 * 32 * 32, apart.shape[1]
     l1, l2 = (real - made).abs().flatten(1).sum(1), torch.linalg.vector_norm(apart, dim=1)
     np.testing.assert_allclose(detector.score(x), 0.9 * l1 / n + 0.1 * l2 / math.sqrt(f), rtol=1e-5)
-    np.testing.assert_allclose([heat.mean() for heat in detector.maps(x)], l1 / n, rtol=1e-5)
+    np.testing.assert_allclose([heat.mean() for heat in detector.score_and_maps(x)[1]], l1 / n, rtol=1e-5)
 
 
 def test_lambda_weighs_the_score_and_not_the_training() -> None:

@@ -26,15 +26,15 @@ def test_a_position_is_compared_with_all_positions_of_the_nearest_images() -> No
     kept = as_rows(concatenated([level[rows] for level in gallery], "bilinear"))
     side = levels[0].shape[2]
     expected = anomaly_map(torch.cdist(queries, kept).amin(1).reshape(1, side, side), 32)
-    np.testing.assert_allclose(detector.maps(x), expected, rtol=1e-3)
+    np.testing.assert_allclose(detector.score_and_maps(x)[1], expected, rtol=1e-3)
 
 
 def test_maps_are_the_same_without_memory_for_features(monkeypatch) -> None:  # type: ignore[no-untyped-def]
     roomy = fitted("spade")
-    expected = np.stack(roomy.maps(images(3, 4)))
+    expected = np.stack(roomy.score_and_maps(images(3, 4))[1])
     monkeypatch.setattr(spade, "KEPT_BYTES", 0)
     narrow = fitted("spade")
-    np.testing.assert_array_equal(np.stack(narrow.maps(images(3, 4))), expected)
+    np.testing.assert_array_equal(np.stack(narrow.score_and_maps(images(3, 4))[1]), expected)
     assert isinstance(roomy.module, SpadeScorer)
     assert isinstance(narrow.module, SpadeScorer)
     assert len(roomy.module.kept) > len(narrow.module.kept) == 0

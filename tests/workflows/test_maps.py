@@ -15,15 +15,16 @@ from algan_ad.detectors.base import Detector, RunOptions, TrainingData, fitted_o
 from algan_ad.runtime.images import Preprocessing, load_many
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.loop import Trained
-from algan_ad.workflows.maps import heat_maps, judged_maps
+from algan_ad.workflows.maps import judged_masks, score_and_judge, score_and_maps
 
 
 class Dark(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
-        return self.maps(images).amax((1, 2))
+        return self.score_and_maps(images)[0]
 
-    def maps(self, images: Tensor) -> Tensor:
-        return 255 - images.float().mean(3)
+    def score_and_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        maps = 255 - images.float().mean(3)
+        return maps.amax((1, 2)), maps
 
 
 class Darkness(Detector):
@@ -63,7 +64,9 @@ def judge(detector: Detector, folder: Path) -> tuple[list[np.ndarray], list[np.n
     preprocessing = detector.preprocessing(Recipe())
     assert preprocessing is not None
     images = load_many([item.path for item in items], preprocessing).images
-    return judged_maps(detector, images, items, preprocessing)  # type: ignore[return-value]
+    scores, pixels = score_and_judge(detector, images, judged_masks(detector, items, preprocessing))
+    np.testing.assert_allclose(scores, detector.score(images))
+    return pixels  # type: ignore[return-value]
 
 
 def test_maps_and_masks_are_paired(detector: Darkness, marked: Path) -> None:
@@ -95,11 +98,11 @@ def test_attributions_are_drawn_but_not_judged(detector: Darkness, marked: Path)
     detector.draws_maps = False  # type: ignore[misc]
     assert judge(detector, marked) is None
     x = np.random.default_rng(0).integers(0, 255, (2, 32, 32, 3), dtype=np.uint8)
-    assert [heat.shape for heat in heat_maps(detector, x)] == [(32, 32)] * 2
-    assert not np.allclose(heat_maps(detector, x)[0], 255 - x[0].mean(2))
+    assert [heat.shape for heat in score_and_maps(detector, x)[1]] == [(32, 32)] * 2
+    assert not np.allclose(score_and_maps(detector, x)[1][0], 255 - x[0].mean(2))
 
 
 def test_own_maps_are_drawn_as_they_are(detector: Darkness) -> None:
     x = np.random.default_rng(0).integers(0, 255, (2, 32, 32, 3), dtype=np.uint8)
-    np.testing.assert_allclose(heat_maps(detector, x)[1], 255 - x[1].mean(2), rtol=1e-5)
+    np.testing.assert_allclose(score_and_maps(detector, x)[1][1], 255 - x[1].mean(2), rtol=1e-5)
     assert torch.is_tensor(detector.module(torch.from_numpy(x)))  # type: ignore[misc]

@@ -28,7 +28,7 @@ from algan_ad.runtime.errors import AlganError, InputError
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.device import DeviceName, pick_device, set_threads
 from algan_ad.training.loop import RunFolder
-from algan_ad.workflows.maps import judged_maps
+from algan_ad.workflows.maps import judged_masks, score_and_judge
 from algan_ad.workflows.pictures import sheet
 from algan_ad.workflows.train import versions
 
@@ -151,7 +151,9 @@ def _evaluate(spec: RunSpec, detector: Detector, samples: Samples, scores: Score
     if samples.calibration is not None:
         calibration = Calibration(scores=detector.score(samples.calibration), false_alarm_rate=FALSE_ALARM_RATE)
     names = [item.defect for item in samples.items] or ["anomalous" if label else "good" for label in samples.labels]
-    pixels = judged_maps(detector, samples.test, samples.items, detector.preprocessing(samples.data.recipe))
+    masks = judged_masks(detector, samples.items, detector.preprocessing(samples.data.recipe))
+    # Scored a second time here: the time of scoring is that of scores alone.
+    pixels = score_and_judge(detector, samples.test, masks)[1] if masks else None
     return evaluate_scores(
         samples.labels, scores, names, [str(i) for i in range(len(scores))], calibration=calibration,
         method=spec.method, dataset=spec.dataset, protocol=spec.protocol, seed=spec.seed, pixels=pixels,

@@ -21,6 +21,7 @@ from algan_ad.detectors.image_gan import (
     ImageGanConfig,
     descend,
     gan_loss,
+    residual_map,
     to_range,
 )
 from algan_ad.training.loop import Trained
@@ -65,11 +66,12 @@ class AloccScorer(nn.Module):
         logit: Tensor = self.discriminator(self.refiner(x) if self.judged == "refined" else x)
         return -logit.flatten()
 
-    def maps(self, images: Tensor) -> Tensor:
-        """uint8 (N, S, S, 3) -> (N, S, S): |x - R(x)|, mean over the channels, of images in [-1, 1]."""
+    def score_and_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The score, and what R changes."""
         x = to_range(images)
         refined: Tensor = self.refiner(x)
-        return (x - refined).abs().mean(1)
+        logit: Tensor = self.discriminator(refined if self.judged == "refined" else x)
+        return -logit.flatten(), residual_map(x, refined)
 
 
 class AloccAdversary(GanAdversary):

@@ -22,6 +22,7 @@ from algan_ad.detectors.image_gan import (
     ImageGanConfig,
     descend,
     gan_loss,
+    residual_map,
     to_range,
 )
 from algan_ad.training.loop import Trained
@@ -60,13 +61,13 @@ class LatentSearch(nn.Module):
         self.register_buffer("start", torch.zeros(config.z_dim))
 
     def forward(self, images: Tensor) -> Tensor:
-        x = to_range(images)
-        return self.loss(x, self.discriminator.features(x), self.search(x))
+        return self.score_and_maps(images)[0]
 
-    def maps(self, images: Tensor) -> Tensor:
-        """uint8 (N, S, S, 3) -> (N, S, S): |x - G(z)|, mean over the channels, of images in [-1, 1]."""
+    def score_and_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The score, and |x - G(z)|."""
         x = to_range(images)
-        return (x - self.search(x)).abs().mean(1)
+        found = self.search(x)
+        return self.loss(x, self.discriminator.features(x), found), residual_map(x, found)
 
     def search(self, x: Tensor) -> Tensor:
         """Images (N, 3, S, S) -> the nearest that G was found to draw, G(z), of the same shape.

@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -73,7 +73,8 @@ class Detector(ABC):
     input: Literal["image", "vector"]  # of a class, or of one detector where its settings decide
     augments: ClassVar[bool] = False  # trains on images as the recipe varies them
     generates_images: ClassVar[bool] = False  # so that their quality can be monitored
-    draws_maps: ClassVar[bool] = False  # its module says where: `maps`, uint8 (N, S, S, 3) -> float (N, S, S)
+    # Its module says where, too: `score_and_maps`, uint8 (N, S, S, 3) -> scores (N,) and maps, float (N, S, S).
+    draws_maps: ClassVar[bool] = False
 
     def __init__(self, config: Schema, device: DeviceName = "auto") -> None:
         self.config = config
@@ -112,11 +113,22 @@ class Detector(ABC):
     def score(self, samples: Rows, batch_size: int = 32) -> Scores:
         """Raw anomaly scores, float64 (N,) of float32 precision; always in eval mode."""
         module, device = self.scoring_module()
-        chunks = [
-            module(torch.from_numpy(np.array(samples[start : start + batch_size], order="C")).to(device))
-            for start in range(0, len(samples), batch_size)
-        ]
-        return torch.cat(chunks).cpu().float().double().numpy() if chunks else np.empty(0)
+        return _as_scores([module(batch) for batch in _batches(samples, batch_size, device, "scores")])
+
+    @torch.no_grad()
+    def score_and_maps(self, images: Rows, batch_size: int = 8) -> tuple[Scores, list[NDArray[np.float32]]]:
+        """From one pass of a method that draws maps: `score`, and anomaly maps, float32 (S, S) an image.
+
+        Higher = more anomalous, in both.
+        """
+        module: Any = self._fitted().eval()
+        scores: list[Tensor] = []
+        maps: list[NDArray[np.float32]] = []
+        for batch in _batches(images, batch_size, self.device, "scores and maps"):
+            some, heats = module.score_and_maps(batch)
+            scores.append(some)
+            maps.extend(heats.float().cpu().numpy())
+        return _as_scores(scores), maps
 
     def scoring_module(self) -> tuple[nn.Module, torch.device]:
         """The module that scores, in eval mode, and where it does."""
@@ -127,14 +139,6 @@ class Detector(ABC):
         module = self.build_module(weights)
         module.load_state_dict(dict(weights))
         self.module = module.to(self.device).eval()
-
-    @torch.no_grad()
-    def maps(self, images: Rows, batch_size: int = 8) -> list[NDArray[np.float32]]:
-        """Anomaly maps of a method that draws them, float32 (S, S) an image, higher = more anomalous."""
-        module: Any = self._fitted().eval()
-        starts = track(range(0, len(images), batch_size), "maps")
-        chunks = (torch.from_numpy(np.array(images[i : i + batch_size], order="C")).to(self.device) for i in starts)
-        return [heat for chunk in chunks for heat in module.maps(chunk).float().cpu().numpy()]
 
     def choices(self, protocol: str) -> dict[str, Any]:
         """What `auto` and None among the settings became, for the plan of a run."""
@@ -148,6 +152,15 @@ class Detector(ABC):
         if self.module is None:
             raise InputError(f"this {self.name} detector is not fitted yet: call fit() or load a model first")
         return self.module
+
+
+def _batches(samples: Rows, size: int, device: torch.device, label: str) -> Iterator[Tensor]:
+    for start in track(range(0, len(samples), size), label):
+        yield torch.from_numpy(np.array(samples[start : start + size], order="C")).to(device)
+
+
+def _as_scores(chunks: Sequence[Tensor]) -> Scores:
+    return torch.cat(list(chunks)).cpu().float().double().numpy() if chunks else np.empty(0)
 
 
 def fitted_once(start: float) -> Trained:

@@ -20,6 +20,7 @@ from algan_ad.detectors.image_gan import (
     ImageGanConfig,
     descend,
     gan_loss,
+    residual_map,
     to_range,
 )
 from algan_ad.training.loop import Trained
@@ -69,19 +70,16 @@ class BiganScorer(nn.Module):
         self.feature_weight = feature_weight
 
     def forward(self, images: Tensor) -> Tensor:
-        """(1 - lambda) |x - G(E(x))|_1 + lambda |f_D(x, E(x)) - f_D(G(E(x)), E(x))|_1."""
+        return self.score_and_maps(images)[0]
+
+    def score_and_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(1 - lambda) |x - G(E(x))|_1 + lambda |f_D(x, E(x)) - f_D(G(E(x)), E(x))|_1, and |x - G(E(x))|."""
         x = to_range(images)
         z = self.encoder(x)
         y: Tensor = self.generator(z)
         residual = (x - y).abs().flatten(1).sum(1)
         matching = (self.discriminator.features(x, z) - self.discriminator.features(y, z)).abs().sum(1)
-        return torch.lerp(residual, matching, self.feature_weight)
-
-    def maps(self, images: Tensor) -> Tensor:
-        """uint8 (N, S, S, 3) -> (N, S, S): |x - G(E(x))|, mean over the channels, of images in [-1, 1]."""
-        x = to_range(images)
-        y: Tensor = self.generator(self.encoder(x))
-        return (x - y).abs().mean(1)
+        return torch.lerp(residual, matching, self.feature_weight), residual_map(x, y)
 
 
 class BiganAdversary(GanAdversary):

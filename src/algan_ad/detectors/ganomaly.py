@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from algan_ad.algan.networks import ImageGenerator
 from algan_ad.detectors.base import RunOptions, TrainingData
 from algan_ad.detectors.encoding import GanomalyAdversary, GanomalyConfig, code_distance
-from algan_ad.detectors.image_gan import LAYOUT, Encoder, ImageGan, ImageGanConfig, to_range
+from algan_ad.detectors.image_gan import LAYOUT, Encoder, ImageGan, ImageGanConfig, residual_map, to_range
 from algan_ad.training.loop import Trained
 from algan_ad.training.seeding import seed_torch
 
@@ -24,14 +24,14 @@ class GanomalyScorer(nn.Module):
         self.encoder, self.decoder, self.reencoder = encoder, decoder, reencoder
 
     def forward(self, images: Tensor) -> Tensor:
-        z = self.encoder(to_range(images))
-        return code_distance(z, self.reencoder(self.decoder(z)))
+        return self.score_and_maps(images)[0]
 
-    def maps(self, images: Tensor) -> Tensor:
-        """uint8 (N, S, S, 3) -> mean over the channels of |x - G(x)|, (N, S, S)."""
+    def score_and_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The score, and |x - G(x)|."""
         x = to_range(images)
-        reconstructed: Tensor = self.decoder(self.encoder(x))
-        return (x - reconstructed).abs().mean(1)
+        z = self.encoder(x)
+        reconstructed = self.decoder(z)
+        return code_distance(z, self.reencoder(reconstructed)), residual_map(x, reconstructed)
 
 
 class Ganomaly(ImageGan):

@@ -140,6 +140,11 @@ def to_range(images: Tensor) -> Tensor:
     return images.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
+def residual_map(x: Tensor, reconstructed: Tensor) -> Tensor:
+    """Images (N, 3, S, S) in [-1, 1] and what a method makes of them -> |difference|, mean over channels, (N, S, S)."""
+    return (x - reconstructed).abs().mean(1)
+
+
 def to_pixels(x: Tensor) -> NDArray[np.uint8]:
     """float (N, 3, H, W) in [-1, 1] -> uint8 (N, H, W, 3)."""
     scaled = ((x.permute(0, 2, 3, 1) + 1) * 127.5).round().clamp(0, 255)

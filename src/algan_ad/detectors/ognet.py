@@ -11,7 +11,7 @@ from torch.optim import Adam
 
 from algan_ad.algan.networks import ImageGenerator
 from algan_ad.detectors.base import RunOptions, TrainingData
-from algan_ad.detectors.image_gan import LAYOUT, Encoder, to_range
+from algan_ad.detectors.image_gan import LAYOUT, Encoder, residual_map, to_range
 from algan_ad.detectors.saved_generators import TwoPhaseConfig, TwoPhaseGan, TwoPhases
 from algan_ad.training.loop import Trained
 from algan_ad.training.seeding import seed_torch
@@ -105,13 +105,13 @@ class OGNetScorer(nn.Module):
         self.generator, self.discriminator = generator, discriminator
 
     def forward(self, images: Tensor) -> Tensor:
-        x = to_range(images).contiguous(memory_format=LAYOUT)
-        return self.discriminator(self.generator(x)).flatten()  # type: ignore[no-any-return]
+        return self.score_and_maps(images)[0]
 
-    def maps(self, images: Tensor) -> Tensor:
-        """uint8 (N, S, S, 3) -> mean over the channels of |x - G(x)|, (N, S, S)."""
-        x = to_range(images)
-        return (x - self.generator(x)).abs().mean(1)  # type: ignore[no-any-return]
+    def score_and_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The score, and |x - G(x)|."""
+        x = to_range(images).contiguous(memory_format=LAYOUT)
+        reconstructed = self.generator(x)
+        return self.discriminator(reconstructed).flatten(), residual_map(x, reconstructed)
 
 
 class OGNet(TwoPhaseGan):

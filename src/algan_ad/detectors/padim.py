@@ -46,13 +46,14 @@ class PadimScorer(nn.Module):
             self.register_buffer(name, tensor)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.maps(images).amax((1, 2))
+        return self.score_and_maps(images)[0]
 
-    def maps(self, images: Tensor) -> Tensor:
+    def score_and_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         x = embedding(self.backbone, images, self.kept)
         rows = by_position(x) - self.mean[:, None]
         distances = torch.bmm(rows, self.factor.transpose(1, 2)).norm(dim=2)  # (P, N)
-        return anomaly_map(distances.T.reshape(len(x), *x.shape[2:]), images.shape[1], "bicubic")
+        maps = anomaly_map(distances.T.reshape(len(x), *x.shape[2:]), images.shape[1], "bicubic")
+        return maps.amax((1, 2)), maps
 
 
 class Padim(PyramidDetector):

@@ -49,10 +49,14 @@ class PatchScorer(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         return torch.stack([self._score(x) for x in patches(self.backbone, images, self.dim).flatten(1, 2)])
 
-    def maps(self, images: Tensor) -> Tensor:
+    def score_and_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The score, and the distances of all patches, which take several times as long as the largest alone."""
         x = patches(self.backbone, images, self.dim)
-        distances = nearest(x.flatten(0, 2), self.bank, 1)[0]
-        return anomaly_map(distances.reshape(x.shape[:3]), images.shape[1])
+        distances, rows = (each.reshape(len(x), -1) for each in nearest(x.flatten(0, 2), self.bank, 1))
+        farthest = distances.argmax(1)
+        each = torch.arange(len(x))
+        scores = map(self._weighted, distances[each, farthest], x.flatten(1, 2)[each, farthest], rows[each, farthest])
+        return torch.stack(list(scores)), anomaly_map(distances.reshape(x.shape[:3]), images.shape[1])
 
     def _score(self, x: Tensor) -> Tensor:
         """Patches of one image (P, d) -> its score ().
@@ -61,21 +65,26 @@ class PatchScorer(nn.Module):
         from above; few patches are then left that can be the farthest.
         """
         bounds, order = nearest(x, self.bank[: -(-len(self.bank) // BOUNDING)], 1)[0][:, 0].sort(descending=True)
-        score, patch, row = bounds.new_tensor(-1.0), x[0], self.bank[0]
+        score, patch, row = bounds.new_tensor(-1.0), x[0], order[0]
         for some, bound in zip(torch.split(order, AT_ONCE), bounds[::AT_ONCE], strict=True):
             if score >= bound:
                 break
             distances, rows = nearest(x[some], self.bank, 1)
             farthest, i = distances[:, 0].max(0)
             if farthest > score:
-                score, patch, row = farthest, x[some[i]], self.bank[rows[i, 0]]
-        return score * self._weight(patch, row, score) if self.reweight > 1 else score
+                score, patch, row = farthest, x[some[i]], rows[i, 0]
+        return self._weighted(score, patch, row)
 
-    def _weight(self, patch: Tensor, row: Tensor, distance: Tensor) -> Tensor:
-        """Eq. 7: 1 - exp |m_test - m*| / sum of exp |m_test - m| over the b nearest of m* in the bank."""
-        around = self.bank[nearest(row[None], self.bank, self.reweight)[1][0]]  # (b, d), m* among them
+    def _weighted(self, distance: Tensor, patch: Tensor, row: Tensor) -> Tensor:
+        """Eq. 7: |m_test - m*| (1 - exp |m_test - m*| / sum of exp |m_test - m| over the b nearest of m* in the bank).
+
+        distance: |m_test - m*| (). patch: m_test (d,). row: of m* in the bank, int64 ().
+        """
+        if self.reweight < 2:
+            return distance
+        around = self.bank[nearest(self.bank[row][None], self.bank, self.reweight)[1][0]]  # (b, d), m* among them
         share: Tensor = (distance - (patch - around).norm(dim=1).logsumexp(0)).exp()
-        return 1 - share
+        return distance * (1 - share)
 
 
 class PatchCore(PyramidDetector):

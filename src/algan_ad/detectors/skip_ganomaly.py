@@ -19,6 +19,7 @@ from algan_ad.detectors.image_gan import (
     ImageGanConfig,
     descend,
     gan_loss,
+    residual_map,
     to_range,
 )
 from algan_ad.training.loop import Trained
@@ -108,18 +109,16 @@ class SkipGanomalyScorer(nn.Module):
         self.generator, self.discriminator, self.score_lambda = generator, discriminator, score_lambda
 
     def forward(self, images: Tensor) -> Tensor:
+        return self.score_and_maps(images)[0]
+
+    def score_and_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The score, and |x - G(x)|."""
         x = to_range(images)
         x_hat = self.generator(x)
         f = self.discriminator.features
         reconstruction = (x - x_hat).abs().mean((1, 2, 3))
         latent = (f(x) - f(x_hat)).square().mean((1, 2, 3)).sqrt()
-        return self.score_lambda * reconstruction + (1 - self.score_lambda) * latent  # type: ignore[no-any-return]
-
-    def maps(self, images: Tensor) -> Tensor:
-        """uint8 (N, S, S, 3) -> mean over the channels of |x - G(x)|, (N, S, S)."""
-        x = to_range(images)
-        reconstructed: Tensor = self.generator(x)
-        return (x - reconstructed).abs().mean(1)
+        return self.score_lambda * reconstruction + (1 - self.score_lambda) * latent, residual_map(x, x_hat)
 
 
 class SkipGanomaly(ImageGan):

@@ -49,13 +49,13 @@ class SpadeScorer(nn.Module):
         deep = pooled(self.backbone(images)[-1])
         return nearest(deep, self.bank, self.neighbours)[0].mean(1)
 
-    def maps(self, images: Tensor) -> Tensor:
-        """The distance of each position to the nearest feature, anywhere in the K images (kappa = 1)."""
+    def score_and_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The score, and of each position the distance to the nearest feature, anywhere in the K images (kappa = 1)."""
         *levels, deep = self.backbone(images)
-        found = nearest(pooled(deep), self.bank, self.neighbours)[1]
+        to_images, found = nearest(pooled(deep), self.bank, self.neighbours)
         grids = concatenated(levels, "bilinear")
         distances = [self._nearest_features(grid, rows.tolist()) for grid, rows in zip(grids, found, strict=True)]
-        return anomaly_map(torch.stack(distances), images.shape[1])
+        return to_images.mean(1), anomaly_map(torch.stack(distances), images.shape[1])
 
     def _nearest_features(self, grid: Tensor, images: list[int]) -> Tensor:
         """(d, H, W) -> (H, W); one image of the gallery at a time, for memory's sake."""

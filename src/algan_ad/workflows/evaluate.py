@@ -8,7 +8,7 @@ import numpy as np
 from algan_ad.data.layouts import Dataset, Item, open_dataset
 from algan_ad.data.splits import split
 from algan_ad.data.vectors import read_labels
-from algan_ad.detectors.base import Rows
+from algan_ad.detectors.base import Scores
 from algan_ad.evaluation.results import Evaluation, Pixels, evaluate_scores, read_evaluation, write_evaluation
 from algan_ad.report.gallery import Gallery, pictured
 from algan_ad.report.page import write_report
@@ -17,7 +17,7 @@ from algan_ad.runtime.files import explaining_write_errors
 from algan_ad.runtime.images import Skipped
 from algan_ad.runtime.progress import log
 from algan_ad.training.trackers import read_rows
-from algan_ad.workflows.maps import heat_maps, judged_maps
+from algan_ad.workflows.maps import judged_masks, score_and_judge, score_and_maps
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.pictures import overlay, thumbnail
 from algan_ad.workflows.samples import hash_files, hash_rows, report_skipped
@@ -45,26 +45,28 @@ def evaluate(model: Model, source: str | Path, strict: bool = False) -> Evaluati
     kept = [items[i] for i in loaded.kept]
     if not kept:
         raise InputError(f"{source}: none of its {len(items)} test images can be read")
+    masks = judged_masks(model.detector, kept, model.config.preprocessing)
+    scores, pixels = score_and_judge(model.detector, loaded.images, masks)
     return _measure(
         model,
         dataset.name,
-        loaded.images,
+        scores,
         [item.label for item in kept],
         [item.defect for item in kept],
         [str(item.path) for item in kept],
         len(candidates) - len(items),
         loaded.skipped,
-        judged_maps(model.detector, loaded.images, kept, model.config.preprocessing),
+        pixels,
     )
 
 
 def _measure(
-    model: Model, dataset: str, samples: Rows, labels: Sequence[int], defects: Sequence[str], paths: Sequence[str],
+    model: Model, dataset: str, scores: Scores, labels: Sequence[int], defects: Sequence[str], paths: Sequence[str],
     n_left_out: int, skipped: Sequence[Skipped] = (), pixels: Pixels | None = None,
 ) -> Evaluation:  # fmt: skip
     config = model.config
     return evaluate_scores(
-        labels, model.detector.score(samples), defects, paths, calibration=config.calibration, method=config.method,
+        labels, scores, defects, paths, calibration=config.calibration, method=config.method,
         dataset=dataset, protocol=config.protocol, seed=config.seed, skipped=skipped, n_left_out=n_left_out,
         pixels=pixels,
     )  # fmt: skip
@@ -124,7 +126,8 @@ def _evaluate_vectors(model: Model, source: Path) -> Evaluation:
         raise InputError(f"{source}: the model was made with every row; nothing is left to test on")
     names = ["good" if labels[i] == 0 else "anomalous" for i in rows]
     places = [f"row {i + 1}" for i in rows]
-    return _measure(model, source.stem, vectors[rows], labels[rows].tolist(), names, places, len(vectors) - len(rows))
+    scores = model.detector.score(vectors[rows])
+    return _measure(model, source.stem, scores, labels[rows].tolist(), names, places, len(vectors) - len(rows))
 
 
 def report_folder(model_folder: Path, dataset: str) -> Path:
@@ -167,7 +170,7 @@ def _gallery(model: Model, evaluation: Evaluation, model_folder: Path | None, ma
         return Gallery()
     shown = pictured(evaluation)
     images = model.read([Path(path) for path in shown], strict=True).images
-    heats = heat_maps(model.detector, images) if maps else []
+    heats = score_and_maps(model.detector, images)[1] if maps else []
     highest = max((float(heat.max()) for heat in heats), default=0.0)
 
     def picture(kind: str) -> bytes | None:

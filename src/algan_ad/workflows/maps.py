@@ -6,41 +6,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algan_ad.data.layouts import Item
-from algan_ad.detectors.base import Detector, Rows
+from algan_ad.detectors.base import Detector, Rows, Scores
 from algan_ad.evaluation.results import Pixels
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import Preprocessing, load
 from algan_ad.runtime.progress import log
 
+Mask = NDArray[np.bool_]
 
-def heat_maps(detector: Detector, images: Rows) -> list[NDArray[np.float32]]:
-    """float32 (S, S) an image, higher = more anomalous."""
+
+def score_and_maps(detector: Detector, images: Rows) -> tuple[Scores, list[NDArray[np.float32]]]:
+    """Scores (N,), and maps, float32 (S, S) an image, higher = more anomalous."""
     if detector.draws_maps:
-        return detector.maps(images)
+        return detector.score_and_maps(images)
     from algan_ad.detectors.attribution import attribution_maps  # captum and torchvision, seconds to import
 
-    return attribution_maps(detector, images)
+    return detector.score(images), attribution_maps(detector, images)
 
 
-def judged_maps(
-    detector: Detector, images: Rows, items: Sequence[Item], preprocessing: Preprocessing | None
-) -> Pixels | None:
-    """Masks and anomaly maps of the test images whose truth is known for every pixel.
+def judged_masks(detector: Detector, items: Sequence[Item], preprocessing: Preprocessing | None) -> dict[int, Mask]:
+    """Masks, bool (S, S), of the test images whose truth is known for every pixel, by their place among the items.
 
-    None for a method that draws no maps, and where no defect is marked. An attribution explains a score and is
+    Empty for a method that draws no maps, and where no defect is marked. An attribution explains a score and is
     never judged as a map.
     """
     if not detector.draws_maps or preprocessing is None or not any(item.mask for item in items):
-        return None
-    masks = [_mask(item, preprocessing) for item in items]
-    known = [i for i, mask in enumerate(masks) if mask is not None]
-    pairs = [mask for mask in masks if mask is not None]
-    if not any(mask.any() for mask in pairs) or all(mask.all() for mask in pairs):
-        return None
-    return pairs, detector.maps(images[np.array(known)])
+        return {}
+    masks = {i: mask for i, item in enumerate(items) if (mask := _mask(item, preprocessing)) is not None}
+    judgeable = any(mask.any() for mask in masks.values()) and not all(mask.all() for mask in masks.values())
+    return masks if judgeable else {}
 
 
-def _mask(item: Item, preprocessing: Preprocessing) -> NDArray[np.bool_] | None:
+def score_and_judge(detector: Detector, images: Rows, masks: dict[int, Mask]) -> tuple[Scores, Pixels | None]:
+    """Scores (N,), and from the same pass the maps to judge by `judged_masks`; None where there are no masks."""
+    if not masks:
+        return detector.score(images), None
+    scores, maps = detector.score_and_maps(images)
+    return scores, (list(masks.values()), [maps[i] for i in masks])
+
+
+def _mask(item: Item, preprocessing: Preprocessing) -> Mask | None:
     """bool (S, S), in the geometry of the images; None where it cannot be known."""
     if item.label == 0:
         return np.zeros((preprocessing.size, preprocessing.size), np.bool_)

@@ -16,7 +16,7 @@ from algan_ad.runtime.images import Loaded, Preprocessing, as_batch, load_many
 from algan_ad.runtime.model_folder import ModelConfig, read_model, write_model
 from algan_ad.runtime.prediction import Prediction
 from algan_ad.training.device import DeviceName
-from algan_ad.workflows.maps import heat_maps
+from algan_ad.workflows.maps import score_and_maps
 from algan_ad.workflows.plan import values
 from algan_ad.workflows.samples import resized
 
@@ -49,9 +49,12 @@ class Model:
 
     def predictions(self, samples: Rows, sources: Sequence[str | None], maps: bool = False) -> list[Prediction]:
         """Predictions for samples as `samples` makes them."""
-        scores = self.detector.score(samples)
+        found: Sequence[NDArray[np.float32] | None]
+        if maps:
+            scores, found = score_and_maps(self.detector, samples)
+        else:
+            scores, found = self.detector.score(samples), [None] * len(samples)
         calibration = self.config.calibration
-        found = self._maps(samples) if maps else [None] * len(scores)
         if calibration is None:
             return [
                 Prediction(float(s), source=n, anomaly_map=m) for s, n, m in zip(scores, sources, found, strict=True)
@@ -86,9 +89,6 @@ class Model:
     def save(self, folder: str | Path, extra_files: dict[str, bytes] | None = None, overwrite: bool = False) -> None:
         """Write the model folder. Raises InputError when it holds a model already, AlganError on a full disk."""
         write_model(Path(folder), self.config, self.detector.tensors(), extra_files or {}, overwrite)
-
-    def _maps(self, samples: Rows) -> list[NDArray[np.float32]]:
-        return heat_maps(self.detector, samples)
 
     def _preprocessing(self) -> Preprocessing:
         if self.config.preprocessing is None:
