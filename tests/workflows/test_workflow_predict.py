@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from algan_ad.detectors.base import Detector, Rows, Scores
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.predict import predict_files
 
@@ -20,7 +22,10 @@ def drawn(model: Model, sources: list[Path], folder: Path) -> list[str]:
 
 @pytest.fixture
 def model(image_model: Model, monkeypatch: pytest.MonkeyPatch) -> Model:
-    monkeypatch.setattr(Model, "_maps", lambda _, samples: [np.ones((32, 32), np.float32)] * len(samples))
+    def found(detector: Detector, samples: Rows) -> tuple[Scores, list[NDArray[np.float32]]]:
+        return detector.score(samples), [np.ones((32, 32), np.float32)] * len(samples)
+
+    monkeypatch.setattr("algan_ad.workflows.model.score_and_maps", found)
     return image_model
 
 
