@@ -1,0 +1,99 @@
+"""The command line: finds the verb, and turns errors into a line and an exit status.
+
+A verb, in the module of its name, parses, calls a workflow, prints. Its heavy imports lie inside.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from pydantic import ValidationError
+
+from algan_ad import __version__
+from algan_ad.cli import benchmark, data, demo, evaluate, info, methods, predict, train
+from algan_ad.cli.parsing import fail
+from algan_ad.runtime.errors import AlganError, InputError, MissingExtra
+from algan_ad.runtime.schema import describe
+
+OVERVIEW = f"""\
+algan {__version__}: anomaly detection that learns from normal examples only
+
+  algan demo                          the main job on made-up parts, in minutes: train, threshold, report
+  algan data check PATH               what would be used as train / test / masks, before anything runs
+  algan data get NAME                 download a known data set, or say how to get it
+  algan train PATH --out MODEL        learn from a folder of good images, or a table of good vectors
+  algan evaluate MODEL PATH           measure on labelled images and write report.html
+  algan predict MODEL IMAGE...        score and decide new images
+  algan info MODEL                    what a model is, how it was made, what its threshold promises
+  algan methods                       the methods that `train --method` knows
+  algan benchmark list                the comparisons that ship: every table and figure of the thesis
+  algan benchmark run PLAN            carry one out, or go on with it
+  algan benchmark report FOLDER       tables and a page from its results
+
+Each verb explains itself with --help and prints one JSON object with --json.
+"""
+
+VERBS: dict[str, Callable[[list[str]], int]] = {
+    "demo": demo.verb,
+    "data check": data.check_verb,
+    "data get": data.get_verb,
+    "train": train.verb,
+    "evaluate": evaluate.verb,
+    "predict": predict.verb,
+    "info": info.verb,
+    "methods": methods.verb,
+    "benchmark run": benchmark.run_verb,
+    "benchmark list": benchmark.list_verb,
+    "benchmark report": benchmark.report_verb,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point of `algan`. Exit status: 0 done, 2 wrong usage or input, 1 anything else."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file name may hold what a terminal cannot show
+    try:
+        status = run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, `| head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    sys.exit(status)
+
+
+def run(argv: list[str]) -> int:
+    """One call of the command; returns the exit status."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(OVERVIEW)
+        return 0
+    if argv[0] == "--version":
+        print(__version__)
+        return 0
+    try:
+        verb, rest = _find_verb(argv)
+        return verb(rest)
+    except ValidationError as error:
+        return fail(describe(error), 2)
+    except (InputError, MissingExtra) as error:
+        return fail(str(error), 2)
+    except AlganError as error:
+        return fail(str(error), 1)
+    except SystemExit as stop:  # tyro has shown the help, or what is wrong with an option
+        return int(stop.code or 0)
+    except ModuleNotFoundError as error:
+        return fail(f"{error.name} is not installed; this verb needs pip install 'algan-ad[train]'", 2)
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # a disk that fails, a file that goes away meanwhile
+        return fail(f"{error.filename or 'input or output'}: {error.strerror or error}", 1)
+    except KeyboardInterrupt:
+        return fail("stopped" + "; the same command goes on with what is not done" * (argv[0] == "benchmark"), 1)
+
+
+def _find_verb(argv: list[str]) -> tuple[Callable[[list[str]], int], list[str]]:
+    for words in (2, 1):
+        name = " ".join(argv[:words])
+        if name in VERBS:
+            return VERBS[name], argv[words:]
+    raise InputError(f"{argv[0]!r} is not a verb; expected one of {', '.join(VERBS)} (see algan --help)")

@@ -1,0 +1,3 @@
+from algan_ad.cli import main
+
+main()

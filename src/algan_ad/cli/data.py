@@ -1,0 +1,52 @@
+"""`algan data check` and `algan data get`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from algan_ad.cli.parsing import Json, emit, parse
+
+
+@dataclass
+class DataCheck:
+    """What would be used as train / calibration / test / masks, and what is wrong with it. Nothing is changed."""
+
+    path: Annotated[Positional[Path], arg(help="a folder of images")]
+    protocol: Literal["normal-only", "thesis"] = "normal-only"
+    calibration_fraction: float = 0.2
+    seed: int = 0
+    json: Json = False
+
+
+@dataclass
+class DataGet:
+    """Download a data set of the catalogue, or say what to fetch and where to put it. `demo` is made on the spot."""
+
+    name: Positional[Literal["demo", "mvtec-ad", "mtd", "coil-100"]]
+    into: Annotated[Path, arg(help="folder for data sets")] = Path("data")
+    seed: Annotated[int, arg(help="of the demo set")] = 0
+    json: Json = False
+
+
+def check_verb(argv: list[str]) -> int:
+    o = parse(DataCheck, "data check", argv)
+    from algan_ad.data.check import check
+    from algan_ad.data.layouts import open_dataset
+    from algan_ad.data.splits import split
+    from algan_ad.workflows.tables import show_check
+
+    dataset = open_dataset(o.path)
+    report = check(dataset, split(dataset, o.protocol, o.seed, o.calibration_fraction))
+    return emit(report.to_dict(), o.json, lambda console: show_check(console, report))
+
+
+def get_verb(argv: list[str]) -> int:
+    o = parse(DataGet, "data get", argv)
+    from algan_ad.data.demo import make_demo
+    from algan_ad.data.download import get
+
+    folder = make_demo(o.into / "demo", o.seed) if o.name == "demo" else get(o.name, o.into)
+    result = {"name": o.name, "folder": str(folder)}
+    return emit(result, o.json, lambda console: console.print(str(folder), soft_wrap=True))

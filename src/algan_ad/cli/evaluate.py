@@ -1,0 +1,45 @@
+"""`algan evaluate`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from algan_ad.cli.parsing import Device, Json, ModelFolder, Strict, Threads, emit, parse
+
+
+@dataclass
+class Evaluate:
+    """Measure a model on labelled images it has not seen; write evaluation.json and report.html.
+
+    Images whose content the model was made with are left out and counted, so that the folder it was trained on
+    can be given as it is.
+    """
+
+    model: ModelFolder
+    path: Annotated[Positional[Path], arg(help="a folder of labelled images, or an .npz table with X and y")]
+    report: Annotated[
+        Path | None, arg(help="folder for the report (default: MODEL/evaluation, in it DATASET for a further data set)")
+    ] = None
+    no_maps: Annotated[bool, arg(help="leave out the maps beside the images, slow with a large backbone")] = False
+    device: Device = "auto"
+    threads: Threads = None
+    strict: Strict = False
+    json: Json = False
+
+
+def verb(argv: list[str]) -> int:
+    o = parse(Evaluate, "evaluate", argv)
+    from algan_ad.training.device import set_threads
+    from algan_ad.workflows.evaluate import evaluate, report, report_folder
+    from algan_ad.workflows.model import load_model
+    from algan_ad.workflows.tables import show_evaluation
+
+    set_threads(o.threads)
+    model = load_model(o.model, o.device)
+    evaluation = evaluate(model, o.path, o.strict)
+    folder = o.report or report_folder(o.model, evaluation.dataset)
+    page = report(model, evaluation, folder, o.model, not o.no_maps)
+    result = {**evaluation.summary(), "model": str(o.model), "report": str(page)}
+    return emit(result, o.json, lambda console: show_evaluation(console, evaluation, page))

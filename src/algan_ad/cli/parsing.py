@@ -1,0 +1,41 @@
+"""What the verbs share: options that many have, the way from words to them, and the way of a result to the screen."""
+
+import json
+from collections.abc import Callable
+from inspect import cleandoc
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from rich.console import Console
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Json = Annotated[bool, arg(help="print one JSON object on standard output")]
+Strict = Annotated[bool, arg(help="an unreadable file ends the run instead of being skipped and listed")]
+Threads = Annotated[int | None, arg(help="threads of one operation (default: the physical cores)")]
+ModelFolder = Annotated[Positional[Path], arg(metavar="MODEL", help="a folder that `algan train` made")]
+
+
+def parse(kind: type[Any], verb: str, argv: list[str], text: str | None = None) -> Any:
+    return tyro.cli(
+        kind,
+        prog=f"algan {verb}",
+        args=argv,
+        description=cleandoc(text or kind.__doc__ or ""),
+        config=(OmitArgPrefixes, FlagCreatePairsOff),
+    )
+
+
+def emit(result: dict[str, Any], as_json: bool, show: Callable[[Console], None]) -> int:
+    """A result for machines or for people, on standard output."""
+    if as_json:
+        print(json.dumps(result, allow_nan=False))
+    else:
+        show(Console(markup=False, emoji=False, highlight=False))  # file names are shown as they are
+    return 0
+
+
+def fail(message: str, status: int) -> int:
+    Console(stderr=True).print(f"algan: {message}", markup=False, highlight=False, soft_wrap=True)
+    return status

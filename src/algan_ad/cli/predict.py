@@ -1,0 +1,62 @@
+"""`algan predict`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from algan_ad.cli.parsing import Device, Json, ModelFolder, Strict, Threads, emit, parse
+from algan_ad.runtime.errors import InputError
+
+
+@dataclass
+class Predict:
+    """Score and decide images: files, or folders and all below them. The most anomalous come first on screen."""
+
+    model: ModelFolder
+    paths: Annotated[
+        Positional[tuple[Path, ...]], arg(metavar="PATH...", help="images, folders of them, or tables of vectors")
+    ]
+    out: Annotated[Path | None, arg(help="write all predictions as CSV")] = None
+    maps: Annotated[
+        Path | None,
+        arg(help="write the anomaly map of each image (or an attribution of its score), laid over it, here"),
+    ] = None
+    false_alarm_rate: Annotated[float | None, arg(help="decide by another rate than the model was trained with")] = None
+    device: Device = "auto"
+    threads: Threads = None
+    strict: Strict = False
+    json: Json = False
+
+
+def verb(argv: list[str]) -> int:
+    o = parse(Predict, "predict", argv)
+    from algan_ad.runtime.prediction import write_csv
+    from algan_ad.runtime.progress import log
+    from algan_ad.training.device import set_threads
+    from algan_ad.workflows.model import load_model
+    from algan_ad.workflows.predict import predict_files
+    from algan_ad.workflows.tables import show_predictions
+
+    if not o.paths:
+        raise InputError("predict: expected at least one image or folder after the model")
+    set_threads(o.threads)
+    model = load_model(o.model, o.device)
+    if o.false_alarm_rate is not None:
+        model = model.with_false_alarm_rate(o.false_alarm_rate)
+    calibration = model.config.calibration
+    if o.false_alarm_rate is not None and calibration is not None and not calibration.sufficient:
+        log(f"warning: {calibration.explain()}")
+    predictions, skipped = predict_files(model, o.paths, o.maps, o.strict)
+    if o.out is not None:
+        write_csv(predictions, o.out)
+    result = {
+        "model": str(o.model),
+        "n": len(predictions),
+        "n_anomalous": sum(bool(each.anomalous) for each in predictions),
+        "guaranteed_rate": calibration.guaranteed_rate if calibration else None,
+        "predictions": [each.to_dict() for each in predictions],
+        "skipped": [{"path": str(each.path), "reason": each.reason} for each in skipped],
+    }
+    return emit(result, o.json, lambda console: show_predictions(console, predictions, skipped, o.out))
