@@ -7,7 +7,9 @@ import pytest
 
 from algan_ad.benchmark.outcomes import Outcomes
 from algan_ad.benchmark.pages import DRAWN, PAGES, timing
-from algan_ad.benchmark.plan import Plan, write_folder_plan
+from algan_ad.benchmark.plan import Plan
+from algan_ad.benchmark.plan_check import runs
+from algan_ad.benchmark.plan_files import write_folder_plan
 from algan_ad.benchmark.report import write_report
 from algan_ad.benchmark.results import ResultsFolder
 from algan_ad.benchmark.run_one import Job, run_one
@@ -28,7 +30,7 @@ def make(tmp_path: Path, pristine_parts: Path) -> Any:
             methods=({"name": method, "label": "it", "settings": settings},), data=({"name": name},), **changes,
         )  # fmt: skip
         sources = Sources(pristine_parts.parent)
-        (spec,) = plan.specs(sources)
+        (spec,) = runs(plan, sources)
         output = run_one(Job(spec, sources, plan.page, plan.keep, "cpu"))
         assert output.result.error is None
         folder = ResultsFolder(tmp_path)
@@ -134,7 +136,7 @@ def test_timing_refuses_what_cannot_be_timed(pristine_parts: Path) -> None:
         methods=({"name": "-", "settings": {"contestants": contestants}},),
     )  # fmt: skip
     sources = Sources(pristine_parts.parent)
-    (spec,) = plan.specs(sources)
+    (spec,) = runs(plan, sources)
     result = run_one(Job(spec, sources, plan.page, plan.keep, "cpu")).result
     assert result.status == "failed"
     assert result.error is not None

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from algan_ad.benchmark.outcomes import Outcomes
-from algan_ad.benchmark.plan import Plan, RunSpec, write_folder_plan
+from algan_ad.benchmark.plan import Plan, RunSpec
+from algan_ad.benchmark.plan_files import write_folder_plan
 from algan_ad.benchmark.report import write_report
 from algan_ad.benchmark.results import Result, ResultsFolder
 from algan_ad.runtime.errors import InputError

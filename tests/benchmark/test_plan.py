@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from algan_ad.benchmark.plan import Plan, RunSpec, read_folder_plan, read_plan, shipped, write_folder_plan
+from algan_ad.benchmark.plan import Plan, RunSpec
+from algan_ad.benchmark.plan_check import problems, runs
+from algan_ad.benchmark.plan_files import read_folder_plan, read_plan, shipped, write_folder_plan
 from algan_ad.benchmark.sources import Sources
 from algan_ad.runtime.errors import InputError
 
@@ -44,7 +46,7 @@ NOWHERE = Sources(None, look=False)
 
 
 def _specs(plan: Plan) -> list[RunSpec]:
-    return plan.specs(NOWHERE)
+    return runs(plan, NOWHERE)
 
 
 def test_a_plan_becomes_runs_one_seed_after_the_other(write_plan: Write) -> None:
@@ -90,7 +92,7 @@ protocols = ["normal-only"]
 settings = { epochs = 2 }
 """
     )
-    specs = read_plan(write_plan(more)).at("small").specs(Sources(data))
+    specs = runs(read_plan(write_plan(more)).at("small"), Sources(data))
     # What the small form says of a method of its own is the last word.
     assert [(spec.method, spec.dataset, spec.settings) for spec in specs] == [
         ("algan-vector", "made", {"epochs": 9})
@@ -162,7 +164,7 @@ def test_a_method_and_its_data_must_go_together(write_plan: Write, data: Path) -
         '[[data]]\nname = "demo"\nsettings = { calibration_fraction = 0 }\n'
     )
     with pytest.raises(InputError) as error:
-        read_plan(write_plan(text)).specs(Sources(data))
+        runs(read_plan(write_plan(text)), Sources(data))
     for expected in ("takes images, 'made' holds vectors", "divides images only", "grayscale: for images", "need more"):
         assert expected in str(error.value)
 
@@ -180,7 +182,7 @@ def test_a_method_and_its_data_must_go_together(write_plan: Write, data: Path) -
 def test_an_empty_plan_is_refused(write_plan: Write, text: str, expected: str) -> None:
     path = write_plan(text)
     with pytest.raises(InputError, match=expected):
-        read_plan(path).specs(NOWHERE)
+        runs(read_plan(path), NOWHERE)
 
 
 def test_an_unknown_plan_is_refused_with_the_nearest_name() -> None:
@@ -193,7 +195,7 @@ def test_an_unknown_plan_is_refused_with_the_nearest_name() -> None:
 @pytest.mark.parametrize("name", shipped())
 @pytest.mark.parametrize("scale", ["full", "small"])
 def test_shipped_plans_are_sound(name: str, scale: str) -> None:
-    wrong = read_plan(name).at(scale).problems(NOWHERE)
+    wrong = problems(read_plan(name).at(scale), NOWHERE)
     assert [each for each in wrong if "no such file" not in each] == []  # weights are not part of the package
 
 

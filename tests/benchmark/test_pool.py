@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from algan_ad.benchmark import run as engine
-from algan_ad.benchmark.plan import read_plan
+from algan_ad.benchmark.plan_files import read_plan
 from algan_ad.benchmark.pool import Here, Lost, open_pool
 from algan_ad.benchmark.results import ResultsFolder
 from algan_ad.benchmark.run import Summary, run_plan

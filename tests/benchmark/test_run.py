@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from algan_ad.benchmark.plan import Plan, RunSpec, read_plan
+from algan_ad.benchmark.plan import Plan, RunSpec
+from algan_ad.benchmark.plan_files import read_plan
 from algan_ad.benchmark.results import Result, ResultsFolder
 from algan_ad.benchmark.run import Summary, run_plan
 from algan_ad.benchmark.samples import load_samples

@@ -80,16 +80,11 @@ class Outcomes:
 def _planned(plan: Plan, row: Row) -> Iterable[RunSpec]:
     data = next(each for each in plan.data if each.label == row.data)
     return (
-        RunSpec(
-            plan=plan.name, method=method.name, label=method.label, settings=plan.settings_of(method),
-            dataset=data.name, data_settings=data.settings.model_dump(mode="json", exclude_unset=True),
-            category=row.category, seed=seed, protocol=protocol, scale=plan.scale,
-        )
-        for method in plan.methods
-        if not method.data or data.label in method.data
+        plan.spec(method, data, row.category, seed, protocol)
+        for method in plan.methods_on(data)
         for protocol in plan.protocols
         for seed in plan.seeds
-    )  # fmt: skip
+    )
 
 
 def _rows(plan: Plan, results: Iterable[Result]) -> Iterable[Row]:

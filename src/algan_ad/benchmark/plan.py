@@ -47,35 +47,21 @@ of the result line. Its data set may be "none" (then `data` is None), its method
 A folder of results holds the plan as it was run, `plan.json`: `Plan` with `name`, `scale`, and `small` put in.
 """
 
-import copy
-import difflib
 import hashlib
-import itertools
 import json
-import tomllib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib import resources
-from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from algan_ad.benchmark.sources import NO_DATA, Sources
 from algan_ad.data.splits import Protocol
 from algan_ad.detectors import METHODS
-from algan_ad.features.backbones import RANDOM
 from algan_ad.runtime.errors import InputError
-from algan_ad.runtime.files import read_json, write_json
-from algan_ad.runtime.schema import describe_one
 
 Scale = Literal["full", "small"]
 Kept = Literal["scores", "metrics", "examples"]
 Settings = dict[str, Any]
 
 NO_METHOD = "-"
-PLAN_FILE = "plan.json"
 
 
 class _Part(BaseModel):
@@ -100,7 +86,7 @@ class DataOptions(_Part):
     grayscale: bool | None = None
 
 
-class _Labelled(_Part):
+class Labelled(_Part):
     """Something with a name, and a label that is the name unless it is given."""
 
     name: str
@@ -111,12 +97,12 @@ class _Labelled(_Part):
         return self if self.label else self.model_copy(update={"label": self.name})
 
 
-class MethodEntry(_Labelled):
+class MethodEntry(Labelled):
     settings: Settings = Field(default_factory=dict)
     data: tuple[str, ...] = ()
 
 
-class DataEntry(_Labelled):
+class DataEntry(Labelled):
     categories: tuple[str, ...] = ()
     settings: DataOptions = DataOptions()
 
@@ -193,217 +179,32 @@ class Plan(_Part):
             for each in plan.methods
         ]  # fmt: skip
         data = [
-            each.model_copy(update={"settings": DataOptions(**_set(each.settings) | _set(small.data_settings))})
+            each.model_copy(update={"settings": DataOptions(**chosen(each.settings) | chosen(small.data_settings))})
             for each in plan.data
         ]
         update = {"settings": self.settings | small.settings, "methods": tuple(methods), "data": tuple(data)}
         return plan.model_copy(update=update)
-
-    def specs(self, sources: Sources) -> list[RunSpec]:
-        """Every run, one seed after the other. Raises InputError, listing all that is wrong: see `problems`."""
-        if found := self.problems(sources):
-            raise InputError(f"plan {self.name}: " + "".join(f"\n  - {problem}" for problem in found))
-        return [
-            RunSpec(
-                plan=self.name, method=method.name, label=method.label, settings=self.settings_of(method),
-                dataset=data.name, data_settings=_set(data.settings), category=category, seed=seed,
-                protocol=protocol, scale=self.scale,
-            )
-            for seed in self.seeds
-            for data in self.data
-            for category in sources.categories(data.name, data.categories)
-            for protocol in self.protocols
-            for method in self.methods
-            if not method.data or data.label in method.data
-        ]  # fmt: skip
 
     def settings_of(self, method: MethodEntry) -> Settings:
         """A method's settings: the shared ones that it has, and its own."""
         fields = METHODS[method.name].Config.model_fields if method.name in METHODS else self.settings
         return {name: value for name, value in self.settings.items() if name in fields} | method.settings
 
-    def problems(self, sources: Sources) -> list[str]:
-        """Everything that keeps this plan from being run, in words."""
-        return list(itertools.chain(self._empty(), self._labels(), self._methods(sources), self._data(sources)))
+    def spec(
+        self, method: MethodEntry, data: DataEntry, category: str | None, seed: int, protocol: Protocol
+    ) -> RunSpec:
+        """One run of the plan."""
+        return RunSpec(
+            plan=self.name, method=method.name, label=method.label, settings=self.settings_of(method),
+            dataset=data.name, data_settings=chosen(data.settings), category=category, seed=seed, protocol=protocol,
+            scale=self.scale,
+        )  # fmt: skip
 
-    def _empty(self) -> Iterator[str]:
-        if self.page is not None:
-            from algan_ad.benchmark.pages import PAGES  # pages know plans
-
-            if self.page not in PAGES:
-                yield f"page {self.page!r}: not known{_hint(self.page, PAGES)}; expected one of {', '.join(PAGES)}"
-        for name in ("methods", "data", "seeds", "protocols"):
-            if not getattr(self, name):
-                yield f"{name}: none; a plan needs at least one"
-        for seed in self.seeds:
-            if seed < 0:
-                yield f"seeds: {seed}; expected 0 or more"
-        if len(set(self.seeds)) < len(self.seeds):
-            yield f"seeds: {list(self.seeds)} holds one twice"
-
-    def _labels(self) -> Iterator[str]:
-        parts: tuple[tuple[str, Sequence[_Labelled]], ...] = (("methods", self.methods), ("data", self.data))
-        for what, entries in parts:
-            for label, n in Counter(each.label for each in entries).items():
-                if n > 1:
-                    yield f"{what}: {n} entries with the label {label!r}; give each a `label` of its own"
-        labels = {each.label for each in self.data}
-        for method in self.methods:
-            for label in method.data:
-                if label not in labels:
-                    yield f"method {method.label!r}: data {label!r}: no data set has this label{_hint(label, labels)}"
-        labels = {each.label for each in self.methods}
-        if self.small is not None and self.small.methods is None:
-            for label in self.small.method_settings:
-                if label not in labels:
-                    yield f"small.method_settings: no method has the label {label!r}{_hint(label, labels)}"
-
-    def _methods(self, sources: Sources) -> Iterator[str]:
-        for method in self.methods:
-            if method.name in METHODS:
-                yield from self._method(method, sources)
-            elif not (self.page and method.name == NO_METHOD):
-                yield f"method {method.name!r}: not known{_hint(method.name, METHODS)}; see algan methods"
-        known = [METHODS[each.name].Config.model_fields for each in self.methods if each.name in METHODS]
-        if len(known) == len(self.methods):
-            for name in self.settings:
-                if not any(name in fields for fields in known):
-                    yield f"settings: none of the methods has a setting {name!r}{_hint(name, set().union(*known))}"
-
-    def _method(self, method: MethodEntry, sources: Sources) -> Iterator[str]:
-        kind, settings = METHODS[method.name].Config, self.settings_of(method)
-        try:
-            config = kind(**settings)
-        except InputError as error:
-            yield from _what_is_wrong(f"method {method.label!r}", kind, error)
-            return
-        for name, path in files_in(config):
-            if sources.find_file(path) is None:
-                yield f"method {method.label!r}: {name}: {path}: no such file here, in --data or beside it"
-        takes = METHODS[method.name](config, "cpu").input
-        for data in self.data:
-            if method.data and data.label not in method.data:
-                continue
-            holds = sources.holds(data.name)
-            if holds is not None and holds != takes and not self.page:
-                yield f"method {method.label!r} takes {takes}s, {data.label!r} holds {holds}s"
-
-    def _data(self, sources: Sources) -> Iterator[str]:
-        for data in self.data:
-            if data.name == NO_DATA and self.page:
-                continue
-            yield from sources.problems(data.name, data.categories)
-            if sources.holds(data.name) == "vector" and "thesis" in self.protocols and not self.page:
-                yield f"data {data.label!r}: protocol thesis divides images only; take normal-only for vectors"
-            wishes = sorted(_set(data.settings).keys() - {"calibration_fraction", "max_train", "max_test"})
-            if sources.holds(data.name) == "vector" and wishes:
-                yield f"data {data.label!r}: {', '.join(wishes)}: for images; leave it out for vectors"
-            if sources.holds(data.name) == "image" and data.settings.calibration_fraction == 0:
-                yield f"data {data.label!r}: calibration_fraction 0 is for vectors; images need more"
+    def methods_on(self, data: DataEntry) -> list[MethodEntry]:
+        """The methods that are to be run on a data set."""
+        return [each for each in self.methods if not each.data or data.label in each.data]
 
 
-def files_in(config: BaseModel) -> list[tuple[str, Path]]:
-    """The settings that name a file, and the file."""
-    return [(name, value) for name, value in config if isinstance(value, Path) and value != RANDOM]
-
-
-def shipped() -> list[str]:
-    """The names of the plans that ship with the package."""
-    return sorted(path.relative_to(_home()).with_suffix("").as_posix() for path in _home().rglob("*.toml"))
-
-
-def read_plan(plan: str | Path, sources: Sources | None = None) -> Plan:
-    """A plan by its file or by a name among `shipped()`.
-
-    Raises InputError, listing all that is wrong, for what has not the form of a plan; with `sources`, missing data too.
-    """
-    path, name = _locate(plan)
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:  # TOML, or bytes that are no text
-        raise InputError(f"{path}: not a TOML file ({error})") from error
-    return _checked({**raw, "name": name}, str(path), sources)
-
-
-def write_folder_plan(folder: Path, plan: Plan) -> None:
-    """Write `plan.json` beside the results. Seeds of an earlier call stay in it where nothing else has changed."""
-    if (folder / PLAN_FILE).exists():
-        before = read_folder_plan(folder)
-        if _dumped(before.model_copy(update={"seeds": plan.seeds})) == _dumped(plan):
-            plan = plan.model_copy(update={"seeds": tuple(sorted({*before.seeds, *plan.seeds}))})
-    write_json(folder / PLAN_FILE, _dumped(plan))
-
-
-def _dumped(plan: Plan) -> dict[str, Any]:
-    """Without defaults, so that what is set of the data stays what was set."""
-    return plan.model_dump(mode="json", exclude_unset=True)
-
-
-def read_folder_plan(folder: Path) -> Plan:
-    """The plan that a folder of results was made by. Raises InputError when it is missing or broken."""
-    return _checked(read_json(folder / PLAN_FILE), str(folder / PLAN_FILE))
-
-
-def _checked(raw: dict[str, Any], source: str, sources: Sources | None = None) -> Plan:
-    try:
-        return Plan.model_validate(raw)
-    except ValidationError as error:
-        found = [describe_one(each) for each in error.errors(include_url=False)]
-        rest = _sound_part(raw, error.errors(include_url=False))
-        found += [] if rest is None else rest.problems(sources or Sources(None, look=False))
-        raise InputError(f"{source}: " + "".join(f"\n  - {each}" for each in found)) from None
-
-
-def _sound_part(raw: Mapping[str, Any], errors: Iterable[ErrorDetails]) -> Plan | None:
-    """The plan without what is wrong with its form, so that the rest of it can be judged at the same time."""
-    sound = copy.deepcopy(dict(raw))
-    places = {each["loc"][:-1] if each["type"] == "missing" else each["loc"] for each in errors}
-    for *path, last in sorted(filter(None, places), key=lambda place: [str(step) for step in place], reverse=True):
-        holder: Any = sound
-        for step in path:
-            holder = holder[step]
-        del holder[last]
-    try:
-        return Plan.model_validate({"title": "", "seeds": [0]} | sound)
-    except ValidationError:
-        return None
-
-
-def _what_is_wrong(where: str, kind: type[BaseModel], error: InputError) -> Iterator[str]:
-    details = error.__context__
-    if not isinstance(details, ValidationError):  # settings that do not go together
-        yield f"{where}: {error}"
-        return
-    for each in details.errors(include_url=False):
-        name = ".".join(map(str, each["loc"]))
-        if each["type"] == "extra_forbidden":
-            yield f"{where}: has no setting {name!r}{_hint(name, kind.model_fields)}"
-        else:
-            yield f"{where}: {describe_one(each)}"
-
-
-def _locate(plan: str | Path) -> tuple[Path, str]:
-    path = Path(plan)
-    if path.suffix == ".toml" or path.is_file():
-        if not path.is_file():
-            raise InputError(f"{path}: no such file; expected a plan, or a name: {', '.join(shipped())}")
-        return path, path.stem
-    if str(plan) not in shipped():
-        raise InputError(f"plan {str(plan)!r}: not known{_hint(str(plan), shipped())}; see algan benchmark list")
-    return _home() / f"{plan}.toml", str(plan)
-
-
-def _home() -> Path:
-    return Path(str(resources.files("algan_ad.benchmark") / "plans"))
-
-
-def _hint(wrong: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(wrong, list(known), 1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
-
-
-def _set(options: DataOptions) -> Settings:
+def chosen(options: DataOptions) -> Settings:
     """The options that someone set, as JSON."""
     return options.model_dump(mode="json", exclude_unset=True)

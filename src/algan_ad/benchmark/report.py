@@ -6,7 +6,8 @@ from pathlib import Path
 from algan_ad.benchmark import tables
 from algan_ad.benchmark.outcomes import Outcomes
 from algan_ad.benchmark.pages import DRAWN
-from algan_ad.benchmark.plan import Plan, read_folder_plan
+from algan_ad.benchmark.plan import Plan
+from algan_ad.benchmark.plan_files import read_folder_plan
 from algan_ad.benchmark.results import ResultsFolder
 from algan_ad.evaluation.comparison import ranking, spread
 from algan_ad.report.benchmark import Page, Section, write_page

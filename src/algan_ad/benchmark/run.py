@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from algan_ad.benchmark.plan import Plan, write_folder_plan
+from algan_ad.benchmark.plan import Plan
+from algan_ad.benchmark.plan_check import runs
+from algan_ad.benchmark.plan_files import write_folder_plan
 from algan_ad.benchmark.pool import Lost, Pool, open_pool
 from algan_ad.benchmark.results import Result, ResultsFolder
 from algan_ad.benchmark.run_one import Job, Output, failure
@@ -39,7 +41,7 @@ def run_plan(
 
     Raises InputError, before the first run, for a plan that cannot be run; it lists all that is wrong with it.
     """
-    specs = plan.specs(sources)
+    specs = runs(plan, sources)
     results = ResultsFolder(folder)
     results.create()
     write_folder_plan(folder, plan)

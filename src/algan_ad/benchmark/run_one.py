@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from algan_ad.benchmark.plan import Kept, RunSpec, files_in
+from algan_ad.benchmark.plan import Kept, RunSpec
+from algan_ad.benchmark.plan_check import files_in
 from algan_ad.benchmark.results import Result
 from algan_ad.benchmark.samples import Samples, load_samples
 from algan_ad.benchmark.sources import NO_DATA, Sources

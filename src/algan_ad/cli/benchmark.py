@@ -44,7 +44,7 @@ class BenchmarkRun:
 
 def run_verb(argv: list[str]) -> int:
     o = parse(BenchmarkRun, "benchmark run", argv)
-    from algan_ad.benchmark.plan import read_plan
+    from algan_ad.benchmark.plan_files import read_plan
     from algan_ad.benchmark.run import default_folder, run_plan
     from algan_ad.benchmark.sources import Sources
 
@@ -72,7 +72,7 @@ class BenchmarkList:
 
 def list_verb(argv: list[str]) -> int:
     o = parse(BenchmarkList, "benchmark list", argv)
-    from algan_ad.benchmark.plan import read_plan, shipped
+    from algan_ad.benchmark.plan_files import read_plan, shipped
 
     plans = [read_plan(name) for name in shipped()]
     result = [{"name": plan.name, "title": plan.title, "reference": plan.reference or None} for plan in plans]
