@@ -14,7 +14,6 @@ from torch.nn.functional import mse_loss, softplus
 from algan_ad.algan.networks import ImageGenerator
 from algan_ad.detectors.base import RunOptions, TrainingData
 from algan_ad.detectors.image_gan import (
-    LAYOUT,
     Encoder,
     GanAdversary,
     ImageGan,
@@ -25,7 +24,6 @@ from algan_ad.detectors.image_gan import (
     to_range,
 )
 from algan_ad.training.loop import Trained
-from algan_ad.training.seeding import seed_torch
 
 Judged = Literal["refined", "input"]
 
@@ -115,8 +113,5 @@ class Alocc(ImageGan):
         return AloccScorer(*self.networks(), self.config.judged)
 
     def fit(self, data: TrainingData, run: RunOptions) -> Trained:
-        seed_torch(run.seed, "networks")
-        networks = self.networks()
-        for network in networks:
-            network.to(self.device, memory_format=LAYOUT)  # type: ignore[call-overload]
+        networks = self.fresh(self.networks, run.seed)
         return self.run_loop(AloccAdversary(*networks, self.config), self.fetcher(data), data, run)

@@ -15,7 +15,6 @@ from torch.nn.functional import softplus
 from algan_ad.algan.networks import ImageGenerator
 from algan_ad.detectors.base import RunOptions, TrainingData
 from algan_ad.detectors.image_gan import (
-    LAYOUT,
     Encoder,
     GanAdversary,
     ImageGan,
@@ -134,10 +133,7 @@ class AnoGan(ImageGan):
         return LatentSearch(*self.networks(), self.config)
 
     def fit(self, data: TrainingData, run: RunOptions) -> Trained:
-        seed_torch(run.seed, "networks")
-        G, D = networks = self.networks()
-        for network in networks:
-            network.to(self.device, memory_format=LAYOUT)  # type: ignore[call-overload]
+        G, D = self.fresh(self.networks, run.seed)
         seed_torch(run.seed, "start of the search")
         start = draw_latents(1, self.config.z_dim, torch.device("cpu"))[0]
         adversary = DcganAdversary(G, D, start.to(self.device), self.config)

@@ -13,7 +13,6 @@ from torch.nn.functional import leaky_relu, softplus
 from algan_ad.algan.networks import SLOPE, ImageGenerator, layer_widths
 from algan_ad.detectors.base import RunOptions, TrainingData
 from algan_ad.detectors.image_gan import (
-    LAYOUT,
     Encoder,
     GanAdversary,
     ImageGan,
@@ -24,7 +23,6 @@ from algan_ad.detectors.image_gan import (
     to_range,
 )
 from algan_ad.training.loop import Trained
-from algan_ad.training.seeding import seed_torch
 
 
 class EgbadConfig(ImageGanConfig):
@@ -120,8 +118,5 @@ class Egbad(ImageGan):
         return BiganScorer(*self.networks(), self.config.feature_weight)
 
     def fit(self, data: TrainingData, run: RunOptions) -> Trained:
-        seed_torch(run.seed, "networks")
-        networks = self.networks()
-        for network in networks:
-            network.to(self.device, memory_format=LAYOUT)  # type: ignore[call-overload]
+        networks = self.fresh(self.networks, run.seed)
         return self.run_loop(BiganAdversary(*networks, self.config), self.fetcher(data), data, run)

@@ -10,7 +10,7 @@ from torch.optim import Adam
 
 from algan_ad.algan.networks import ImageGenerator
 from algan_ad.detectors.base import RunOptions, TrainingData
-from algan_ad.detectors.image_gan import LAYOUT, Encoder
+from algan_ad.detectors.image_gan import Encoder, place
 from algan_ad.detectors.saved_generators import ClassifierScorer, SavedGeneratorsConfig, TwoPhaseGan, TwoPhases
 from algan_ad.training.loop import Trained
 from algan_ad.training.seeding import seed_torch
@@ -41,8 +41,7 @@ class G2DAdversary(TwoPhases):
         G = ImageGenerator(c.image_size, c.z_dim, c.width, c.max_width)
         self.D, self.C = Encoder(*size, out=1), Encoder(*size, out=1)
         networks = {"generator": G, "discriminator": self.D, "classifier": self.C}
-        for network in networks.values():
-            network.to(device, memory_format=LAYOUT)  # type: ignore[call-overload]
+        place(networks.values(), device)
         optimisers = {name: Adam(net.parameters(), c.lr, (c.beta_1, 0.999)) for name, net in networks.items()}
         super().__init__(networks, optimisers, ("classifier",), c.moments, c.gan_epochs)
         self.weights = torch.ones(len(c.moments))

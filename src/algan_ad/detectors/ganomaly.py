@@ -7,9 +7,8 @@ from torch import Tensor, nn
 from algan_ad.algan.networks import ImageGenerator
 from algan_ad.detectors.base import RunOptions, TrainingData
 from algan_ad.detectors.encoding import GanomalyAdversary, GanomalyConfig, code_distance
-from algan_ad.detectors.image_gan import LAYOUT, Encoder, ImageGan, ImageGanConfig, residual_map, to_range
+from algan_ad.detectors.image_gan import Encoder, ImageGan, ImageGanConfig, residual_map, to_range
 from algan_ad.training.loop import Trained
-from algan_ad.training.seeding import seed_torch
 
 
 class GanomalyImageConfig(ImageGanConfig, GanomalyConfig):
@@ -45,13 +44,13 @@ class Ganomaly(ImageGan):
         return GanomalyScorer(self._encoder(), self._decoder(), self._encoder())
 
     def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+        networks = self.fresh(self._networks, run.seed)
+        return self.run_loop(GanomalyAdversary(*networks, self.config), self.fetcher(data), data, run)
+
+    def _networks(self) -> tuple[Encoder, ImageGenerator, Encoder, Encoder]:
         c = self.config
-        seed_torch(run.seed, "networks")
         discriminator = Encoder(c.image_size, c.width, c.max_width, out=1)
-        networks = self._encoder(), self._decoder(), self._encoder(), discriminator
-        for network in networks:
-            network.to(self.device, memory_format=LAYOUT)  # type: ignore[call-overload]
-        return self.run_loop(GanomalyAdversary(*networks, c), self.fetcher(data), data, run)
+        return self._encoder(), self._decoder(), self._encoder(), discriminator
 
     def _encoder(self) -> Encoder:
         c = self.config

@@ -9,7 +9,7 @@ from torch.optim import Adam
 
 from algan_ad.algan.networks import ImageDiscriminator, ImageGenerator
 from algan_ad.detectors.base import RunOptions, TrainingData
-from algan_ad.detectors.image_gan import LAYOUT
+from algan_ad.detectors.image_gan import place
 from algan_ad.detectors.saved_generators import ClassifierScorer, SavedGeneratorsConfig, TwoPhaseGan, TwoPhases
 from algan_ad.training.loop import Trained
 from algan_ad.training.seeding import seed_torch
@@ -52,8 +52,7 @@ class HistoryAdversary(TwoPhases):
         # No batch norm, which would tie the penalised gradient of one image to its neighbours.
         self.critic, self.A = (ImageDiscriminator(*size, normalised=False) for _ in range(2))
         networks = {"generator": G, "critic": self.critic, "classifier": self.A}
-        for network in networks.values():
-            network.to(device, memory_format=LAYOUT)  # type: ignore[call-overload]
+        place(networks.values(), device)
         optimisers = {name: Adam(net.parameters(), c.lr, (0.0, 0.9)) for name, net in networks.items()}
         super().__init__(networks, optimisers, ("classifier",), c.moments, c.gan_epochs)
         self.weights = torch.exp(-c.decay * torch.tensor(c.moments) / c.gan_epochs)

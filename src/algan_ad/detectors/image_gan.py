@@ -3,9 +3,9 @@
 All of them are DCGAN-like and of one size (thesis 5.1.1), so that a comparison compares the methods.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -22,10 +22,13 @@ from algan_ad.detectors.trained import TrainedDetector, TrainingConfig
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.loop import Fetch
+from algan_ad.training.seeding import seed_torch
 from algan_ad.training.selection import Selection
 
 # Measured faster than the default with and without bfloat16: benchmarks/
 LAYOUT = torch.channels_last
+
+Networks = TypeVar("Networks", bound=tuple[nn.Module, ...])
 
 
 class ImageSize(Schema):
@@ -66,6 +69,13 @@ class ImageGan(TrainedDetector):
             return varied.contiguous(memory_format=LAYOUT)
 
         return fetch
+
+    def fresh(self, networks: Callable[[], Networks], seed: int) -> Networks:
+        """The networks, their weights drawn by the seed of the run, on the device."""
+        seed_torch(seed, "networks")
+        made = networks()
+        place(made, self.device)
+        return made
 
 
 class GanAdversary:
@@ -133,6 +143,12 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.body(x)).flatten(1)  # type: ignore[no-any-return]
+
+
+def place(networks: Iterable[nn.Module], device: torch.device) -> None:
+    """Bring networks to the device, in the layout that batches have."""
+    for network in networks:
+        network.to(device, memory_format=LAYOUT)  # type: ignore[call-overload]
 
 
 def to_range(images: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch.optim import Adam
 
 from algan_ad.algan.networks import ImageGenerator
 from algan_ad.detectors.base import RunOptions, TrainingData
-from algan_ad.detectors.image_gan import LAYOUT, Encoder, residual_map, to_range
+from algan_ad.detectors.image_gan import LAYOUT, Encoder, place, residual_map, to_range
 from algan_ad.detectors.saved_generators import TwoPhaseConfig, TwoPhaseGan, TwoPhases
 from algan_ad.training.loop import Trained
 from algan_ad.training.seeding import seed_torch
@@ -62,8 +62,7 @@ class OGNetAdversary(TwoPhases):
         G = Reconstructor(c.image_size, c.z_dim, c.width, c.max_width)
         self.D = Encoder(c.image_size, c.width, c.max_width, out=1)
         networks = {"generator": G, "discriminator": self.D}
-        for network in networks.values():
-            network.to(device, memory_format=LAYOUT)  # type: ignore[call-overload]
+        place(networks.values(), device)
         rates = {"generator": c.lr_g, "discriminator": c.lr_d}
         optimisers = {name: Adam(networks[name].parameters(), lr) for name, lr in rates.items()}
         first = max(1, c.epochs - math.ceil(c.phase_two_steps / n_batches))

@@ -12,7 +12,6 @@ from algan_ad.algan.networks import SLOPE, dcgan_init, layer_widths
 from algan_ad.detectors.base import RunOptions, TrainingData
 from algan_ad.detectors.encoding import EncodingConfig
 from algan_ad.detectors.image_gan import (
-    LAYOUT,
     Encoder,
     GanAdversary,
     ImageGan,
@@ -23,7 +22,6 @@ from algan_ad.detectors.image_gan import (
     to_range,
 )
 from algan_ad.training.loop import Trained
-from algan_ad.training.seeding import seed_torch
 
 
 class SkipGanomalyConfig(ImageGanConfig, EncodingConfig):
@@ -132,10 +130,7 @@ class SkipGanomaly(ImageGan):
         return SkipGanomalyScorer(*self._networks(), self.config.score_lambda)
 
     def fit(self, data: TrainingData, run: RunOptions) -> Trained:
-        seed_torch(run.seed, "networks")
-        networks = self._networks()
-        for network in networks:
-            network.to(self.device, memory_format=LAYOUT)  # type: ignore[call-overload]
+        networks = self.fresh(self._networks, run.seed)
         return self.run_loop(SkipGanomalyAdversary(*networks, self.config), self.fetcher(data), data, run)
 
     def _networks(self) -> tuple[UNet, Encoder]:
