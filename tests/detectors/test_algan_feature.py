@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from noise import noise
 from numpy.typing import NDArray
 
 from algan_ad.data.recipe import Recipe
@@ -22,11 +23,7 @@ SMALL = {
 
 
 def images(n: int, seed: int, stripes: bool = False) -> NDArray[np.uint8]:
-    rng = np.random.default_rng(seed)
-    noise = rng.integers(90, 110, (n, 32, 32, 3))
-    if stripes:
-        noise[:, ::4] += 100
-    return noise.astype(np.uint8)
+    return noise(n, seed, 100 * stripes)
 
 
 def fitted(**changes: object) -> AlganFeature:

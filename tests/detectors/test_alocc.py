@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from noise import noise
 from numpy.typing import NDArray
 
 from algan_ad.detectors.alocc import Alocc, AloccAdversary, AloccConfig, AloccScorer
@@ -15,10 +16,7 @@ SMALL = {
 
 
 def images(n: int, seed: int, stripes: bool = True) -> NDArray[np.uint8]:
-    x = np.random.default_rng(seed).integers(90, 110, (n, 32, 32, 3))
-    if stripes:
-        x[:, ::4] += 130
-    return x.astype(np.uint8)
+    return noise(n, seed, 130 * stripes)
 
 
 def fitted(**changes: object) -> Alocc:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from noise import noise
 from numpy.typing import NDArray
 
 from algan_ad.data.recipe import Recipe
@@ -47,10 +48,7 @@ def scores(name: str, rows: Any, test: Any, **settings: Any) -> NDArray[np.float
 
 
 def images(n: int, seed: int, stripes: bool = False) -> NDArray[np.uint8]:
-    noise = np.random.default_rng(seed).integers(90, 110, (n, 32, 32, 3))
-    if stripes:
-        noise[:, ::4] += 100
-    return noise.astype(np.uint8)
+    return noise(n, seed, 100 * stripes)
 
 
 # --- each by hand ----------------------------------------------------------------------------------------------

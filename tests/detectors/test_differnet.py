@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from noise import noise
 from numpy.typing import NDArray
 
 from algan_ad.data.recipe import Recipe
@@ -33,10 +34,7 @@ SMALL: dict[str, Any] = {
 
 
 def images(n: int, seed: int, stripes: bool = False) -> NDArray[np.uint8]:
-    noise = np.random.default_rng(seed).integers(90, 110, (n, 32, 32, 3))
-    if stripes:
-        noise[:, ::4] += 100
-    return noise.astype(np.uint8)
+    return noise(n, seed, 100 * stripes)
 
 
 def fitted(**changes: Any) -> DifferNet:

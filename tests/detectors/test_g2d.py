@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
+from noise import bands
 from torch import Tensor, nn
 
 from algan_ad.detectors.base import RunOptions, TrainingData
@@ -14,13 +14,6 @@ from algan_ad.training.seeding import seed_torch
 
 SMALL = {"epochs": 6, "batch_size": 8, "image_size": 32, "width": 4, "z_dim": 8}
 CPU = torch.device("cpu")
-
-
-def images(n: int, seed: int) -> NDArray[np.uint8]:
-    """Horizontal bands under noise: nothing that an immature generator draws."""
-    x = np.random.default_rng(seed).integers(0, 40, (n, 32, 32, 3))
-    x[:, ::8] += 160
-    return x.astype(np.uint8)
 
 
 def test_loss_by_hand() -> None:
@@ -97,7 +90,7 @@ def test_phases_train_what_belongs_to_them() -> None:
 
 def test_what_looks_immature_scores_higher() -> None:
     detector = G2D(G2DConfig(**SMALL | {"epochs": 16, "lr": 2e-3}), "cpu")
-    detector.fit(TrainingData(images(32, 0)), RunOptions(0, "cpu"))
+    detector.fit(TrainingData(bands(32, 0)), RunOptions(0, "cpu"))
     noise = np.random.default_rng(1).integers(90, 160, (16, 32, 32, 3), dtype=np.uint8)  # grey, as G begins
-    scores = detector.score(np.concatenate([images(16, 2), noise]))
+    scores = detector.score(np.concatenate([bands(16, 2), noise]))
     assert image_auroc(np.repeat([0, 1], 16), scores) == 1

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from noise import noise
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -25,13 +26,6 @@ def squares(n: int, seed: int, holes: bool = False) -> NDArray[np.uint8]:
         if holes:
             image[top + 5 : top + 13, left + 5 : left + 13] -= 120
     return made.clip(0, 255).astype(np.uint8)
-
-
-def noise(n: int, seed: int, stripes: bool = False) -> NDArray[np.uint8]:
-    made = np.random.default_rng(seed).integers(90, 110, (n, 32, 32, 3))
-    if stripes:
-        made[:, ::4] += 100
-    return made.astype(np.uint8)
 
 
 def fitted(train: NDArray[np.uint8] | None = None, **changes: object) -> Ganomaly:
@@ -155,7 +149,7 @@ def test_networks_begin_as_dcgan() -> None:
 
 def test_striped_images_score_higher() -> None:
     detector = fitted(noise(32, 0), epochs=24, lr=1e-3)
-    scores = detector.score(np.concatenate([noise(20, 2), noise(20, 3, stripes=True)]))
+    scores = detector.score(np.concatenate([noise(20, 2), noise(20, 3, stripes=100)]))
     assert image_auroc(np.repeat([0, 1], 20), scores) > 0.9
 
 

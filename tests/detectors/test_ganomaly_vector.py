@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from noise import noise
 from numpy.typing import NDArray
 
 from algan_ad.detectors.base import RunOptions, TrainingData
@@ -20,11 +21,7 @@ def rows(n: int, seed: int, shift: float = 0.0) -> NDArray[np.float32]:
 
 
 def images(n: int, seed: int, stripes: bool = False) -> NDArray[np.uint8]:
-    rng = np.random.default_rng(seed)
-    noise = rng.integers(90, 110, (n, 32, 32, 3))
-    if stripes:
-        noise[:, ::4] += 100
-    return noise.astype(np.uint8)
+    return noise(n, seed, 100 * stripes)
 
 
 def fitted(data: TrainingData, **changes: object) -> GanomalyVector:

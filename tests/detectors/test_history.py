@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
+from noise import bands
 from torch import Tensor, nn
 
 from algan_ad.algan.networks import ImageDiscriminator
@@ -20,12 +20,6 @@ from algan_ad.training.seeding import seed_torch
 
 SMALL = {"epochs": 6, "batch_size": 8, "image_size": 32, "width": 4, "z_dim": 8}
 CPU = torch.device("cpu")
-
-
-def images(n: int, seed: int) -> NDArray[np.uint8]:
-    x = np.random.default_rng(seed).integers(0, 40, (n, 32, 32, 3))
-    x[:, ::8] += 160
-    return x.astype(np.uint8)
 
 
 class Linear(nn.Module):
@@ -114,7 +108,7 @@ def test_neither_critic_nor_detector_mixes_the_images_of_a_batch() -> None:
 
 def test_what_looks_immature_scores_higher() -> None:
     detector = History(HistoryConfig(**SMALL | {"epochs": 16, "lr": 2e-3}), "cpu")
-    detector.fit(TrainingData(images(32, 0)), RunOptions(0, "cpu"))
+    detector.fit(TrainingData(bands(32, 0)), RunOptions(0, "cpu"))
     noise = np.random.default_rng(1).integers(90, 160, (16, 32, 32, 3), dtype=np.uint8)  # grey, as G begins
-    scores = detector.score(np.concatenate([images(16, 2), noise]))
+    scores = detector.score(np.concatenate([bands(16, 2), noise]))
     assert image_auroc(np.repeat([0, 1], 16), scores) == 1

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from noise import noise
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -15,11 +16,7 @@ SMALL = {"image_size": 32, "width": 8, "z_dim": 16, "batch_size": 8, "precision"
 
 
 def images(n: int, seed: int, stripes: bool = False) -> NDArray[np.uint8]:
-    rng = np.random.default_rng(seed)
-    noise = rng.integers(90, 110, (n, 32, 32, 3))
-    if stripes:
-        noise[:, ::4] += 100
-    return noise.astype(np.uint8)
+    return noise(n, seed, 100 * stripes)
 
 
 def fitted(**changes: object) -> SkipGanomaly:
