@@ -1,4 +1,4 @@
-"""The traditional methods on ResNet-18 vectors of MVTec-AD: one-class, training sets of the official sizes.
+"""The traditional methods and ALGAN on ResNet-18 vectors of MVTec-AD: one-class, training sets of the official sizes.
 
     python benchmarks/classical.py --data ../shared/data/mvtec_features_resnet18 --out results/classical.jsonl
     python benchmarks/classical.py ... --splits apart
@@ -8,7 +8,8 @@
 The published vectors (ADBench) are shuffled, train and test merged. A split draws as many normals to train on as
 the official training set has; the other normals and all anomalies are the test. `--splits one`: a seed's generator
 draws the splits of all categories, one after the other by name. `--splits apart`: each category begins with a new
-generator of that seed, as in benchmarks/vectors.py. One line of JSON a category, seed and kind; what is there is kept.
+generator of that seed, as in benchmarks/vectors.py. Every method trains on all of them and sets no threshold. One line
+of JSON a category, seed, kind and call; what is there is kept.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from vectors import N_TRAIN
 
 #: Method and settings of each column. Features of one network share a unit, and are not standardised but for OCSVM.
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
+    "ALGAN": ("algan-vector", {}),
     "Mahalanobis": ("mahalanobis", {"standardise": False}),
     "1-NN": ("knn", {"k": 1, "standardise": False}),
     "LOF": ("lof", {"standardise": False}),
@@ -60,6 +62,14 @@ def auroc(name: str, train: np.ndarray, test: np.ndarray, labels: np.ndarray, se
     return image_auroc(labels, detector.score(test, batch_size=len(test)))
 
 
+def merged(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row a category, seed and kind, from the lines of several calls."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        found.setdefault((row["category"], row["seed"], row["splits"]), {}).update(row)
+    return list(found.values())
+
+
 def summary(rows: list[dict[str, Any]]) -> str:
     """Markdown: for each method the mean over categories, its mean and deviation over seeds, seed by seed."""
     lines = []
@@ -92,17 +102,16 @@ def main() -> None:
     options = parser.parse_args()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     rows = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
-    done = {(row["category"], row["seed"], row["splits"]) for row in rows}
     for seed in () if options.summary else options.seeds:
         for category, train, test, labels in splits(options.data, seed, options.splits):
-            if (category, seed, options.splits) in done:
-                continue
-            row = {"category": category, "seed": seed, "splits": options.splits, "n_train": len(train)}
-            row |= {name: auroc(name, train, test, labels, seed) for name in options.only}
-            rows.append(row)
-            with options.out.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-    print(summary(rows))
+            key = {"category": category, "seed": seed, "splits": options.splits, "n_train": len(train)}
+            done = {name for row in rows if key.items() <= row.items() for name in row}
+            found = {name: auroc(name, train, test, labels, seed) for name in options.only if name not in done}
+            if found:
+                rows.append(key | found)
+                with options.out.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(key | found) + "\n")
+    print(summary(merged(rows)))
 
 
 if __name__ == "__main__":
