@@ -60,7 +60,8 @@ def method_table(outcomes: Outcomes, protocol: str, row: Row, figures: Sequence[
         for figure in shown
     ]
     body = tuple((label, tuple(column[i] for column in columns)) for i, label in enumerate(outcomes.labels))
-    return Table(title, _caption(outcomes, protocol, body), "", tuple(f.name for f in shown), body, protocol)
+    caption = _caption(outcomes, protocol, body) + _everything_flagged(outcomes, protocol, row)
+    return Table(title, caption, "", tuple(f.name for f in shown), body, protocol)
 
 
 def grid_table(outcomes: Outcomes, protocol: str, row: Row, figure: Figure) -> Table:
@@ -270,6 +271,13 @@ def _caption(outcomes: Outcomes, protocol: str, body: Sequence[tuple[str, Sequen
     if any(cell.beside for _, cells in body for cell in cells):
         text += " In small print or brackets: the thesis's figures, on its own data and machine."
     return f"{text} Protocol {protocol}, scale {outcomes.plan.scale}.{_incomplete(body)}"
+
+
+def _everything_flagged(outcomes: Outcomes, protocol: str, row: Row) -> str:
+    values = [
+        v for each in outcomes.labels for v in outcomes.of(each, row, protocol).values("f1_all_anomalous").values()
+    ]
+    return f" To flag everything has an F1 of {sum(values) / len(values):.3f}." if values else ""
 
 
 def _incomplete(body: Sequence[tuple[str, Sequence[Cell]]]) -> str:
