@@ -60,22 +60,22 @@ def test_score_is_the_largest_distance_to_the_nearest() -> None:
 
 
 @pytest.mark.parametrize("reweight", [0, 5])
-def test_few_patches_settle_the_score_of_all(reweight: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One patch in 196 is odd: the score is that of a full search, which only a few patches went through."""
-    monkeypatch.setattr(patchcore, "AT_ONCE", 4)
+@pytest.mark.parametrize("odd", [9.0, 0.0])
+def test_few_comparisons_settle_the_score(odd: float, reweight: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The score is that of a full search, with one odd patch in 196 or with none, from a part of the comparisons."""
     searched: list[int] = []
 
     def counted(queries: torch.Tensor, bank: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-        searched.append(len(queries) if len(bank) == 500 and k == 1 else 0)
+        searched.append(len(queries) * len(bank) if k == 1 else 0)
         return nearest(queries, bank, k)
 
     monkeypatch.setattr(patchcore, "nearest", counted)
     generator = torch.Generator().manual_seed(0)
     maps, bank = torch.randn(3, 8, 14, 14, generator=generator), torch.randn(500, 8, generator=generator) / 3
-    maps[:, :, 5, 6] += 9
+    maps[:, :, 5, 6] += odd
     module = PatchScorer(Fixed(maps), bank, 1024, reweight)  # type: ignore[arg-type]
     scores = module(torch.empty(1))
-    assert 0 < sum(searched) < 3 * 196 / 4
+    assert 0 < sum(searched) < 3 * 196 * 500 / 2
     torch.testing.assert_close(module.score_and_maps(torch.empty(3, 56, 56, 3))[0], scores)
     x = patches(Fixed(maps), torch.empty(1), 1024).flatten(1, 2).double()  # type: ignore[arg-type]
     distances, rows = torch.cdist(x, bank.double()).min(2)

@@ -16,8 +16,8 @@ from algan_ad.features.maps import anomaly_map, concatenated
 from algan_ad.features.neighbours import nearest
 from algan_ad.training.loop import Trained
 
-BOUNDING = 10  # 1 / share of the bank that bounds the distances
-AT_ONCE = 32  # patches whose distances are then settled together
+PARTS = 16  # of the bank, searched one after the other
+LIKELY = 8  # patches that are compared with the whole bank at once
 
 
 class PatchCoreConfig(PyramidConfig):
@@ -61,19 +61,25 @@ class PatchScorer(nn.Module):
     def _score(self, x: Tensor) -> Tensor:
         """Patches of one image (P, d) -> its score ().
 
-        Only the largest distance counts. The first rows of the bank, a coreset themselves, bound all distances
-        from above; few patches are then left that can be the farthest.
+        Only the largest distance counts. The bank is searched part by part, and every part bounds the distances from
+        above: patches that can no longer be the farthest are left out of the next one. The first rows of a coreset
+        are a coreset themselves, so that the bounds are close from the beginning.
         """
-        bounds, order = nearest(x, self.bank[: -(-len(self.bank) // BOUNDING)], 1)[0][:, 0].sort(descending=True)
-        score, patch, row = bounds.new_tensor(-1.0), x[0], order[0]
-        for some, bound in zip(torch.split(order, AT_ONCE), bounds[::AT_ONCE], strict=True):
-            if score >= bound:
+        parts = self.bank.tensor_split(min(PARTS, len(self.bank)))
+        bounds, rows = (each[:, 0] for each in nearest(x, parts[0], 1))
+        likely = bounds.topk(min(LIKELY, len(x))).indices
+        bounds[likely], rows[likely] = (each[:, 0] for each in nearest(x[likely], self.bank, 1))
+        score, first = bounds[likely].max(), len(parts[0])
+        for part in parts[1:]:
+            left = (bounds > score).nonzero()[:, 0]
+            if not len(left):
                 break
-            distances, rows = nearest(x[some], self.bank, 1)
-            farthest, i = distances[:, 0].max(0)
-            if farthest > score:
-                score, patch, row = farthest, x[some[i]], rows[i, 0]
-        return self._weighted(score, patch, row)
+            distances, found = (each[:, 0] for each in nearest(x[left], part, 1))
+            closer = distances < bounds[left]
+            bounds[left[closer]], rows[left[closer]] = distances[closer], found[closer] + first
+            first += len(part)
+        farthest = bounds.argmax()
+        return self._weighted(bounds[farthest], x[farthest], rows[farthest])
 
     def _weighted(self, distance: Tensor, patch: Tensor, row: Tensor) -> Tensor:
         """Eq. 7: |m_test - m*| (1 - exp |m_test - m*| / sum of exp |m_test - m| over the b nearest of m* in the bank).
