@@ -107,9 +107,25 @@ def test_a_method_without_any_result_stays_in_the_table_and_out_of_the_ranks(tmp
     found = figures(folder_of(tmp_path, lambda spec: None if spec.label == "ALOCC" else by_method(spec)))
     assert found["AUROC", "bottle", "ALOCC"]["seeds"] == "0"
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "No ranks: not every method has a result" in page
+    assert "there is no seed that all methods have a result of" in page
     assert "6 not run" in page
     assert "Average ranks" not in page
+
+
+def test_ranks_and_times_compare_what_both_have(tmp_path: Path) -> None:
+    """GANomaly, the second, was done on the best seed alone; a mean over its own seeds would make it the first."""
+
+    def one_lucky_run(spec: RunSpec) -> float | str:
+        if spec.label == "GANomaly" and spec.seed != 2:
+            return "lost"
+        return {"ALGAN": 0.6, "GANomaly": 0.55, "ALOCC": 0.5}[spec.label] + 0.3 * (spec.seed == 2)
+
+    found = figures(folder_of(tmp_path, one_lucky_run))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "over the seeds that all methods have" in page
+    assert "ALGAN  1.00" in page
+    assert found["Time and memory", "GANomaly", "training, s"]["mark"] == "†"
+    assert found["Time and memory", "ALGAN", "training, s"]["mark"] == ""
 
 
 def test_ranks_over_categories(tmp_path: Path) -> None:
@@ -229,3 +245,24 @@ def test_what_a_method_cannot_measure_is_no_missing_run(tmp_path: Path) -> None:
     row = next(line for line in text.splitlines() if line.startswith("| GANomaly | 0.7"))
     assert row.endswith("| – |")
     assert "†" not in text
+
+
+def test_no_mean_over_rows_that_cannot_be_measured(tmp_path: Path) -> None:
+    """Pixel figures on one of two data sets: no mean, and no sign of a missing run."""
+    folder = folder_of(tmp_path, by_method)
+    results = ResultsFolder(folder)
+    lines = []
+    for result in results.read().values():
+        pixels = {"pixel_auroc": 0.5} if result.spec.category == "bottle" else {}
+        lines.append(Result(**{**dict(result), "figures": {**result.figures, **pixels}}).model_dump_json())
+    results.path.write_text("\n".join(lines) + "\n")
+    found = figures(folder)
+    assert found["pixel AUROC", "bottle", "ALGAN"]["mean"] == "0.5"
+    assert ("pixel AUROC", "mean", "ALGAN") not in found
+    assert "†" not in (folder / "report.md").read_text(encoding="utf-8")
+
+
+def test_the_mathematics_of_a_label_is_left_alone(tmp_path: Path) -> None:
+    methods = [{"name": "algan-image", "label": label} for label in (r"x $\foo$", "b_1$", "c")]
+    write_report(folder_of(tmp_path, lambda spec: 0.5 + 0.1 * spec.seed, methods=methods, thesis={}))
+    assert r"x $\foo$" in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -199,14 +199,44 @@ def test_shipped_plans_are_sound(name: str, scale: str) -> None:
     assert [each for each in wrong if "no such file" not in each] == []  # weights are not part of the package
 
 
-def test_a_folder_keeps_its_plan_and_the_seeds_of_earlier_calls(write_plan: Write, tmp_path: Path) -> None:
+def test_a_folder_keeps_its_plan_and_the_seeds_of_earlier_calls(
+    write_plan: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     plan = read_plan(write_plan(FULL.replace("hidden = 32\n", ""))).at("small")
     write_folder_plan(tmp_path, plan)
     assert [spec.key for spec in _specs(read_folder_plan(tmp_path))] == [spec.key for spec in _specs(plan)]
     write_folder_plan(tmp_path, plan.model_copy(update={"seeds": (3,)}))
     assert read_folder_plan(tmp_path).seeds == (3, 7)
-    write_folder_plan(tmp_path, plan.model_copy(update={"seeds": (3,), "title": "another"}))
+    write_folder_plan(tmp_path, plan.model_copy(update={"seeds": (4,), "title": "another"}))
+    assert read_folder_plan(tmp_path).seeds == (3, 4, 7)  # a title makes no other runs
+    write_folder_plan(tmp_path, plan.model_copy(update={"seeds": (3,), "settings": {"epochs": 5}}))
     assert read_folder_plan(tmp_path).seeds == (3,)
+    assert "its page was of plan" in capsys.readouterr().err
+
+
+def test_a_broken_plan_of_a_folder_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text("[1]")
+    with pytest.raises(InputError, match=r"plan\.json"):
+        read_folder_plan(tmp_path)
+
+
+SOUND = 'title = "t"\nseeds = [0]\n[[methods]]\nname = "kde"\n[[data]]\nname = "pyod"\ncategories = ["cardio"]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (SOUND + "[small.method_settings]\nkdee = { bandwidth = 3.0 }\n", "did you mean 'kde'"),
+        (SOUND + '[thesis]\nkde = "0.9"\n', "thesis: 'kde'; expected"),
+        (SOUND.replace("seeds", 'protocols = ["normal-only", "normal-only"]\nseeds'), "protocols: .* holds one twice"),
+        (SOUND + '[[data]]\nname = "pyod"\nlabel = "again"\ncategories = ["cardio"]\n', "names 1 runs more than once"),
+        (SOUND.replace("[0]", str([f"s{i}" for i in range(12)])), "seeds.11"),
+    ],
+)
+def test_mistakes_in_a_plan_that_is_sound_else(write_plan: Write, text: str, expected: str) -> None:
+    path = write_plan(text)
+    with pytest.raises(InputError, match=expected):
+        runs(read_plan(path).at("small"), NOWHERE)
 
 
 def test_files_of_settings_are_found_beside_the_data(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -7,9 +8,10 @@ import numpy as np
 import pytest
 
 from algan_ad.benchmark.plan import Plan, RunSpec
-from algan_ad.benchmark.plan_files import read_plan
+from algan_ad.benchmark.plan_files import read_folder_plan, read_plan
 from algan_ad.benchmark.results import Result, ResultsFolder
 from algan_ad.benchmark.run import Summary, run_plan
+from algan_ad.benchmark.run_one import Job, failure, run_one
 from algan_ad.benchmark.samples import load_samples
 from algan_ad.benchmark.sources import Sources
 from algan_ad.detectors import METHODS
@@ -91,18 +93,48 @@ def test_nothing_is_run_of_a_plan_with_a_mistake(write_plan: Write, data: Path, 
     assert not (tmp_path / "out").exists()
 
 
-def test_kept_files(write_plan: Write, data: Path, tmp_path: Path) -> None:
+def test_kept_files(write_plan: Write, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plan = write_plan(
         'title = "t"\nseeds = [0]\nkeep = ["scores", "metrics", "examples"]\n[[methods]]\nname = "algan-vector"\n'
         'settings = { epochs = 2, hidden = 8, z_dim = 4, batch_size = 8 }\n[[data]]\nname = "made"\n'
     )
     _run(plan, data, tmp_path / "out")
+    assert "kept no" not in capsys.readouterr().err
     folder = tmp_path / "out" / "files" / _results(tmp_path / "out")[0].key
     assert sorted(path.name for path in folder.iterdir()) == ["metrics.jsonl", "scores.npz"]
     assert [json.loads(line)["epoch"] for line in (folder / "metrics.jsonl").read_text().splitlines()] == [1, 2]
     with np.load(folder / "scores.npz") as kept:
         assert kept["labels"].sum() == 12
         assert kept["scores"].shape == (36,)
+    shutil.rmtree(folder)
+    _run(plan, data, tmp_path / "out")
+    assert "1 runs done earlier kept no scores" in capsys.readouterr().err
+
+
+def test_a_plan_keeps_the_categories_that_only_its_folder_tells(write_plan: Write, tmp_path: Path) -> None:
+    """So that a report on the first of them does not pass for one on all."""
+    X, y = np.random.default_rng(0).normal(size=(60, 3)), np.repeat([0, 1], [50, 10])
+    (tmp_path / "tabular").mkdir()
+    for name in ("4_cardio", "12_glass"):
+        np.savez(tmp_path / "tabular" / f"{name}.npz", X=X, y=y)
+    plan = write_plan('title = "t"\nseeds = [0]\n[[methods]]\nname = "knn"\n[[data]]\nname = "tabular"\n')
+    _run(plan, tmp_path, tmp_path / "out")
+    assert read_folder_plan(tmp_path / "out").data[0].categories == ("glass", "cardio")
+
+
+def test_words_that_are_no_text_do_not_stop_a_result(data: Path, tmp_path: Path) -> None:
+    """A file name of bytes that are no UTF-8, in the reason of a failure."""
+    result = failure(Job(_spec("made"), Sources(data)), "Gr\udcfcn.png: cannot be read")
+    results = ResultsFolder(tmp_path)
+    results.create()
+    results.add(result, {})
+    assert results.read()[result.key].error == "Gr?n.png: cannot be read"
+
+
+def test_a_device_that_is_not_here_is_a_failure_in_words(data: Path) -> None:
+    job = Job(_spec("made"), Sources(data), device="mps")
+    assert "not available" in str(run_one(job).result.error)
+    assert failure(job, "the worker died").machine == {}
 
 
 def test_without_ray_the_extra_is_named(

@@ -90,6 +90,24 @@ def test_a_mask_that_cannot_be_read_is_said(
     assert broken.name in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("value", [1, 3])
+def test_masks_may_hold_the_number_of_a_class(detector: Darkness, marked: Path, value: int) -> None:
+    wanted = judge(detector, marked)
+    for path in (marked / "ground_truth/hole").iterdir():
+        Image.fromarray((np.asarray(Image.open(path)) > 0).astype(np.uint8) * value).save(path)
+    found = judge(detector, marked)
+    assert wanted is not None
+    assert found is not None
+    np.testing.assert_array_equal(found[0], wanted[0])
+
+
+def test_an_empty_mask_is_told(detector: Darkness, marked: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = next((marked / "ground_truth/hole").iterdir())
+    Image.fromarray(np.zeros_like(np.asarray(Image.open(path)))).save(path)
+    judge(detector, marked)
+    assert f"{path.name}: marks nothing" in capsys.readouterr().err
+
+
 def test_without_masks_nothing_is_judged(detector: Darkness, parts: Path) -> None:
     assert judge(detector, parts) is None
 

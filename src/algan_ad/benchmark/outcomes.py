@@ -41,7 +41,7 @@ class Outcomes:
     def __init__(self, plan: Plan, results: Mapping[str, Result]) -> None:
         self.plan, self._results = plan, results
         self.labels = tuple(method.label for method in plan.methods)
-        self.rows = tuple(_rows(plan, results.values()))
+        self.rows = tuple(_rows(plan))
         self._specs: dict[tuple[str, Row, str, int], tuple[str, RunSpec]] = {
             (spec.label, row, spec.protocol, spec.seed): (spec.key, spec)
             for row in self.rows
@@ -87,14 +87,9 @@ def _planned(plan: Plan, row: Row) -> Iterable[RunSpec]:
     )
 
 
-def _rows(plan: Plan, results: Iterable[Result]) -> Iterable[Row]:
-    every = list(results)
+def _rows(plan: Plan) -> Iterable[Row]:
     for data in plan.data:
-        # of sets whose categories only their folder tells, those that have been run
-        listed = [c for c in Sources(None, look=False).categories(data.name, data.categories) if c is not None]
-        seen = dict.fromkeys(each.spec.category for each in every if each.spec.dataset == data.name)
-        categories: list[str | None] = [*listed] or [*seen] or [None]
-        for category in categories:
+        for category in Sources(None, look=False).categories(data.name, data.categories):
             name = data.label if category is None else category
             yield Row(
                 name if len(plan.data) == 1 or category is None else f"{data.label} / {name}", data.label, category

@@ -19,8 +19,8 @@ from algan_ad.runtime.schema import describe_one
 def runs(plan: Plan, sources: Sources) -> list[RunSpec]:
     """Every run of a plan, one seed after the other. Raises InputError, listing all that is wrong: see `problems`."""
     if found := problems(plan, sources):
-        raise InputError(f"plan {plan.name}: " + "".join(f"\n  - {problem}" for problem in found))
-    return [
+        raise InputError(listed(f"plan {plan.name}", found))
+    specs = [
         plan.spec(method, data, category, seed, protocol)
         for seed in plan.seeds
         for data in plan.data
@@ -28,6 +28,25 @@ def runs(plan: Plan, sources: Sources) -> list[RunSpec]:
         for protocol in plan.protocols
         for method in plan.methods_on(data)
     ]
+    twice = [key for key, n in Counter(spec.key for spec in specs).items() if n > 1]
+    if twice:
+        which = next(str(spec) for spec in specs if spec.key == twice[0])
+        raise InputError(f"plan {plan.name}: names {len(twice)} runs more than once, among them {which}")
+    return specs
+
+
+def with_categories(plan: Plan, sources: Sources) -> Plan:
+    """The plan with every category by name, those that only a folder tells, too."""
+    data = [
+        each.model_copy(update={"categories": tuple(filter(None, sources.categories(each.name, each.categories)))})
+        for each in plan.data
+    ]
+    return plan.model_copy(update={"data": tuple(data)})
+
+
+def listed(where: str, found: Iterable[str]) -> str:
+    """A message of several problems."""
+    return f"{where}: " + "".join(f"\n  - {each}" for each in found)
 
 
 def problems(plan: Plan, sources: Sources) -> list[str]:
@@ -47,8 +66,12 @@ def _empty(plan: Plan) -> Iterator[str]:
     for seed in plan.seeds:
         if seed < 0:
             yield f"seeds: {seed}; expected 0 or more"
-    if len(set(plan.seeds)) < len(plan.seeds):
-        yield f"seeds: {list(plan.seeds)} holds one twice"
+    for name, values in (("seeds", plan.seeds), ("protocols", plan.protocols)):
+        if len(set(values)) < len(values):
+            yield f"{name}: {list(values)} holds one twice"
+    for key in plan.thesis:
+        if "|" not in key:
+            yield f"thesis: {key!r}; expected 'method label|data label', or |category in its place"
 
 
 def _labels(plan: Plan) -> Iterator[str]:
@@ -62,11 +85,17 @@ def _labels(plan: Plan) -> Iterator[str]:
         for label in method.data:
             if label not in labels:
                 yield f"method {method.label!r}: data {label!r}: no data set has this label{hint(label, labels)}"
-    labels = {each.label for each in plan.methods}
-    if plan.small is not None and plan.small.methods is None:
-        for label in plan.small.method_settings:
-            if label not in labels:
-                yield f"small.method_settings: no method has the label {label!r}{hint(label, labels)}"
+    yield from small_labels(plan)
+
+
+def small_labels(plan: Plan) -> Iterator[str]:
+    """What is wrong with [small], which `Plan.at` puts in and leaves no trace of."""
+    if plan.small is None:
+        return
+    labels = {each.label for each in (plan.methods if plan.small.methods is None else plan.small.methods)}
+    for label in plan.small.method_settings:
+        if label not in labels:
+            yield f"small.method_settings: no method has the label {label!r}{hint(label, labels)}"
 
 
 def _methods(plan: Plan, sources: Sources) -> Iterator[str]:

@@ -7,14 +7,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from algan_ad.benchmark.plan import Plan
-from algan_ad.benchmark.plan_check import hint, problems
+from algan_ad.benchmark.plan_check import hint, listed, problems, small_labels
 from algan_ad.benchmark.sources import Sources
 from algan_ad.runtime.errors import InputError
-from algan_ad.runtime.files import read_json, write_json
+from algan_ad.runtime.files import explaining_write_errors, read_json, write_json
+from algan_ad.runtime.progress import log
 from algan_ad.runtime.schema import describe_one
 
 PLAN_FILE = "plan.json"
@@ -41,12 +43,21 @@ def read_plan(plan: str | Path, sources: Sources | None = None) -> Plan:
 
 
 def write_folder_plan(folder: Path, plan: Plan) -> None:
-    """Write `plan.json` beside the results. Seeds of an earlier call stay in it where nothing else has changed."""
-    if (folder / PLAN_FILE).exists():
-        before = read_folder_plan(folder)
-        if _dumped(before.model_copy(update={"seeds": plan.seeds})) == _dumped(plan):
-            plan = plan.model_copy(update={"seeds": tuple(sorted({*before.seeds, *plan.seeds}))})
-    write_json(folder / PLAN_FILE, _dumped(plan))
+    """Write `plan.json` beside the results. Seeds of an earlier call stay in it where the runs are the same else."""
+    with explaining_write_errors(folder), FileLock(folder / ".plan.lock"):
+        if (folder / PLAN_FILE).exists():
+            before = read_folder_plan(folder)
+            if _of_the_runs(before) == _of_the_runs(plan):
+                plan = plan.model_copy(update={"seeds": tuple(sorted({*before.seeds, *plan.seeds}))})
+            else:
+                log(f"warning: {folder}: its page was of plan {before.name} and will be of {plan.name} as it is now")
+        write_json(folder / PLAN_FILE, _dumped(plan))
+
+
+def _of_the_runs(plan: Plan) -> dict[str, Any]:
+    """What the runs of a plan depend on, but for their seeds."""
+    words = {"seeds", "title", "reference", "kind", "keep", "options", "thesis"}
+    return {name: value for name, value in _dumped(plan).items() if name not in words}
 
 
 def _dumped(plan: Plan) -> dict[str, Any]:
@@ -60,20 +71,26 @@ def read_folder_plan(folder: Path) -> Plan:
 
 
 def _checked(raw: dict[str, Any], source: str, sources: Sources | None = None) -> Plan:
+    sources = sources or Sources(None, look=False)
     try:
-        return Plan.model_validate(raw)
+        plan = Plan.model_validate(raw)
     except ValidationError as error:
         found = [describe_one(each) for each in error.errors(include_url=False)]
         rest = _sound_part(raw, error.errors(include_url=False))
-        found += [] if rest is None else problems(rest, sources or Sources(None, look=False))
-        raise InputError(f"{source}: " + "".join(f"\n  - {each}" for each in found)) from None
+        found += [] if rest is None else problems(rest, sources)
+        raise InputError(listed(source, found)) from None
+    if any(small_labels(plan)):
+        raise InputError(listed(source, problems(plan, sources)))
+    return plan
 
 
 def _sound_part(raw: Mapping[str, Any], errors: Iterable[ErrorDetails]) -> Plan | None:
     """The plan without what is wrong with its form, so that the rest of it can be judged at the same time."""
+    if not isinstance(raw, Mapping):
+        return None
     sound = copy.deepcopy(dict(raw))
     places = {each["loc"][:-1] if each["type"] == "missing" else each["loc"] for each in errors}
-    for *path, last in sorted(filter(None, places), key=lambda place: [str(step) for step in place], reverse=True):
+    for *path, last in sorted(filter(None, places), key=_in_order, reverse=True):  # so that places before stay
         holder: Any = sound
         for step in path:
             holder = holder[step]
@@ -82,6 +99,10 @@ def _sound_part(raw: Mapping[str, Any], errors: Iterable[ErrorDetails]) -> Plan 
         return Plan.model_validate({"title": "", "seeds": [0]} | sound)
     except ValidationError:
         return None
+
+
+def _in_order(place: tuple[int | str, ...]) -> list[tuple[str, int]]:
+    return [("", step) if isinstance(step, int) else (step, 0) for step in place]
 
 
 def _locate(plan: str | Path) -> tuple[Path, str]:

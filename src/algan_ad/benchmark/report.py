@@ -125,13 +125,15 @@ def _ranks(outcomes: Outcomes, protocol: str) -> tuple[Plot | None, str]:
     labels, rows = outcomes.labels, outcomes.rows
     if len(rows) < 2 or len(labels) < 3:
         return None, ""
-    found = [
-        [list(outcomes.of(label, row, protocol).values(tables.AUROC.key).values()) for label in labels] for row in rows
-    ]
-    if not all(values for row in found for values in row):
-        return None, "No ranks: not every method has a result on every data set."
-    scores = [[sum(values) / len(values) for values in row] for row in found]
-    return critical_differences(labels, ranking(scores), "data sets or categories"), ""
+    scores = []
+    for row in rows:
+        found = [outcomes.of(label, row, protocol).values(tables.AUROC.key) for label in labels]
+        seeds = set.intersection(*(set(values) for values in found))
+        if not seeds:
+            return None, f"No ranks: on {row.name} there is no seed that all methods have a result of."
+        scores.append([sum(values[seed] for seed in seeds) / len(seeds) for values in found])
+    why = "Ranks are by the mean AUROC over the seeds that all methods have."
+    return critical_differences(labels, ranking(scores), "data sets or categories"), why
 
 
 def _scatter(outcomes: Outcomes, protocol: str) -> Plot | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from algan_ad.benchmark.plan import Plan
-from algan_ad.benchmark.plan_check import runs
+from algan_ad.benchmark.plan_check import runs, with_categories
 from algan_ad.benchmark.plan_files import write_folder_plan
 from algan_ad.benchmark.pool import Lost, Pool, open_pool
 from algan_ad.benchmark.results import Result, ResultsFolder
@@ -44,7 +44,7 @@ def run_plan(
     specs = runs(plan, sources)
     results = ResultsFolder(folder)
     results.create()
-    write_folder_plan(folder, plan)
+    write_folder_plan(folder, with_categories(plan, sources))
     git = git_state()
     jobs = [Job(spec, sources, plan.page, plan.keep, device, git=git) for spec in specs]
     board = _Board(results, jobs, retry_failed)
@@ -52,9 +52,16 @@ def run_plan(
         with open_pool(workers, address, device) as pool:
             board.work(pool)
     found = results.read()
+    _warn_of_files_not_kept(plan, folder, [s.key for s in specs if s.key in found and found[s.key].status == "done"])
     stand = {status: tuple(s.key for s in specs if s.key in found and found[s.key].status == status)
              for status in ("done", "failed")}  # fmt: skip
     return Summary(stand["done"], stand["failed"], board.carried_out)
+
+
+def _warn_of_files_not_kept(plan: Plan, folder: Path, done: list[str]) -> None:
+    n = sum(not (folder / "files" / key).is_dir() for key in done) if plan.keep else 0
+    if n:
+        log(f"warning: {n} runs done earlier kept no {', '.join(plan.keep)}; give another --out to have them")
 
 
 def default_folder(plan: Plan) -> Path:

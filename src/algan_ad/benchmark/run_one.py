@@ -74,13 +74,15 @@ def run_one(job: Job) -> Output:
             found = {"status": "done", **_carry_out(job, Path(folder))}
             return Output(_result(job, started, found), _files(Path(folder)))
         except Exception as error:  # a run that fails must not take the others with it
-            return Output(failure(job, _in_words(error), started))
+            found = {"status": "failed", "error": _in_words(error)}
+            return Output(_result(job, started, found))
 
 
-def failure(job: Job, error: str, started: str | None = None) -> Result:
-    """The result of a run that came to nothing."""
-    started = started or datetime.now(UTC).isoformat(timespec="milliseconds")
-    return _result(job, started, {"status": "failed", "error": error})
+def failure(job: Job, error: str) -> Result:
+    """The result of a run that was lost with its worker, on whatever machine that was."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return Result(key=job.spec.key, spec=job.spec, versions=versions(), git=job.git, started=now,
+                  status="failed", error=_printable(error))  # fmt: skip
 
 
 def _carry_out(job: Job, folder: Path) -> Values:
@@ -114,6 +116,7 @@ def _fit_and_evaluate(job: Job, path: Path | None, folder: Path) -> Values:
     options = RunOptions(spec.seed, job.device, run)
     trained, train_seconds = _timed(detector, lambda: detector.fit(samples.data, options))
     scores, score_seconds = _timed(detector, lambda: detector.score(samples.test))
+    peak = peak_mb(detector.device)  # before the maps, and what judges them
     evaluation = _evaluate(spec, detector, samples, scores)
     _keep(job, folder, run, detector, samples, scores)
     return {
@@ -125,6 +128,7 @@ def _fit_and_evaluate(job: Job, path: Path | None, folder: Path) -> Values:
         "notes": samples.notes,
         "train_seconds": train_seconds,
         "score_ms_per_image": 1000 * score_seconds / len(scores),
+        "peak_mb": peak,
         "n_parameters": _n_parameters(detector.module),
         "selection": trained.selection,
     }
@@ -184,8 +188,17 @@ def _files(folder: Path) -> dict[str, bytes]:
 def _result(job: Job, started: str, found: Values) -> Result:
     return Result(
         key=job.spec.key, spec=job.spec, versions=versions(), machine=machine(job.device), git=job.git,
-        started=started, **found,
+        started=started, **{name: _printable(value) for name, value in found.items()},
     )  # fmt: skip
+
+
+def _printable(value: Any) -> Any:
+    """The same with ? for what UTF-8 cannot hold: the bytes of a file name that is no text."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {_printable(name): _printable(each) for name, each in value.items()}
+    return [_printable(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _in_words(error: Exception) -> str:
@@ -198,7 +211,10 @@ def _in_words(error: Exception) -> str:
 @cache
 def machine(device: DeviceName) -> Values:
     """What figures and times were computed on."""
-    kind = pick_device(device).type
+    try:
+        kind = pick_device(device).type
+    except InputError as error:  # the reason why a run failed
+        kind = str(error)
     return {
         "cpu": _cpu(), "cores": os.cpu_count(), "threads": torch.get_num_threads(), "torch": torch.__version__,
         "device": torch.cuda.get_device_name() if kind == "cuda" else kind,

@@ -116,33 +116,37 @@ def difference_table(outcomes: Outcomes, protocol: str, rows: Sequence[Row], ref
 def cost_table(outcomes: Outcomes, protocol: str, reference: str) -> Table | None:
     """Time, memory and parameters of each method, means over all its runs; times as ratios to the reference too."""
 
-    def mean(label: str, key: str) -> float | None:
-        found = [v for row in outcomes.rows for v in outcomes.of(label, row, protocol).values(key).values()]
-        return sum(found) / len(found) if found else None
-
-    body = []
-    for label in outcomes.labels:
-        values = {figure.key: mean(label, figure.key) for figure in COSTS}
-        if all(value is None for value in values.values()):
-            continue
-        cells = []
-        for figure in COSTS:
-            value, base = values[figure.key], mean(reference, figure.key)
-            if value is None:
-                cells.append(EMPTY)
-                continue
-            ratio = (
-                f" (× {brief(value / base)})" if base and figure.key in ("train_seconds", "score_ms_per_image") else ""
-            )
-            cells.append(Cell(f"{value:,.{figure.digits}f}{ratio}", numbers={"mean": value}))
-        body.append((label, tuple(cells)))
+    body = [
+        (label, tuple(_cost(outcomes, label, protocol, figure, reference) for figure in COSTS))
+        for label in outcomes.labels
+    ]
+    body = [(label, cells) for label, cells in body if any(cell != EMPTY for cell in cells)]
     if not body:
         return None
     caption = (
-        f"Means over the runs. In brackets the ratio to {reference}. Measured while other runs may share the machine: "
-        f"thesis/table-5.6 and thesis/table-5.7 measure times properly. Protocol {protocol}."
+        f"Means over the runs. In brackets the ratio to {reference}, over the rows and seeds of both. Other runs "
+        "may share the machine meanwhile: thesis/table-5.6 and thesis/table-5.7 measure times properly. "
+        f"Protocol {protocol}.{_incomplete(body)}"
     )
     return Table("Time and memory", caption, "method", tuple(figure.name for figure in COSTS), tuple(body), protocol)
+
+
+def _cost(outcomes: Outcomes, label: str, protocol: str, figure: Figure, reference: str) -> Cell:
+    def by_run(name: str) -> dict[tuple[Row, int], float]:
+        found = ((row, outcomes.of(name, row, protocol).values(figure.key)) for row in outcomes.rows)
+        return {(row, seed): value for row, values in found for seed, value in values.items()}
+
+    own, base = by_run(label), by_run(reference)
+    if not own:
+        return EMPTY
+    mean, text = sum(own.values()) / len(own), ""
+    shared = own.keys() & base.keys()
+    below = sum(base[run] for run in shared)
+    if below and figure.key in ("train_seconds", "score_ms_per_image"):
+        text = f" (× {brief(sum(own[run] for run in shared) / below)})"
+    expected = sum(outcomes.of(label, row, protocol).expected(figure.key) for row in outcomes.rows)
+    mark = INCOMPLETE if len(own) < expected else ""
+    return Cell(f"{mean:,.{figure.digits}f}{text}", mark=mark, numbers={"mean": mean})
 
 
 def published_table(thesis: Mapping[str, str], reference: str) -> Table | None:
@@ -202,8 +206,8 @@ def _mean(outcomes: Outcomes, label: str, rows: Sequence[Row], protocol: str, fi
     """Over rows, per seed and then over seeds: a seed counts only if it has every row."""
     if not all(outcomes.of(label, row, protocol).planned for row in rows):
         return EMPTY
-    if not any(outcomes.of(label, row, protocol).expected(figure.key) for row in rows):
-        return EMPTY
+    if not all(outcomes.of(label, row, protocol).expected(figure.key) for row in rows):
+        return EMPTY  # not to be measured everywhere: no mean over all
     values = list(outcomes.complete_seeds(label, rows, protocol, figure.key).values())
     return _shown(values, len(outcomes.plan.seeds), figure, _beside(outcomes, label, name, figure), "–")
 

@@ -34,6 +34,7 @@ def color(role: Role) -> str:
 
 _STYLE: Any = {
     "svg.fonttype": "none",
+    "text.parse_math": False,  # labels are the user's
     "font.size": 9.5,
     "axes.labelsize": 9.5,
     "axes.edgecolor": color("line"),

@@ -19,9 +19,16 @@ def score_and_maps(detector: Detector, images: Rows) -> tuple[Scores, list[NDArr
     """Scores (N,), and maps, float32 (S, S) an image, higher = more anomalous."""
     if detector.draws_maps:
         return detector.score_and_maps(images)
+    return detector.score(images), heat_maps(detector, images)
+
+
+def heat_maps(detector: Detector, images: Rows) -> list[NDArray[np.float32]]:
+    """The maps alone."""
+    if detector.draws_maps:
+        return detector.score_and_maps(images)[1]
     from algan_ad.detectors.attribution import attribution_maps  # captum and torchvision, seconds to import
 
-    return detector.score(images), attribution_maps(detector, images)
+    return attribution_maps(detector, images)
 
 
 def judged_masks(detector: Detector, items: Sequence[Item], preprocessing: Preprocessing | None) -> dict[int, Mask]:
@@ -56,4 +63,9 @@ def _mask(item: Item, preprocessing: Preprocessing) -> Mask | None:
     except InputError as error:
         log(f"warning: a mask is left out: {error}")
         return None
-    return np.asarray(pixels[..., 0] >= 128)
+    # Black and white, or the number of a class in each pixel.
+    highest = pixels.max(-1)
+    mask = np.asarray(highest >= (128 if highest.max() >= 128 else 1))
+    if not mask.any():
+        log(f"warning: {item.mask}: marks nothing; for the pixel figures its image is free of defects")
+    return mask

@@ -1,6 +1,7 @@
 """Scores and decisions for images a user names: files, folders, or a table of vectors."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def predict_files(
         if maps is not None:
             for i, prediction, image in zip(kept, scored, loaded.images, strict=True):
                 _draw(prediction, image, maps / targets[i])
+            scored = [replace(each, anomaly_map=None) for each in scored]  # drawn: memory stays bounded
         predictions += scored
         skipped += loaded.skipped
     report_skipped(skipped, strict)

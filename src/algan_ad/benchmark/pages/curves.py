@@ -25,6 +25,7 @@ def draw(outcomes: Outcomes, files: Path) -> list[Section]:
     for protocol in outcomes.plan.protocols:
         shown: dict[str, tuple[Floats, Floats]] = {}
         movement: dict[str, list[float]] = {}
+        seeds: set[int] = set()
         for result in outcomes.done():
             path = files / result.key / "metrics.jsonl"
             if result.spec.protocol != protocol or not path.exists():
@@ -36,17 +37,24 @@ def draw(outcomes: Outcomes, files: Path) -> list[Section]:
             name = result.spec.label
             if len(outcomes.rows) > 1:
                 name += f", {result.spec.category or result.spec.dataset}"
-            shown.setdefault(name, (epochs, aurocs))
+            if name not in shown:
+                shown[name] = epochs, aurocs
+                seeds.add(result.spec.seed)
             movement.setdefault(name, []).append(float(aurocs[len(aurocs) // 2 :].std()))
         if not shown:
             continue
-        caption = f"{WHAT[protocol]}, seed {outcomes.plan.seeds[0]}. Protocol {protocol}."
+        which = ", ".join(map(str, sorted(seeds)))
+        caption = f"{WHAT[protocol]}, seed {which}: the first that was done. Protocol {protocol}."
         plot = curves("Validation results during training", shown, "epoch", "AUROC", caption)
         means = {name: float(np.mean(values)) for name, values in movement.items()}
-        body = tuple((name, (Cell(f"{mean:.3f}", numbers={"mean": mean}),)) for name, mean in means.items())
+        n_seeds = {name: len(values) for name, values in movement.items()}
+        body = tuple(
+            (name, (Cell(f"{mean:.3f}", numbers={"mean": mean}), Cell(str(n_seeds[name]))))
+            for name, mean in means.items()
+        )
         stability = Table(
             "Stability", "Standard deviation of the curve over the second half of the training, mean over seeds; "
-            f"lower = steadier. Protocol {protocol}.", "method", ("movement",), body, protocol,
+            f"lower = steadier. Protocol {protocol}.", "method", ("movement", "seeds"), body, protocol,
         )  # fmt: skip
         sections.append(Section("Training stability (5.4.4)", protocol, plots=(plot,), tables=(stability,)))
     return sections
