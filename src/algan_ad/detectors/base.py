@@ -137,7 +137,7 @@ class Detector(ABC):
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Make `module` from scoring weights."""
         module = self.build_module(weights)
-        module.load_state_dict(dict(weights), assign=True)  # a memory bank is not held twice
+        module.load_state_dict(dict(weights))
         self.module = module.to(self.device).eval()
 
     def choices(self, protocol: str) -> dict[str, Any]:
