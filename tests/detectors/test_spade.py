@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from holed import fitted, images, peaks_in_the_hole
 
@@ -6,6 +7,7 @@ from algan_ad.detectors import spade
 from algan_ad.detectors.spade import SpadeConfig, SpadeScorer, as_rows
 from algan_ad.features.backbones import RANDOM, Backbone, PyramidBackbone
 from algan_ad.features.maps import anomaly_map, concatenated
+from algan_ad.runtime.errors import InputError
 
 
 def test_score_is_the_mean_distance_to_the_nearest_images() -> None:
@@ -52,3 +54,8 @@ def test_fewer_images_than_neighbours() -> None:
     np.testing.assert_array_equal(
         fitted("spade", n=4, neighbours=50).score(x), fitted("spade", n=4, neighbours=4).score(x)
     )
+
+
+def test_an_unknown_layer_is_told_by_either_option() -> None:
+    with pytest.raises(InputError, match="--layers or --layer nowhere: not in squeezenet1_1"):
+        fitted("spade", layer="nowhere")

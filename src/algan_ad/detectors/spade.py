@@ -27,6 +27,12 @@ class SpadeConfig(PyramidConfig):
     neighbours: int = Field(50, ge=1, description="K, images to compare with; all there are where they are fewer")
 
 
+class SpadeBackbone(PyramidBackbone):
+    """The levels of `--layers`, then the one of `--layer`."""
+
+    option = "--layers or --layer"
+
+
 class SpadeScorer(nn.Module):
     """uint8 (N, S, S, 3) -> (N,): the mean distance to the K nearest images of the bank.
 
@@ -85,12 +91,12 @@ class Spade(PyramidDetector):
 
     def build_module(self, tensors: Mapping[str, Tensor]) -> SpadeScorer:
         bank, gallery = torch.empty_like(tensors["bank"]), torch.empty_like(tensors["gallery"])
-        backbone = PyramidBackbone(self.config.backbone, self._layers(), RANDOM)
+        backbone = SpadeBackbone(self.config.backbone, self._layers(), RANDOM)
         return SpadeScorer(backbone, bank, gallery, self.config.neighbours)
 
     def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         start, c = time.monotonic(), self.config
-        backbone = PyramidBackbone(c.backbone, self._layers(), c.backbone_weights).to(self.device)
+        backbone = SpadeBackbone(c.backbone, self._layers(), c.backbone_weights).to(self.device)
         bank = collect(lambda batch: pooled(backbone(batch)[-1]), data.train, self.device, "features")
         gallery = torch.from_numpy(np.array(data.train[np.arange(len(data.train))]))
         self.module = SpadeScorer(backbone, bank, gallery, c.neighbours).to(self.device).eval()
