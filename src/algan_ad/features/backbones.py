@@ -93,8 +93,8 @@ class PyramidBackbone(FrozenNetwork):
         for layer, found in zip(self.layers, maps, strict=True):
             if found.ndim != 4:
                 raise InputError(
-                    f"{self.option} {layer}: gives {tuple(found.shape[1:])} an image, not a map of channels, height and "
-                    "width; choose layers of a convolutional network"
+                    f"{self.option} {layer}: gives {tuple(found.shape[1:])} an image, not a map of channels, height "
+                    "and width; choose layers of a convolutional network"
                 )
         return maps
 
