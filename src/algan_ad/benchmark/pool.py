@@ -173,7 +173,10 @@ def _connect(ray: Any, workers: int | None, address: str | None) -> None:
         except Exception as error:  # Ray raises that very class when it is not up within half a minute
             ray.shutdown()
             if address is not None:
-                raise InputError(f"--address {address}: no cluster answers there ({_first_line(error)})") from error
+                raise InputError(
+                    f"--address {address}: no cluster answers there ({_first_line(error)}); if it asks for a token, "
+                    "set RAY_AUTH_MODE=token, as for any program that uses Ray"
+                ) from error
             if attempt == STARTS:
                 raise AlganError(
                     f"Ray did not start ({_first_line(error)}); is the machine too busy? --workers 0 does without it"
