@@ -53,8 +53,9 @@ def test_constant_columns_stay_finite(rows: np.ndarray) -> None:
 def test_the_unit_of_the_data_does_not_matter(unit: float, n: int, d: int) -> None:
     rows = normal_rows(n, d)
     expected = apply(fit_whitening(rows, 0.05), rows)
-    # The mean is float32; along a direction without variance its rounding, 1e-6 of the data, grows by up to 1000.
-    np.testing.assert_allclose(apply(fit_whitening(rows * unit, 0.05), rows * unit), expected, atol=1e-3)
+    # Two rows leave directions without variance, where the rounding of the float32 mean grows by up to 1000.
+    atol = 1e-4 if n > 2 else 1e-3
+    np.testing.assert_allclose(apply(fit_whitening(rows * unit, 0.05), rows * unit), expected, atol=atol)
 
 
 def test_state_dict_restores_it() -> None:

@@ -54,7 +54,7 @@ class PatchScorer(nn.Module):
         x = patches(self.backbone, images, self.dim)
         distances, rows = (each.reshape(len(x), -1) for each in nearest(x.flatten(0, 2), self.bank, 1))
         farthest = distances.argmax(1)
-        each = torch.arange(len(x))
+        each = torch.arange(len(x), device=x.device)
         scores = map(self._weighted, distances[each, farthest], x.flatten(1, 2)[each, farthest], rows[each, farthest])
         return torch.stack(list(scores)), anomaly_map(distances.reshape(x.shape[:3]), images.shape[1])
 
