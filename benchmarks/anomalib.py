@@ -35,9 +35,9 @@ from torch.nn.functional import avg_pool2d
 from algan_ad.data.layouts import open_dataset
 from algan_ad.data.splits import split
 from algan_ad.detectors import patchcore
-from algan_ad.detectors.base import Detector, RunOptions, TrainingData
 from algan_ad.detectors.padim import Padim
 from algan_ad.detectors.patchcore import PatchCore
+from algan_ad.detectors.shared.contract import Detector, RunOptions, TrainingData
 from algan_ad.runtime.images import Preprocessing, load_many
 
 NEIGHBOURS = 9  # Anomalib's default re-weighting

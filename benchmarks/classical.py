@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from algan_ad.detectors import METHODS
-from algan_ad.detectors.base import RunOptions, TrainingData
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.evaluation.metrics import image_auroc
 from vectors import N_TRAIN
 

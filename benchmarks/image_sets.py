@@ -21,7 +21,7 @@ import torch
 from algan_ad.data.layouts import Item, open_dataset
 from algan_ad.data.splits import split
 from algan_ad.detectors.algan_image import AlganImage, AlganImageConfig
-from algan_ad.detectors.base import RunOptions, TrainingData
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.runtime.images import load_many
 from algan_ad.training.loop import RunFolder

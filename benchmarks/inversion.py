@@ -24,8 +24,8 @@ from algan_ad.benchmark.plan_files import read_plan
 from algan_ad.benchmark.samples import load_samples
 from algan_ad.benchmark.sources import Sources
 from algan_ad.detectors import METHODS
-from algan_ad.detectors.base import RunOptions
-from algan_ad.detectors.image_gan import to_range
+from algan_ad.detectors.shared.contract import RunOptions
+from algan_ad.detectors.shared.image_gan import to_range
 from algan_ad.evaluation.metrics import image_auroc
 
 DRAW: dict[str, Callable[[Any, Tensor], Tensor]] = {

@@ -21,9 +21,9 @@ from algan_ad.benchmark.plan_files import read_plan
 from algan_ad.benchmark.samples import load_samples
 from algan_ad.benchmark.sources import Sources
 from algan_ad.detectors import METHODS
-from algan_ad.detectors.base import RunOptions
-from algan_ad.detectors.image_gan import to_pixels
-from algan_ad.detectors.saved_generators import TwoPhaseGan, TwoPhases
+from algan_ad.detectors.shared.contract import RunOptions
+from algan_ad.detectors.shared.image_gan import to_pixels
+from algan_ad.detectors.shared.two_phase_gan import TwoPhaseGan, TwoPhases
 from algan_ad.evaluation.metrics import image_auroc
 
 

@@ -19,7 +19,7 @@ from scipy.io import loadmat
 from sklearn.model_selection import train_test_split
 
 from algan_ad.detectors import METHODS
-from algan_ad.detectors.base import RunOptions, TrainingData
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.evaluation.metrics import image_auroc
 
 COLUMNS = {"knn": "KNN", "lof": "LOF", "ocsvm": "OCSVM"}  # names in PyOD's table

@@ -3,8 +3,8 @@
     python benchmarks/score_bits.py > before.json        # then change the code, and run it again
     python benchmarks/score_bits.py --against before.json
 
-Every method is fitted with the settings of the contract suite on samples made from a seed, on one thread. The hashes hold
-for one machine.
+Every method is fitted with the settings of the contract suite on samples made from a seed, on one thread. The hashes
+hold for one machine.
 """
 
 import argparse
@@ -19,10 +19,10 @@ import torch
 from numpy.typing import NDArray
 
 from algan_ad.detectors import METHODS
-from algan_ad.detectors.base import RunOptions, TrainingData
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "detectors"))
-from tiny import DIM, SIDE, TINY  # noqa: E402
+from tiny import DIM, SIDE, TINY
 
 
 def samples(kind: str, n: int, seed: int) -> NDArray[Any]:
@@ -56,7 +56,9 @@ def main() -> None:
     found = {name: bits(name) for name in METHODS}
     if options.against is not None:
         before = json.loads(options.against.read_text())
-        found = {name: {"before": before.get(name), "now": now} for name, now in found.items() if before.get(name) != now}
+        found = {
+            name: {"before": before.get(name), "now": now} for name, now in found.items() if before.get(name) != now
+        }
     print(json.dumps(found, indent=1))
 
 

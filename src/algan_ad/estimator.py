@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from algan_ad.detectors.algan_vector import AlganVector, AlganVectorConfig
-from algan_ad.detectors.base import RunOptions, TrainingData
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import InputError
 from algan_ad.training.device import DeviceName

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from tiny import SIDE, TINY
 
 from algan_ad.detectors import METHODS
-from algan_ad.detectors.base import Detector, RunOptions, TrainingData
+from algan_ad.detectors.shared.contract import Detector, RunOptions, TrainingData
 
 HOLE = (slice(20, 28), slice(4, 12))  # rows, columns
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from algan_ad.data.recipe import Recipe
 from algan_ad.detectors.algan_feature import AlganFeature, AlganFeatureConfig
-from algan_ad.detectors.base import RunOptions, TrainingData
-from algan_ad.detectors.feature_pass import extract
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
+from algan_ad.detectors.shared.feature_pass import extract
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.runtime.errors import InputError

@@ -4,7 +4,7 @@ import torch
 from numpy.typing import NDArray
 
 from algan_ad.detectors.algan_vector import AlganVector, AlganVectorConfig
-from algan_ad.detectors.base import RunOptions, TrainingData
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.runtime.errors import InputError
 

@@ -5,8 +5,8 @@ from noise import noise
 from numpy.typing import NDArray
 
 from algan_ad.detectors.alocc import Alocc, AloccAdversary, AloccConfig, AloccScorer
-from algan_ad.detectors.base import RunOptions, TrainingData
-from algan_ad.detectors.image_gan import to_range
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
+from algan_ad.detectors.shared.image_gan import to_range
 from algan_ad.evaluation.metrics import image_auroc
 
 SMALL = {

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from algan_ad.detectors.anogan import AnoGan, AnoGanConfig, DcganAdversary, LatentSearch, draw_latents
-from algan_ad.detectors.base import RunOptions, TrainingData
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.evaluation.metrics import image_auroc
 
 SMALL = {

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from algan_ad.data.recipe import Recipe
 from algan_ad.detectors import METHODS
-from algan_ad.detectors.attribution import attribution_maps
-from algan_ad.detectors.base import RunOptions, TrainingData
-from algan_ad.detectors.classical import ClassicalDetector
+from algan_ad.detectors.shared.attribution import attribution_maps
+from algan_ad.detectors.shared.classical import ClassicalDetector
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.runtime.errors import InputError

@@ -14,9 +14,9 @@ from tiny import DIM, SIDE, TINY
 
 from algan_ad.data.recipe import Recipe
 from algan_ad.detectors import METHODS
-from algan_ad.detectors.attribution import attribution_maps
-from algan_ad.detectors.base import Detector, Family, RunOptions, TrainingData
-from algan_ad.detectors.trained import TrainedDetector, TrainingConfig
+from algan_ad.detectors.shared.attribution import attribution_maps
+from algan_ad.detectors.shared.contract import Detector, Family, RunOptions, TrainingData
+from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector, TrainingConfig
 from algan_ad.runtime.errors import InputError
 from algan_ad.training.loop import RunFolder
 

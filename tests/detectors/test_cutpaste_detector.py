@@ -4,7 +4,6 @@ import torch
 from numpy.typing import NDArray
 
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors.base import RunOptions, TrainingData
 from algan_ad.detectors.cutpaste import (
     CutPaste,
     CutPasteAdversary,
@@ -14,6 +13,7 @@ from algan_ad.detectors.cutpaste import (
     initialise,
     shifted,
 )
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.features.conditioning import Whitening

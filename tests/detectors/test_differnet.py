@@ -10,8 +10,6 @@ from noise import noise
 from numpy.typing import NDArray
 
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors.attribution import attribution_maps
-from algan_ad.detectors.base import RunOptions, TrainingData
 from algan_ad.detectors.differnet import (
     DifferNet,
     DifferNetConfig,
@@ -20,6 +18,8 @@ from algan_ad.detectors.differnet import (
     make_flow,
     negative_log_likelihood,
 )
+from algan_ad.detectors.shared.attribution import attribution_maps
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.features.rotations import Rotations

@@ -4,8 +4,8 @@ from noise import noise
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from algan_ad.detectors.base import RunOptions, TrainingData
 from algan_ad.detectors.egbad import BiganAdversary, BiganScorer, Egbad, EgbadConfig
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.evaluation.metrics import image_auroc
 
 SMALL = {

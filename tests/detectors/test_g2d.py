@@ -6,9 +6,9 @@ import torch
 from noise import bands
 from torch import Tensor, nn
 
-from algan_ad.detectors.base import RunOptions, TrainingData
 from algan_ad.detectors.g2d import G2D, G2DAdversary, G2DConfig, real_against_fake
-from algan_ad.detectors.saved_generators import PastStates
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
+from algan_ad.detectors.shared.two_phase_gan import PastStates
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.training.seeding import seed_torch
 

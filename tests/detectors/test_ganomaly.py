@@ -7,10 +7,16 @@ from noise import noise
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from algan_ad.detectors.base import RunOptions, TrainingData
-from algan_ad.detectors.encoding import GanomalyAdversary, GanomalyConfig, code_distance, descend, gan_loss
 from algan_ad.detectors.ganomaly import Ganomaly, GanomalyImageConfig
-from algan_ad.detectors.image_gan import to_range
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
+from algan_ad.detectors.shared.ganomaly_training import (
+    GanomalyAdversary,
+    GanomalyConfig,
+    code_distance,
+    descend,
+    gan_loss,
+)
+from algan_ad.detectors.shared.image_gan import to_range
 from algan_ad.evaluation.metrics import image_auroc
 
 SMALL = {"image_size": 32, "width": 8, "z_dim": 16, "batch_size": 8, "precision": "float32", "selection": "last"}

@@ -4,8 +4,8 @@ import torch
 from noise import noise
 from numpy.typing import NDArray
 
-from algan_ad.detectors.base import RunOptions, TrainingData
 from algan_ad.detectors.ganomaly_vector import GanomalyVector, GanomalyVectorConfig
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.features.backbones import Backbone
 from algan_ad.runtime.errors import InputError

@@ -7,7 +7,6 @@ from noise import bands
 from torch import Tensor, nn
 
 from algan_ad.algan.networks import ImageDiscriminator
-from algan_ad.detectors.base import RunOptions, TrainingData
 from algan_ad.detectors.history import (
     History,
     HistoryAdversary,
@@ -15,6 +14,7 @@ from algan_ad.detectors.history import (
     gradient_penalty,
     total_variation_loss,
 )
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.training.seeding import seed_torch
 

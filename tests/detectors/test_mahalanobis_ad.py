@@ -5,8 +5,8 @@ from holed import fitted, images
 from sklearn.covariance import LedoitWolf
 from torchvision import models
 
-from algan_ad.detectors.base import RunOptions, TrainingData
 from algan_ad.detectors.mahalanobis_ad import MahalanobisAD, MahalanobisConfig
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.runtime.errors import InputError
 

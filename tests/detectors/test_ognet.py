@@ -6,8 +6,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from algan_ad.detectors.base import RunOptions, TrainingData
 from algan_ad.detectors.ognet import OGNet, OGNetAdversary, OGNetConfig, OGNetScorer, good_against_bad
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.training.seeding import seed_torch
 
 SMALL = {"epochs": 4, "batch_size": 8, "image_size": 32, "width": 4, "z_dim": 8}

@@ -4,8 +4,8 @@ import torch
 from holed import fitted, images, peaks_in_the_hole
 from tiny import TINY
 
-from algan_ad.detectors.base import RunOptions, TrainingData
 from algan_ad.detectors.padim import Gaussians, Padim, PadimConfig, PadimScorer, by_position, embedding
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.features.backbones import RANDOM, PyramidBackbone
 from algan_ad.features.maps import anomaly_map, concatenated
 from algan_ad.runtime.errors import InputError

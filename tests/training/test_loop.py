@@ -11,7 +11,7 @@ from torch import Tensor
 
 from algan_ad.algan import ALGAN, Hyperparameters, Latents
 from algan_ad.algan.networks import ImageDiscriminator, ImageGenerator
-from algan_ad.detectors.algan import AlganAdversary
+from algan_ad.detectors.shared.algan_adversary import AlganAdversary
 from algan_ad.runtime.errors import InputError, TrainingDiverged
 from algan_ad.training.checkpoint import load_checkpoint
 from algan_ad.training.loop import RunFolder, Schedule, Trained, train

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors.base import Detector, RunOptions, TrainingData
+from algan_ad.detectors.shared.contract import Detector, RunOptions, TrainingData
 from algan_ad.evaluation.metrics import f1_max
 from algan_ad.evaluation.results import Evaluation
 from algan_ad.runtime.calibration import Calibration

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from algan_ad.data.layouts import Item, open_dataset
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors.base import Detector, RunOptions, TrainingData, fitted_once
+from algan_ad.detectors.shared.contract import Detector, RunOptions, TrainingData, fitted_once
 from algan_ad.runtime.images import Preprocessing, load_many
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.loop import Trained

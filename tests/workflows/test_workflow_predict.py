@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from algan_ad.detectors.base import Detector, Rows, Scores
+from algan_ad.detectors.shared.contract import Detector, Rows, Scores
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.predict import predict_files
 

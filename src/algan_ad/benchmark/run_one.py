@@ -22,7 +22,7 @@ from algan_ad.benchmark.results import Result
 from algan_ad.benchmark.samples import Samples, load_samples
 from algan_ad.benchmark.sources import NO_DATA, Sources
 from algan_ad.detectors import METHODS
-from algan_ad.detectors.base import Detector, RunOptions, Scores
+from algan_ad.detectors.shared.contract import Detector, RunOptions, Scores
 from algan_ad.evaluation.results import Evaluation, evaluate_scores
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import AlganError, InputError

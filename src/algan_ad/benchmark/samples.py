@@ -15,7 +15,7 @@ from algan_ad.data.layouts import Item, open_dataset
 from algan_ad.data.overlap import same_content
 from algan_ad.data.splits import Split, split
 from algan_ad.data.vectors import read_labels, read_vectors
-from algan_ad.detectors.base import Detector, Rows, TrainingData
+from algan_ad.detectors.shared.contract import Detector, Rows, TrainingData
 from algan_ad.runtime.errors import InputError
 from algan_ad.training.seeding import seed_from
 from algan_ad.workflows.samples import DataSettings, prepare_parts

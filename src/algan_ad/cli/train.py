@@ -43,7 +43,7 @@ class Train:
 
 def verb(argv: list[str]) -> int:
     from algan_ad.detectors import METHODS
-    from algan_ad.detectors.trained import TrainedDetector
+    from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector
     from algan_ad.workflows.samples import DataSettings
     from algan_ad.workflows.train import train
 

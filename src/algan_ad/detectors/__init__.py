@@ -1,11 +1,10 @@
-"""One file per method, one contract (`base.Detector`). Adding a method is one file and one row here."""
+"""One file per method, one contract (`shared.contract.Detector`). Adding a method is one file and one row here."""
 
 from algan_ad.detectors.algan_feature import AlganFeature
 from algan_ad.detectors.algan_image import AlganImage
 from algan_ad.detectors.algan_vector import AlganVector
 from algan_ad.detectors.alocc import Alocc
 from algan_ad.detectors.anogan import AnoGan
-from algan_ad.detectors.base import Detector
 from algan_ad.detectors.cutpaste import CutPaste
 from algan_ad.detectors.differnet import DifferNet
 from algan_ad.detectors.egbad import Egbad
@@ -25,6 +24,7 @@ from algan_ad.detectors.ocsvm import Ocsvm
 from algan_ad.detectors.ognet import OGNet
 from algan_ad.detectors.padim import Padim
 from algan_ad.detectors.patchcore import PatchCore
+from algan_ad.detectors.shared.contract import Detector
 from algan_ad.detectors.skip_ganomaly import SkipGanomaly
 from algan_ad.detectors.spade import Spade
 

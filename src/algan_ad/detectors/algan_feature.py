@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from algan_ad.algan.networks import VectorDiscriminator
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors.algan import N_OBSERVED
-from algan_ad.detectors.base import Rows, RunOptions, Scores, TrainingData
-from algan_ad.detectors.feature_pass import CHUNK, extract
-from algan_ad.detectors.vector_pair import PairConfig, PairDetector, VectorScorer
+from algan_ad.detectors.shared.algan_adversary import N_OBSERVED
+from algan_ad.detectors.shared.contract import Rows, RunOptions, Scores, TrainingData
+from algan_ad.detectors.shared.feature_pass import CHUNK, extract
+from algan_ad.detectors.shared.vector_pair import PairConfig, PairDetector, VectorScorer
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.features.rotations import Rotations

@@ -10,9 +10,9 @@ from pydantic import Field
 from torch import Tensor
 
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors.algan import N_OBSERVED
-from algan_ad.detectors.base import RunOptions, TrainingData
-from algan_ad.detectors.vector_pair import PairConfig, PairDetector, VectorScorer
+from algan_ad.detectors.shared.algan_adversary import N_OBSERVED
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
+from algan_ad.detectors.shared.vector_pair import PairConfig, PairDetector, VectorScorer
 from algan_ad.training.loop import Trained
 
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from algan_ad.algan.networks import ImageGenerator
-from algan_ad.detectors.base import RunOptions, TrainingData
-from algan_ad.detectors.image_gan import (
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
+from algan_ad.detectors.shared.image_gan import (
     Encoder,
     GanAdversary,
     ImageGan,

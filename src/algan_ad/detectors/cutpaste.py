@@ -15,9 +15,9 @@ from torch.nn.functional import cross_entropy, pad
 from algan_ad.data.augmentation import Augment
 from algan_ad.data.cutpaste import cut_paste, cut_paste_scar
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors.base import Rows, RunOptions, TrainingData
-from algan_ad.detectors.image_gan import GanAdversary
-from algan_ad.detectors.trained import TrainedDetector, TrainingConfig
+from algan_ad.detectors.shared.contract import Rows, RunOptions, TrainingData
+from algan_ad.detectors.shared.image_gan import GanAdversary
+from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector, TrainingConfig
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.features.conditioning import Whitening, fit_whitening
 from algan_ad.runtime.images import Pixels, Preprocessing

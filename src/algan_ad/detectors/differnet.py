@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors.base import Rows, RunOptions, Scores, TrainingData
-from algan_ad.detectors.feature_pass import CHUNK, collect
-from algan_ad.detectors.image_gan import GanAdversary
-from algan_ad.detectors.trained import TrainedDetector, TrainingConfig
+from algan_ad.detectors.shared.contract import Rows, RunOptions, Scores, TrainingData
+from algan_ad.detectors.shared.feature_pass import CHUNK, collect
+from algan_ad.detectors.shared.image_gan import GanAdversary
+from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector, TrainingConfig
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.features.rotations import Rotations

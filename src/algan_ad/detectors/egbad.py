@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, softplus
 
 from algan_ad.algan.networks import SLOPE, ImageGenerator, layer_widths
-from algan_ad.detectors.base import RunOptions, TrainingData
-from algan_ad.detectors.image_gan import (
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
+from algan_ad.detectors.shared.image_gan import (
     Encoder,
     GanAdversary,
     ImageGan,

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from algan_ad.algan.networks import ImageGenerator
-from algan_ad.detectors.base import RunOptions, TrainingData
-from algan_ad.detectors.encoding import GanomalyAdversary, GanomalyConfig, code_distance
-from algan_ad.detectors.image_gan import Encoder, ImageGan, ImageGanConfig, residual_map, to_range
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
+from algan_ad.detectors.shared.ganomaly_training import GanomalyAdversary, GanomalyConfig, code_distance
+from algan_ad.detectors.shared.image_gan import Encoder, ImageGan, ImageGanConfig, residual_map, to_range
 from algan_ad.training.loop import Trained
 
 

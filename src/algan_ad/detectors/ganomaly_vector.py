@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from algan_ad.algan.networks import SLOPE, VectorGenerator
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors.base import Rows, RunOptions, TrainingData
-from algan_ad.detectors.encoding import GanomalyAdversary, GanomalyConfig, code_distance
-from algan_ad.detectors.feature_pass import OptionalBackbone, collect
-from algan_ad.detectors.trained import TrainedDetector
+from algan_ad.detectors.shared.contract import Rows, RunOptions, TrainingData
+from algan_ad.detectors.shared.feature_pass import OptionalBackbone, collect
+from algan_ad.detectors.shared.ganomaly_training import GanomalyAdversary, GanomalyConfig, code_distance
+from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.features.conditioning import Whitening, fit_whitening
 from algan_ad.runtime.images import Preprocessing

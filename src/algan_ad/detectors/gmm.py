@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from algan_ad.detectors.classical import ClassicalConfig, ClassicalDetector, Matrix, ScoreRows, refuse_above
+from algan_ad.detectors.shared.classical import ClassicalConfig, ClassicalDetector, Matrix, ScoreRows, refuse_above
 
 
 class GmmConfig(ClassicalConfig):

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from algan_ad.detectors.classical import ClassicalConfig, ClassicalDetector, Matrix, ScoreRows
+from algan_ad.detectors.shared.classical import ClassicalConfig, ClassicalDetector, Matrix, ScoreRows
 
 
 class KdeConfig(ClassicalConfig):

@@ -1,6 +1,6 @@
 """Mahalanobis distance with the covariance of Ledoit and Wolf (2004), well conditioned for n < d."""
 
-from algan_ad.detectors.classical import ClassicalConfig, ClassicalDetector, Matrix, ScoreRows
+from algan_ad.detectors.shared.classical import ClassicalConfig, ClassicalDetector, Matrix, ScoreRows
 
 
 class MahalanobisConfig(ClassicalConfig):

@@ -10,9 +10,9 @@ from torch.nn.functional import softplus
 from torch.optim import Adam
 
 from algan_ad.algan.networks import ImageGenerator
-from algan_ad.detectors.base import RunOptions, TrainingData
-from algan_ad.detectors.image_gan import LAYOUT, Encoder, place, residual_map, to_range
-from algan_ad.detectors.saved_generators import TwoPhaseConfig, TwoPhaseGan, TwoPhases
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
+from algan_ad.detectors.shared.image_gan import LAYOUT, Encoder, place, residual_map, to_range
+from algan_ad.detectors.shared.two_phase_gan import TwoPhaseConfig, TwoPhaseGan, TwoPhases
 from algan_ad.training.loop import Trained
 from algan_ad.training.seeding import seed_torch
 

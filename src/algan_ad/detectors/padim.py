@@ -8,8 +8,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from algan_ad.detectors.base import RunOptions, TrainingData, fitted_once
-from algan_ad.detectors.feature_pass import PyramidConfig, PyramidDetector, at_least_two, batches
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData, fitted_once
+from algan_ad.detectors.shared.feature_pass import PyramidConfig, PyramidDetector, at_least_two, batches
 from algan_ad.features.backbones import RANDOM, PyramidBackbone
 from algan_ad.features.maps import anomaly_map, concatenated
 from algan_ad.runtime.errors import InputError

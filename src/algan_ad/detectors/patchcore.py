@@ -8,8 +8,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool1d, avg_pool2d
 
-from algan_ad.detectors.base import RunOptions, TrainingData, fitted_once
-from algan_ad.detectors.feature_pass import PyramidConfig, PyramidDetector, collect
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData, fitted_once
+from algan_ad.detectors.shared.feature_pass import PyramidConfig, PyramidDetector, collect
 from algan_ad.features.backbones import RANDOM, PyramidBackbone
 from algan_ad.features.coreset import greedy_coreset
 from algan_ad.features.maps import anomaly_map, concatenated

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from algan_ad.algan.networks import SLOPE, dcgan_init, layer_widths
-from algan_ad.detectors.base import RunOptions, TrainingData
-from algan_ad.detectors.encoding import EncodingConfig
-from algan_ad.detectors.image_gan import (
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
+from algan_ad.detectors.shared.ganomaly_training import EncodingConfig
+from algan_ad.detectors.shared.image_gan import (
     Encoder,
     GanAdversary,
     ImageGan,

@@ -8,7 +8,7 @@ import numpy as np
 from algan_ad.data.layouts import Dataset, Item, open_dataset
 from algan_ad.data.splits import split
 from algan_ad.data.vectors import read_labels
-from algan_ad.detectors.base import Scores
+from algan_ad.detectors.shared.contract import Scores
 from algan_ad.evaluation.results import Evaluation, Pixels, evaluate_scores, read_evaluation, write_evaluation
 from algan_ad.report.gallery import Gallery, pictured
 from algan_ad.report.page import write_report

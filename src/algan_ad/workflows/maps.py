@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algan_ad.data.layouts import Item
-from algan_ad.detectors.base import Detector, Rows, Scores
+from algan_ad.detectors.shared.contract import Detector, Rows, Scores
 from algan_ad.evaluation.results import Pixels
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import Preprocessing, load
@@ -26,7 +26,7 @@ def heat_maps(detector: Detector, images: Rows) -> list[NDArray[np.float32]]:
     """The maps alone."""
     if detector.draws_maps:
         return detector.score_and_maps(images)[1]
-    from algan_ad.detectors.attribution import attribution_maps  # captum and torchvision, seconds to import
+    from algan_ad.detectors.shared.attribution import attribution_maps  # captum and torchvision, seconds to import
 
     return attribution_maps(detector, images)
 

@@ -6,8 +6,8 @@ from inspect import getdoc, getmodule
 from rich.console import Console
 
 from algan_ad.detectors import METHODS
-from algan_ad.detectors.base import Detector
-from algan_ad.detectors.trained import TrainingConfig
+from algan_ad.detectors.shared.contract import Detector
+from algan_ad.detectors.shared.trained_by_epochs import TrainingConfig
 from algan_ad.runtime.schema import Schema
 
 

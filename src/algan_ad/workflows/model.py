@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from algan_ad.data.vectors import read_vectors
 from algan_ad.detectors import METHODS
-from algan_ad.detectors.base import Detector, Rows, Scores
+from algan_ad.detectors.shared.contract import Detector, Rows, Scores
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import Loaded, Preprocessing, as_batch, load_many
 from algan_ad.runtime.model_folder import ModelConfig, read_model, write_model

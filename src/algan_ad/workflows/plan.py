@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from algan_ad.detectors.base import Detector
+from algan_ad.detectors.shared.contract import Detector
 from algan_ad.runtime.model_folder import PlanEntry
 from algan_ad.runtime.schema import Schema
 

@@ -17,7 +17,7 @@ from algan_ad.data.overlap import copies_in_calibration, copies_in_test
 from algan_ad.data.recipe import Recipe
 from algan_ad.data.splits import Split, split
 from algan_ad.data.vectors import SUFFIXES, read_labels, read_vectors
-from algan_ad.detectors.base import Detector, Rows, TrainingData
+from algan_ad.detectors.shared.contract import Detector, Rows, TrainingData
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.files import sha256
 from algan_ad.runtime.images import Preprocessing, Skipped, as_batch

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from algan_ad.detectors import METHODS
-from algan_ad.detectors.base import Detector, RunOptions
-from algan_ad.detectors.trained import TrainedDetector
+from algan_ad.detectors.shared.contract import Detector, RunOptions
+from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector
 from algan_ad.report.cards import model_card
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import InputError

@@ -81,7 +81,7 @@ class Contestant:
                 mine["error"] = f"{type(error).__name__}: {error}"
 
     def fit(self, mine: dict[str, Any]) -> None:
-        from algan_ad.detectors.base import RunOptions
+        from algan_ad.detectors.shared.contract import RunOptions
 
         self.detector = self.kind(self.config, self.device)
         start = time.perf_counter()

@@ -22,8 +22,8 @@ def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, thre
     import torch
 
     from algan_ad.algan.networks import VectorDiscriminator, VectorGenerator
-    from algan_ad.detectors.algan import AlganAdversary, make_algan
     from algan_ad.detectors.algan_vector import AlganVectorConfig
+    from algan_ad.detectors.shared.algan_adversary import AlganAdversary, make_algan
     from algan_ad.evaluation.metrics import image_auroc
     from algan_ad.training.device import pick_device
     from algan_ad.training.loop import Schedule, train

@@ -10,9 +10,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from algan_ad.algan.networks import VectorDiscriminator, VectorGenerator
-from algan_ad.detectors.algan import AlganAdversary, AlganConfig, make_algan
-from algan_ad.detectors.base import RunOptions, TrainingData
-from algan_ad.detectors.trained import TrainedDetector
+from algan_ad.detectors.shared.algan_adversary import AlganAdversary, AlganConfig, make_algan
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
+from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector
 from algan_ad.features.conditioning import Whitening, fit_whitening
 from algan_ad.training.device import Precision
 from algan_ad.training.loop import Trained

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from algan_ad.detectors.image_gan import LAYOUT, GanAdversary, ImageGan, ImageGanConfig, to_range
+from algan_ad.detectors.shared.image_gan import LAYOUT, GanAdversary, ImageGan, ImageGanConfig, to_range
 
 
 class TwoPhaseConfig(ImageGanConfig):

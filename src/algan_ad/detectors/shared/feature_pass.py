@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors.base import Detector, Rows
+from algan_ad.detectors.shared.contract import Detector, Rows
 from algan_ad.features.backbones import Backbone
 from algan_ad.features.rotations import Rotations
 from algan_ad.runtime.errors import InputError

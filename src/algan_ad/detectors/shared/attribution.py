@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
-from algan_ad.detectors.base import Detector, Rows
+from algan_ad.detectors.shared.contract import Detector, Rows
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.progress import track
 

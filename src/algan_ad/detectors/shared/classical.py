@@ -17,8 +17,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors.base import Detector, RunOptions, TrainingData, fitted_once
-from algan_ad.detectors.feature_pass import OptionalBackbone, collect
+from algan_ad.detectors.shared.contract import Detector, RunOptions, TrainingData, fitted_once
+from algan_ad.detectors.shared.feature_pass import OptionalBackbone, collect
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import Preprocessing

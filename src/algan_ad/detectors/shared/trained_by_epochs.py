@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import nn
 
 from algan_ad.data.cutpaste import cut_paste
-from algan_ad.detectors.base import Detector, Rows, RunOptions, TrainingData
+from algan_ad.detectors.shared.contract import Detector, Rows, RunOptions, TrainingData
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.schema import Schema

@@ -17,8 +17,8 @@ from torch.nn.functional import softplus
 from algan_ad.algan.networks import SLOPE, dcgan_init, layer_widths
 from algan_ad.data.augmentation import Augment
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors.base import TrainingData
-from algan_ad.detectors.trained import TrainedDetector, TrainingConfig
+from algan_ad.detectors.shared.contract import TrainingData
+from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector, TrainingConfig
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.loop import Fetch

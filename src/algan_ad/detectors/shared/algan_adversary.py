@@ -10,7 +10,7 @@ from algan_ad.algan import ALGAN, Hyperparameters, Latents
 from algan_ad.algan.algorithm import BufferScope, Scope
 from algan_ad.algan.latents import Family
 from algan_ad.algan.networks import effective_weights
-from algan_ad.detectors.trained import TrainingConfig
+from algan_ad.detectors.shared.trained_by_epochs import TrainingConfig
 
 N_OBSERVED = 256  # samples of each kind that the monitors look at
 
