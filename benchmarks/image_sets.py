@@ -72,7 +72,7 @@ def run_one(options: argparse.Namespace, row: str, seed: int) -> dict[str, objec
         kept["last"] = weights
         if epoch % LOOK_EVERY:
             return
-        twin.load(weights)
+        twin.use_weights(weights)
         auroc = image_auroc(labels["validation"], twin.score(pixels["validation"], 128))
         if not curve or auroc > max(point["validation"] for point in curve):
             kept["thesis"] = weights
@@ -99,7 +99,7 @@ def run_one(options: argparse.Namespace, row: str, seed: int) -> dict[str, objec
 
 
 def test_auroc(twin: AlganImage, weights: dict[str, torch.Tensor], images: np.ndarray, labels: np.ndarray) -> float:
-    twin.load(weights)
+    twin.use_weights(weights)
     return image_auroc(labels, twin.score(images, 128))
 
 

@@ -2,7 +2,7 @@
 
     import algan_ad
 
-    model = algan_ad.train("parts/", method="algan-image", out="models/parts")
+    model = algan_ad.train("parts/", method="patchcore", out="models/parts")
     model = algan_ad.load_model("models/parts")
     model.predict("new part.png")[0]            # Prediction(score, p_value, anomalous, threshold, source)
     algan_ad.ALGANDetector().fit(X).predict(Y)  # scikit-learn's contract, on feature vectors
@@ -13,37 +13,58 @@ Importing this package is light: torch comes in with the first name that needs i
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from algan_ad.runtime.calibration import Calibration as Calibration
-from algan_ad.runtime.errors import AlganError as AlganError
-from algan_ad.runtime.errors import InputError as InputError
-from algan_ad.runtime.errors import TrainingDiverged as TrainingDiverged
-from algan_ad.runtime.prediction import Prediction as Prediction
-
 if TYPE_CHECKING:
-    from algan_ad.detectors import METHODS as METHODS
-    from algan_ad.estimator import ALGANDetector as ALGANDetector
-    from algan_ad.evaluation.results import Evaluation as Evaluation
-    from algan_ad.workflows.evaluate import evaluate as evaluate
-    from algan_ad.workflows.model import Model as Model
-    from algan_ad.workflows.model import load_model as load_model
-    from algan_ad.workflows.samples import DataSettings as DataSettings
-    from algan_ad.workflows.train import train as train
+    from algan_ad.detectors import create_detector, list_methods
+    from algan_ad.estimator import ALGANDetector
+    from algan_ad.evaluation.results import Evaluation
+    from algan_ad.runtime.bulk import predict_files
+    from algan_ad.runtime.calibration import Calibration
+    from algan_ad.runtime.errors import AlganError, InputError, MissingExtra, TrainingDiverged
+    from algan_ad.runtime.images import Skipped
+    from algan_ad.runtime.prediction import Prediction, write_csv
+    from algan_ad.runtime.predictor import Predictor
+    from algan_ad.workflows.evaluate import evaluate
+    from algan_ad.workflows.load import load_model
+    from algan_ad.workflows.model import Model
+    from algan_ad.workflows.options import TrainOptions
+    from algan_ad.workflows.train import train
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "ALGANDetector", "AlganError", "Calibration", "Evaluation", "InputError", "MissingExtra", "Model", "Prediction",
+    "Predictor", "Skipped", "TrainOptions", "TrainingDiverged", "__version__", "create_detector", "evaluate",
+    "list_methods", "load_model", "predict_files", "train", "write_csv",
+]  # fmt: skip
+
 _HOMES = {
-    "ALGANDetector": "algan_ad.estimator",
-    "DataSettings": "algan_ad.workflows.samples",
-    "Evaluation": "algan_ad.evaluation.results",
-    "METHODS": "algan_ad.detectors",
-    "Model": "algan_ad.workflows.model",
-    "evaluate": "algan_ad.workflows.evaluate",
-    "load_model": "algan_ad.workflows.model",
-    "train": "algan_ad.workflows.train",
+    "ALGANDetector": "estimator",
+    "AlganError": "runtime.errors",
+    "Calibration": "runtime.calibration",
+    "Evaluation": "evaluation.results",
+    "InputError": "runtime.errors",
+    "MissingExtra": "runtime.errors",
+    "Model": "workflows.model",
+    "Prediction": "runtime.prediction",
+    "Predictor": "runtime.predictor",
+    "Skipped": "runtime.images",
+    "TrainOptions": "workflows.options",
+    "TrainingDiverged": "runtime.errors",
+    "create_detector": "detectors",
+    "evaluate": "workflows.evaluate",
+    "list_methods": "detectors",
+    "load_model": "workflows.load",
+    "predict_files": "runtime.bulk",
+    "train": "workflows.train",
+    "write_csv": "runtime.prediction",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

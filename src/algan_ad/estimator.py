@@ -14,8 +14,8 @@ from algan_ad.detectors.algan_vector import AlganVector, AlganVectorConfig
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.seeding import seed_from
 from algan_ad.training.device import DeviceName
-from algan_ad.training.seeding import seed_from
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]

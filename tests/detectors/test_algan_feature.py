@@ -13,7 +13,8 @@ from algan_ad.detectors.shared.feature_pass import extract
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.runtime.errors import InputError
-from algan_ad.workflows.samples import DataSettings, prepare
+from algan_ad.workflows.options import DataOptions
+from algan_ad.workflows.samples import prepare
 
 WEIGHTS = Path(__file__).parents[3] / "shared" / "weights"
 SMALL = {
@@ -61,7 +62,7 @@ def test_scores_do_not_depend_on_the_batch() -> None:
 def test_folder_holds_all_that_prediction_needs() -> None:
     detector = fitted()
     config = AlganFeatureConfig(**{**SMALL, "backbone_weights": "/not/there.pth"})
-    restored = AlganFeature(config, "cpu").restore(detector.tensors())
+    restored = AlganFeature(config, "cpu").load(detector.tensors())
     np.testing.assert_array_equal(restored.score(images(5, 7)), detector.score(images(5, 7)))
 
 
@@ -95,4 +96,4 @@ def test_augmentation_it_would_ignore_is_refused() -> None:
     images = np.zeros((4, 32, 32, 3), np.uint8)
     detector = AlganFeature(AlganFeatureConfig(backbone_weights="random", backbone="resnet18"))
     with pytest.raises(InputError, match="--horizontal-flip: algan-feature varies images in its own way"):
-        prepare(images, detector, DataSettings(horizontal_flip=True), seed=0, strict=False)
+        prepare(images, detector, DataOptions(horizontal_flip=True), seed=0, strict=False)

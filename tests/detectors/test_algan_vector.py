@@ -40,7 +40,7 @@ def test_restored_detector_gives_the_same_scores(conditioning: str) -> None:
     tensors = detector.tensors()
     assert ("conditioning.matrix" in tensors) == (conditioning == "whiten")
     restored = AlganVector(detector.config, "cpu")
-    restored.restore(tensors)
+    restored.load(tensors)
     np.testing.assert_array_equal(restored.score(rows(20, 3)), detector.score(rows(20, 3)))
 
 
@@ -68,10 +68,10 @@ def test_second_fit_forgets_the_first() -> None:
 def test_tensors_of_another_shape_are_refused() -> None:
     tensors = fitted(rows(40, 0)).tensors()
     with pytest.raises(InputError, match="does not fit"):
-        AlganVector(AlganVectorConfig(conditioning="none"), "cpu").restore(tensors)
+        AlganVector(AlganVectorConfig(conditioning="none"), "cpu").load(tensors)
     del tensors["discriminator.layers.0.weight"]
     with pytest.raises(InputError, match="does not fit"):
-        AlganVector(AlganVectorConfig(), "cpu").restore(tensors)
+        AlganVector(AlganVectorConfig(), "cpu").load(tensors)
 
 
 def test_gradient_reaches_the_input() -> None:

@@ -45,7 +45,7 @@ def test_score_is_minus_the_logit_of_what_is_judged(striped: Alocc) -> None:
     m, pixels = scorer(striped), torch.from_numpy(images(5, 1))
     x = to_range(pixels)
     torch.testing.assert_close(m(pixels), -m.discriminator(m.refiner(x)).flatten())
-    as_published = Alocc(AloccConfig(**SMALL, judged="input"), "cpu").restore(striped.tensors())
+    as_published = Alocc(AloccConfig(**SMALL, judged="input"), "cpu").load(striped.tensors())
     torch.testing.assert_close(scorer(as_published)(pixels), -m.discriminator(x).flatten())
     torch.testing.assert_close(m.score_and_maps(pixels)[1], (x - m.refiner(x)).abs().mean(1))
 
@@ -87,5 +87,5 @@ def test_the_weight_of_the_reconstruction_matters() -> None:
 @pytest.mark.parametrize("judged", ["refined", "input"])
 def test_training_learns_what_is_normal(striped: Alocc, judged: str) -> None:
     x, y = np.concatenate([images(10, 1), images(10, 2, stripes=False)]), np.repeat([0, 1], 10)
-    detector = Alocc(AloccConfig(**SMALL, judged=judged), "cpu").restore(striped.tensors())
+    detector = Alocc(AloccConfig(**SMALL, judged=judged), "cpu").load(striped.tensors())
     assert image_auroc(y, detector.score(x)) == 1

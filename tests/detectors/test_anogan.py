@@ -117,7 +117,7 @@ def test_training_learns_what_is_normal(striped: AnoGan) -> None:
 def test_longer_searches_come_closer(striped: AnoGan) -> None:
     scores = []
     for iterations in (1, 8, 40):
-        searching = AnoGan(AnoGanConfig(**{**SMALL, "iterations": iterations}), "cpu").restore(striped.tensors())
+        searching = AnoGan(AnoGanConfig(**{**SMALL, "iterations": iterations}), "cpu").load(striped.tensors())
         scores.append(searching.score(images(6, 3)).mean())
     assert scores == sorted(scores, reverse=True)
 

@@ -19,10 +19,11 @@ from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.runtime.errors import InputError
 from algan_ad.workflows.evaluate import evaluate, report
-from algan_ad.workflows.model import load_model
+from algan_ad.workflows.load import load_model
+from algan_ad.workflows.options import DataOptions
 from algan_ad.workflows.plan import method_plan
 from algan_ad.workflows.predict import predict_files
-from algan_ad.workflows.samples import DataSettings, prepare
+from algan_ad.workflows.samples import prepare
 from algan_ad.workflows.train import train
 
 NAMES = [name for name, method in METHODS.items() if method.family == "traditional"]
@@ -155,7 +156,7 @@ def test_random_choices_follow_the_stored_seed(name: str) -> None:
     rng = np.random.default_rng(0)
     rows, test = rng.normal(size=(60, 3)).astype(np.float32), rng.normal(size=(20, 3)).astype(np.float32)
     first = fitted(name, rows, seed=1)
-    again = make(name).restore(first.tensors())
+    again = make(name).load(first.tensors())
     np.testing.assert_array_equal(again.score(test), first.score(test))
     assert not np.array_equal(fitted(name, rows, seed=2).score(test), first.score(test))
 
@@ -207,7 +208,7 @@ def test_images_are_scored_by_their_pooled_features() -> None:
     backbone = Backbone("squeezenet1_1", "features.3", RANDOM)
     rows, test = (backbone(torch.from_numpy(images(n, seed))) for n, seed in ((8, 0), (3, 1)))
     np.testing.assert_allclose(detector.score(images(3, 1)), torch.cdist(test, rows).min(1).values, rtol=1e-3)
-    restored = make("knn", **{**IMAGES, "backbone_weights": "/not/there.pth"}, k=1).restore(detector.tensors())
+    restored = make("knn", **{**IMAGES, "backbone_weights": "/not/there.pth"}, k=1).load(detector.tensors())
     np.testing.assert_array_equal(restored.score(images(3, 1)), detector.score(images(3, 1)))
 
 
@@ -246,12 +247,12 @@ def test_images_from_the_folder_to_the_report(pristine_parts: Path, tmp_path: Pa
 
 def test_folder_without_a_backbone_says_what_to_do(pristine_parts: Path) -> None:
     with pytest.raises(InputError, match=r"knn takes vectors, expected a file ending in .*--backbone"):
-        prepare(pristine_parts, make("knn"), DataSettings(), seed=0, strict=False)
+        prepare(pristine_parts, make("knn"), DataOptions(), seed=0, strict=False)
     with pytest.raises(InputError, match=r"algan-vector takes vectors, expected a file ending in \S+, \S+, \S+, \S+$"):
-        prepare(pristine_parts, METHODS["algan-vector"](METHODS["algan-vector"].Config()), DataSettings(), 0, False)
+        prepare(pristine_parts, METHODS["algan-vector"](METHODS["algan-vector"].Config()), DataOptions(), 0, False)
 
 
 def test_table_with_a_backbone_says_what_to_do(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.eye(4))
     with pytest.raises(InputError, match=r"a table of vectors.*--backbone"):
-        prepare(tmp_path / "x.npy", make("knn", **IMAGES), DataSettings(), seed=0, strict=False)
+        prepare(tmp_path / "x.npy", make("knn", **IMAGES), DataOptions(), seed=0, strict=False)

@@ -264,7 +264,7 @@ def test_unfitted_detector_says_so(name: str) -> None:
 def test_saved_is_loaded(name: str, fitted: Detector) -> None:
     """Through the bytes of a file, with the configuration that a model folder keeps."""
     x = samples(fitted, 9, 3)
-    restored = make(name).restore(load(save(fitted.tensors())))
+    restored = make(name).load(load(save(fitted.tensors())))
     assert same(restored, fitted)
     np.testing.assert_array_equal(restored.score(x), fitted.score(x))
 
@@ -274,7 +274,7 @@ def test_tensors_that_do_not_fit_are_refused(name: str, fitted: Detector) -> Non
     last = list(tensors)[-1]
     for wrong in ({}, {k: v for k, v in tensors.items() if k != last}, {**tensors, last: np.zeros(3, np.float32)}):
         with pytest.raises(InputError, match=r"weights.safetensors does not fit config.json"):
-            make(name).restore(wrong)
+            make(name).load(wrong)
 
 
 # --- for people ------------------------------------------------------------------------------------------------

@@ -185,7 +185,7 @@ def test_validation_selects_by_the_scores_that_prediction_gives() -> None:
 def test_folder_holds_all_that_prediction_needs() -> None:
     detector = fitted()
     config = DifferNetConfig(**{**SMALL, "backbone_weights": "/not/there.pth"})
-    restored = DifferNet(config, "cpu").restore(detector.tensors())
+    restored = DifferNet(config, "cpu").load(detector.tensors())
     np.testing.assert_array_equal(restored.score(images(5, 7)), detector.score(images(5, 7)))
 
 

@@ -57,7 +57,7 @@ def test_score_is_the_distance_of_the_codes_of_the_whitened_vector() -> None:
 def test_without_conditioning_vectors_stay_as_they_are() -> None:
     detector = fitted(TrainingData(rows(40, 0)), conditioning="none")
     assert not any(key.startswith("conditioning") for key in detector.tensors())
-    restored = GanomalyVector(detector.config, "cpu").restore(detector.tensors())
+    restored = GanomalyVector(detector.config, "cpu").load(detector.tensors())
     np.testing.assert_array_equal(restored.score(rows(9, 3)), detector.score(rows(9, 3)))
 
 
@@ -77,7 +77,7 @@ def test_images_go_through_the_backbone() -> None:
 
 def test_striped_images_score_higher() -> None:
     detector = fitted(TrainingData(images(24, 0)), epochs=8, **PICTURES)
-    restored = GanomalyVector(detector.config, "cpu").restore(detector.tensors())
+    restored = GanomalyVector(detector.config, "cpu").load(detector.tensors())
     samples = np.concatenate([images(20, 2), images(20, 3, stripes=True)])
     assert image_auroc(np.repeat([0, 1], 20), restored.score(samples)) > 0.95
 

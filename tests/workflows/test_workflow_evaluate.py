@@ -13,7 +13,6 @@ from algan_ad.evaluation.results import read_evaluation
 from algan_ad.runtime.errors import InputError
 from algan_ad.workflows.evaluate import evaluate, remove_reports, report, report_folder
 from algan_ad.workflows.model import Model
-from algan_ad.workflows.samples import DataSettings
 from algan_ad.workflows.train import train
 
 Err = pytest.CaptureFixture[str]
@@ -105,7 +104,7 @@ def test_one_copied_training_image_does_not_make_a_folder_the_models_own(
 
 
 def test_thesis_is_tested_on_the_half_that_did_not_select(pristine_parts: Path, tiny_image: AlganImageConfig) -> None:
-    model = train(pristine_parts, config=tiny_image, settings=DataSettings(protocol="thesis"))
+    model = train(pristine_parts, config=tiny_image, protocol="thesis")
     found = evaluate(model, pristine_parts)
     assert found.protocol == "thesis"
     assert (found.n_normal, found.n_anomalous) == (5, 4)

@@ -10,7 +10,8 @@ from algan_ad.data.layouts import open_dataset
 from algan_ad.data.splits import split
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import decode
-from algan_ad.workflows.model import Model, load_model
+from algan_ad.workflows.load import load_model
+from algan_ad.workflows.model import Model
 from algan_ad.workflows.predict import predict_files
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-6}

@@ -15,8 +15,8 @@ from algan_ad.detectors.algan_image import AlganImageConfig
 from algan_ad.detectors.algan_vector import AlganVectorConfig
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import decode
-from algan_ad.workflows.model import Model, load_model
-from algan_ad.workflows.samples import DataSettings
+from algan_ad.workflows.load import load_model
+from algan_ad.workflows.model import Model
 from algan_ad.workflows.train import train
 
 Config = AlganImageConfig
@@ -112,8 +112,7 @@ def test_vectors_from_file_and_array(vector_model: Model, table: Path, tiny_vect
 def test_what_calibrates_takes_nothing_from_the_test_of_a_table(table: Path) -> None:
     """Of 40 good rows 8 wait for the test; of the other 32, the wanted share calibrates."""
     for fraction, n_calibration in ((0.1, 3), (0.5, 16)):
-        settings = DataSettings(calibration_fraction=fraction)
-        training = train(table, "mahalanobis", settings=settings).config.training
+        training = train(table, "mahalanobis", calibration_fraction=fraction).config.training
         assert (training["n_calibration"], training["n_test"]) == (n_calibration, 8 + 8)
 
 
@@ -148,7 +147,7 @@ def test_nothing_but_good_training_images_has_a_part(parts: Path, tiny_image: Co
 
 
 def test_thesis_takes_labels_and_says_so(pristine_parts: Path, tiny_image: Config) -> None:
-    model = train(pristine_parts, config=tiny_image, settings=DataSettings(protocol="thesis"))
+    model = train(pristine_parts, config=tiny_image, protocol="thesis")
     assert model.config.protocol == "thesis"
     assert "labelled validation half" in model.config.selection
     assert (model.config.training["n_train"], model.config.training["n_calibration"]) == (30, 5)
@@ -157,12 +156,11 @@ def test_thesis_takes_labels_and_says_so(pristine_parts: Path, tiny_image: Confi
 
 
 def test_thesis_refuses_data_without_labels(pristine_parts: Path, tiny_image: Config, table: Path) -> None:
-    settings = DataSettings(protocol="thesis")
     with pytest.raises(InputError, match="anomalous images: 0 found"):
-        train(pristine_parts / "train/good", config=tiny_image, settings=settings)
+        train(pristine_parts / "train/good", config=tiny_image, protocol="thesis")
     for source, method in ((images(pristine_parts / "train/good"), "algan-image"), (table, "algan-vector")):
-        with pytest.raises(InputError, match="--protocol thesis needs a folder of labelled images"):
-            train(source, method, settings=settings)
+        with pytest.raises(InputError, match="protocol='thesis' needs a folder of labelled images"):
+            train(source, method, protocol="thesis")
 
 
 def test_too_few_calibration_normals_is_said(pristine_parts: Path, tiny_image: Config, capsys: Err) -> None:
@@ -178,7 +176,7 @@ def test_too_few_calibration_normals_is_said(pristine_parts: Path, tiny_image: C
 
 
 def test_enough_calibration_normals_is_said(pristine_parts: Path, tiny_image: Config, capsys: Err) -> None:
-    train(pristine_parts, config=tiny_image, settings=DataSettings(calibration_fraction=0.65), false_alarm_rate=0.05)
+    train(pristine_parts, config=tiny_image, calibration_fraction=0.65, false_alarm_rate=0.05)
     assert "set by 20 held-out normal examples: on average at most 4.762% of good ones" in capsys.readouterr().err
 
 
@@ -196,16 +194,12 @@ def test_copies_among_the_good_images_are_warned_of(parts: Path, tiny_image: Con
 
 @pytest.mark.parametrize("fraction", [0.98, 0.999])
 def test_nothing_left_to_train_on(fraction: float, table: Path, tiny_vector: AlganVectorConfig) -> None:
-    settings = DataSettings(calibration_fraction=fraction)
-    with pytest.raises(
-        InputError, match=rf"--calibration-fraction {fraction}: leaves [01] of 48 good samples to train"
-    ):
-        train(np.load(table)["X"], "algan-vector", config=tiny_vector, settings=settings)
+    with pytest.raises(InputError, match=rf"calibration_fraction={fraction}: leaves [01] of 48 good samples to train"):
+        train(np.load(table)["X"], "algan-vector", config=tiny_vector, calibration_fraction=fraction)
 
 
 def test_wishes_of_the_user_go_before_the_recipe(pristine_parts: Path, tiny_image: Config) -> None:
-    settings = DataSettings(grayscale=True, rotation_degrees=10)
-    config = train(pristine_parts, config=tiny_image, settings=settings).config
+    config = train(pristine_parts, config=tiny_image, grayscale=True, rotation_degrees=10).config
     assert config.preprocessing is not None
     assert config.preprocessing.grayscale
     assert config.plan["rotation_degrees"].model_dump() == {"value": 10, "origin": "user"}

@@ -22,12 +22,13 @@ from algan_ad.benchmark.results import Result
 from algan_ad.benchmark.samples import Samples, load_samples
 from algan_ad.benchmark.sources import NO_DATA, Sources
 from algan_ad.detectors import METHODS
-from algan_ad.detectors.shared.contract import Detector, RunOptions, Scores
+from algan_ad.detectors.shared.contract import Detector, RunOptions
 from algan_ad.evaluation.results import Evaluation, evaluate_scores
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import AlganError, InputError
+from algan_ad.runtime.predictor import Scores
 from algan_ad.runtime.schema import Schema
-from algan_ad.training.device import DeviceName, pick_device, set_threads
+from algan_ad.training.device import DeviceName, pick_device, using_threads
 from algan_ad.training.loop import RunFolder
 from algan_ad.workflows.maps import judged_masks, score_and_judge
 from algan_ad.workflows.pictures import sheet
@@ -86,11 +87,11 @@ def failure(job: Job, error: str) -> Result:
 
 
 def _carry_out(job: Job, folder: Path) -> Values:
-    set_threads(job.threads)
     reset_peak()
     spec, sources = job.spec, job.sources
     path = None if spec.dataset == NO_DATA else sources.find(spec.dataset, spec.category)
-    found = _page(job, path, folder) if job.page else _fit_and_evaluate(job, path, folder)
+    with using_threads(job.threads):
+        found = _page(job, path, folder) if job.page else _fit_and_evaluate(job, path, folder)
     return {"peak_mb": peak_mb(pick_device(job.device)), **found}
 
 

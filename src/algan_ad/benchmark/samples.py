@@ -14,11 +14,13 @@ from algan_ad.data.catalog import DATASETS, MVTEC_CATEGORIES
 from algan_ad.data.layouts import Item, open_dataset
 from algan_ad.data.overlap import same_content
 from algan_ad.data.splits import Split, split
-from algan_ad.data.vectors import read_labels, read_vectors
-from algan_ad.detectors.shared.contract import Detector, Rows, TrainingData
+from algan_ad.detectors.shared.contract import Detector, TrainingData
 from algan_ad.runtime.errors import InputError
-from algan_ad.training.seeding import seed_from
-from algan_ad.workflows.samples import DataSettings, prepare_parts
+from algan_ad.runtime.predictor import Rows
+from algan_ad.runtime.seeding import seed_from
+from algan_ad.runtime.vectors import read_labels, read_vectors
+from algan_ad.workflows.options import DataOptions as Division
+from algan_ad.workflows.samples import prepare_parts
 
 Indices = NDArray[np.int64]
 
@@ -48,7 +50,7 @@ def load_samples(spec: RunSpec, path: Path, detector: Detector) -> Samples:
 def _images(spec: RunSpec, path: Path, options: DataOptions, detector: Detector) -> Samples:
     """As `algan train` and `algan evaluate` would; test images that the model has seen are left out."""
     dataset = open_dataset(path, spec.dataset if spec.dataset in DATASETS else None)
-    settings = DataSettings(
+    settings = Division(
         protocol=spec.protocol, **options.model_dump(exclude={"max_train", "max_test"}, exclude_unset=True)
     )
     parts = split(dataset, spec.protocol, spec.seed, settings.calibration_fraction)

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from algan_ad import __version__
 from algan_ad.cli import benchmark, data, demo, evaluate, info, methods, predict, train
 from algan_ad.cli.parsing import fail
-from algan_ad.runtime.errors import AlganError, InputError, MissingExtra
+from algan_ad.runtime.errors import AlganError, InputError, MissingExtra, dashed
+from algan_ad.runtime.progress import speak_dashes
 from algan_ad.runtime.schema import describe
 
 OVERVIEW = f"""\
@@ -70,15 +71,16 @@ def run(argv: list[str]) -> int:
     if argv[0] == "--version":
         print(__version__)
         return 0
+    speak_dashes()
     try:
         verb, rest = _find_verb(argv)
         return verb(rest)
     except ValidationError as error:
         return fail(describe(error), 2)
     except (InputError, MissingExtra) as error:
-        return fail(str(error), 2)
+        return fail(dashed(error.args), 2)
     except AlganError as error:
-        return fail(str(error), 1)
+        return fail(dashed(error.args), 1)
     except SystemExit as stop:  # tyro has shown the help, or what is wrong with an option
         return int(stop.code or 0)
     except ModuleNotFoundError as error:

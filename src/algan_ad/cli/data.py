@@ -32,10 +32,10 @@ class DataGet:
 
 def check_verb(argv: list[str]) -> int:
     o = parse(DataCheck, "data check", argv)
+    from algan_ad.cli.show import show_check
     from algan_ad.data.check import check
     from algan_ad.data.layouts import open_dataset
     from algan_ad.data.splits import split
-    from algan_ad.workflows.tables import show_check
 
     dataset = open_dataset(o.path)
     report = check(dataset, split(dataset, o.protocol, o.seed, o.calibration_fraction))

@@ -22,8 +22,8 @@ class Demo:
 
 def verb(argv: list[str]) -> int:
     o = parse(Demo, "demo", argv)
+    from algan_ad.cli.show import show_evaluation
     from algan_ad.workflows.demo import demo
-    from algan_ad.workflows.tables import show_evaluation
 
     done = demo(o.out, o.seed, o.device, o.threads)
     result = {

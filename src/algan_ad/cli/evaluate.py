@@ -31,13 +31,11 @@ class Evaluate:
 
 def verb(argv: list[str]) -> int:
     o = parse(Evaluate, "evaluate", argv)
-    from algan_ad.training.device import set_threads
+    from algan_ad.cli.show import show_evaluation
     from algan_ad.workflows.evaluate import evaluate, report, report_folder
-    from algan_ad.workflows.model import load_model
-    from algan_ad.workflows.tables import show_evaluation
+    from algan_ad.workflows.model import load_trained
 
-    set_threads(o.threads)
-    model = load_model(o.model, o.device)
+    model = load_trained(o.model, o.device, o.threads)
     evaluation = evaluate(model, o.path, o.strict)
     folder = o.report or report_folder(o.model, evaluation.dataset)
     page = report(model, evaluation, folder, o.model, not o.no_maps)

@@ -15,8 +15,8 @@ class Info:
 
 def verb(argv: list[str]) -> int:
     o = parse(Info, "info", argv)
+    from algan_ad.cli.show import show_model
     from algan_ad.runtime.model_folder import read_model
-    from algan_ad.runtime.tables import show_model
 
     config, _ = read_model(o.model)
     return emit(config.model_dump(mode="json"), o.json, lambda console: show_model(console, o.model, config))

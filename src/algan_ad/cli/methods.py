@@ -14,7 +14,10 @@ class Methods:
 
 def verb(argv: list[str]) -> int:
     o = parse(Methods, "methods", argv)
-    from algan_ad.workflows.methods import describe_methods, show_methods
+    from algan_ad.cli.show import show_methods
+    from algan_ad.detectors import list_methods
 
-    methods = describe_methods()
-    return emit({"methods": [dict(each) for each in methods]}, o.json, lambda console: show_methods(console, methods))
+    methods = list_methods()
+    rows = [each.model_dump(exclude={"home", "maps"}) | {"returns": each.returns, "summary": each.summary}
+            for each in methods]  # fmt: skip
+    return emit({"methods": rows}, o.json, lambda console: show_methods(console, methods))

@@ -24,6 +24,7 @@ class Predict:
         arg(help="write the anomaly map of each image (or an attribution of its score), laid over it, here"),
     ] = None
     false_alarm_rate: Annotated[float | None, arg(help="decide by another rate than the model was trained with")] = None
+    overwrite: Annotated[bool, arg(help="replace files that --out and --maps name; an input is never replaced")] = False
     device: Device = "auto"
     threads: Threads = None
     strict: Strict = False
@@ -32,23 +33,28 @@ class Predict:
 
 def verb(argv: list[str]) -> int:
     o = parse(Predict, "predict", argv)
-    from algan_ad.runtime.prediction import write_csv
+    from algan_ad.cli.show import show_predictions
+    from algan_ad.runtime.bulk import list_skipped
+    from algan_ad.runtime.images import Skipped
+    from algan_ad.runtime.prediction import Prediction, write_csv
     from algan_ad.runtime.progress import log
-    from algan_ad.training.device import set_threads
-    from algan_ad.workflows.model import load_model
-    from algan_ad.workflows.predict import predict_files
-    from algan_ad.workflows.tables import show_predictions
+    from algan_ad.workflows.load import load_model
+    from algan_ad.workflows.predict import predict_to_files
 
     if not o.paths:
         raise InputError("predict: expected at least one image or folder after the model")
-    set_threads(o.threads)
-    model = load_model(o.model, o.device)
+    model = load_model(o.model, o.device, threads=o.threads)
     if o.false_alarm_rate is not None:
         model = model.with_false_alarm_rate(o.false_alarm_rate)
     calibration = model.config.calibration
     if o.false_alarm_rate is not None and calibration is not None and not calibration.sufficient:
         log(f"warning: {calibration.explain()}")
-    predictions, skipped = predict_files(model, o.paths, o.maps, o.strict)
+    found = list(predict_to_files(model, o.paths, o.out, o.maps, o.strict, o.overwrite))
+    predictions = [each for each in found if isinstance(each, Prediction)]
+    skipped = [each for each in found if isinstance(each, Skipped)]
+    list_skipped(skipped)
+    if skipped and not predictions:
+        raise InputError(f"none of {len(found)} images can be read; the first: {skipped[0].reason}")
     if o.out is not None:
         write_csv(predictions, o.out)
     result = {

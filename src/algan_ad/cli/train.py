@@ -5,12 +5,11 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from algan_ad.cli.parsing import Device, Json, Strict, Threads, emit, fail, parse
-from algan_ad.runtime.errors import InputError
+from algan_ad.cli.parsing import Json, emit, fail, parse
 
 
 @dataclass
@@ -23,52 +22,29 @@ class Train:
 
     path: Annotated[Positional[Path], arg(help="a folder of images, or a table of vectors")]
     out: Annotated[Path | None, arg(help="the model folder (default: models/NAME-METHOD)")] = None
-    false_alarm_rate: Annotated[float, arg(help="wanted share of good parts flagged")] = 0.01
-    seed: Annotated[int, arg(help="the same seed gives the same model, bit for bit on one machine")] = 0
-    device: Device = "auto"
-    threads: Threads = None
-    resume: Annotated[bool, arg(help="continue the unfinished run of --out")] = False
-    overwrite: Annotated[
-        bool, arg(help="replace the model in --out once the new one is whole; forget an unfinished run")
-    ] = False
-    strict: Strict = False
-    checkpoint_seconds: Annotated[float, arg(help="checkpoints are at least this far apart")] = 60.0
-    track: Annotated[tuple[Literal["tensorboard", "mlflow"], ...], arg(help="also log there")] = ()
-    quality_backbone: Annotated[str | None, arg(help="judges generated images: Fréchet distance, inception score")] = (
-        None
-    )
-    quality_weights: Annotated[Path | None, arg(help="its weights file (default: from the hub)")] = None
     json: Json = False
 
 
 def verb(argv: list[str]) -> int:
-    from algan_ad.detectors import METHODS
+    from algan_ad.detectors import METHODS, find_method
     from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector
-    from algan_ad.workflows.samples import DataSettings
+    from algan_ad.workflows.options import TrainOptions
     from algan_ad.workflows.train import train
 
     name = _peek(argv, "--method", "algan-image")
-    if name not in METHODS:
-        raise InputError(f"--method {name}: not known; expected one of {', '.join(METHODS)}")
-
-    methods = ", ".join(METHODS)
+    method, methods = find_method(name), ", ".join(METHODS)
     options: list[Any] = [
         ("method", Annotated[str, arg(help=f"one of {methods}; its own options are listed below")], name),
-        ("data", DataSettings, field(default_factory=DataSettings)),
-        ("config", METHODS[name].Config, field(default_factory=METHODS[name].Config)),
+        ("options", TrainOptions, field(default_factory=TrainOptions)),
+        ("config", method.Config, field(default_factory=method.Config)),
     ]
     o = parse(dataclasses.make_dataclass("Train", options, bases=(Train,)), "train", argv, Train.__doc__)
     data = o.path.resolve()
     out = o.out or Path("models") / f"{data.name if data.is_dir() else data.stem}-{name}"
-    passed = {
-        f.name: getattr(o, f.name)
-        for f in dataclasses.fields(o)
-        if f.name not in ("path", "method", "out", "json", "data")
-    }
     try:
-        model = train(o.path, name, out, settings=o.data, **passed)
+        model = train(o.path, name, out, config=o.config, **dict(o.options))
     except KeyboardInterrupt:
-        epochs = issubclass(METHODS[name], TrainedDetector)
+        epochs = issubclass(method, TrainedDetector)
         return fail("stopped" + "; add --resume to continue from the last checkpoint" * epochs, 1)
     c = model.config
     result = {

@@ -1,14 +1,14 @@
 """A folder on disk -> a `Dataset`: which images are good, which are not, and where their masks are."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from algan_ad.data.catalog import DATASETS, MVTEC_CATEGORIES, Category, Layout
 from algan_ad.data.recipe import Recipe
-from algan_ad.data.scan import folders, images, masks_of
 from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.listing import folders, images
 
 __all__ = ["GOOD", "Dataset", "Item", "Recipe", "open_dataset"]
 
@@ -157,7 +157,7 @@ def _read_mtd(root: Path) -> Contents:
         source = folder / "Imgs" if (folder / "Imgs").is_dir() else folder  # as published, or flattened
         files = images(source)
         tiles = [file for file in files if file.suffix.lower() != ".png"]  # masks are the .png beside a .jpg
-        pairs, left = masks_of(tiles, [file for file in files if file.suffix.lower() == ".png"])
+        pairs, left = _masks_of(tiles, [file for file in files if file.suffix.lower() == ".png"])
         unmatched += left
         if folder.name == "MT_Free":
             train += _normal(tiles)  # their masks are all background
@@ -188,7 +188,7 @@ def _read_defects(root: Path, masks: Path) -> tuple[list[Item], list[str]]:
             continue
         files = images(folder)
         candidates = images(masks / folder.name) if (masks / folder.name).is_dir() else ()
-        pairs, _ = masks_of(files, candidates)
+        pairs, _ = _masks_of(files, candidates)
         items += [Item(file, int(folder.name != GOOD), folder.name, pairs.get(file)) for file in files]
     used = {item.mask for item in items}
     every = [mask for folder in folders(masks) for mask in images(folder)] if masks.is_dir() else []
@@ -197,6 +197,20 @@ def _read_defects(root: Path, masks: Path) -> tuple[list[Item], list[str]]:
 
 def _normal(paths: tuple[Path, ...] | list[Path]) -> list[Item]:
     return [Item(path, 0, GOOD) for path in paths]
+
+
+def _masks_of(paths: Iterable[Path], masks: Iterable[Path]) -> tuple[dict[Path, Path], list[Path]]:
+    """Pairs image -> mask, named `<stem>_mask.<any>` or `<stem>.<any>`, and the masks left over."""
+    by_stem = {path.stem: path for path in paths}
+    pairs: dict[Path, Path] = {}
+    unmatched = []
+    for mask in masks:
+        image = by_stem.get(mask.stem) or by_stem.get(mask.stem.removesuffix("_mask"))
+        if image is None:
+            unmatched.append(mask)
+        else:
+            pairs[image] = mask
+    return pairs, unmatched
 
 
 def _lonely(masks: list[Path]) -> list[str]:

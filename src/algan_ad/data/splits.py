@@ -1,4 +1,4 @@
-"""Who trains, who calibrates, who selects and who is tested, by the two protocols."""
+"""The division of the data into training, calibration, selection and test, by the two protocols."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -7,9 +7,11 @@ from itertools import count
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from algan_ad.data.layouts import GOOD, Dataset, Item
-from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.errors import InputError, Option
+from algan_ad.runtime.seeding import seed_from
 
 Protocol = Literal["normal-only", "thesis"]
 
@@ -18,6 +20,7 @@ N_NORMAL_OBJECTS = 10  # COIL-100, thesis 5.2.4
 HELD_OUT = {"mtd": 0.25, "coil-100": 0.2, "flat": 0.2}
 DEFAULT_FRACTION = 0.2  # of the good images, to calibrate
 MIN_TRAIN = 2  # batch normalisation cannot learn from one image
+MIN_SAMPLES = MIN_TRAIN + 1  # one to calibrate
 
 
 @dataclass(frozen=True)
@@ -56,17 +59,17 @@ def split(
             fraction where the split is given.
     """
     if protocol not in get_args(Protocol):
-        raise InputError(f"protocol {protocol!r}: expected one of {', '.join(get_args(Protocol))}")
+        raise InputError(Option("protocol", protocol), f": expected one of {', '.join(get_args(Protocol))}")
     if not 0 < calibration_fraction < 1:
-        raise InputError(f"calibration_fraction {calibration_fraction}: expected a number between 0 and 1")
+        raise InputError(Option("calibration_fraction", calibration_fraction), ": expected a number between 0 and 1")
     fixed = protocol == "thesis" or dataset.layout in ("mtd", "coil-100")
     if fixed and calibration_fraction != DEFAULT_FRACTION:
         raise InputError(
-            f"--calibration-fraction {calibration_fraction}: what is held out of {dataset.name} under protocol "
-            f"{protocol} follows from the thesis (5.2.4); leave it out"
+            Option("calibration_fraction", calibration_fraction),
+            f": protocol {protocol} holds out of {dataset.name} what the thesis does (5.2.4); leave it out",
         )
     if seed < 0:
-        raise InputError(f"seed {seed}: expected 0 or more")
+        raise InputError(Option("seed", seed), ": expected 0 or more")
     rng = np.random.default_rng(seed)
     notes = {}
     if dataset.layout == "coil-100":
@@ -87,6 +90,33 @@ def split(
         seed=seed,
         notes=notes,
     )
+
+
+def hold_out(
+    what: str, n: int, fraction: float, seed: int, stage: str = "calibration"
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions to keep and positions to hold out of n samples that no layout divides, each in order.
+
+    Args:
+        what: name of the samples, for messages.
+        fraction: share to hold out, at least one sample.
+        stage: purpose of what is held out; another one, another draw.
+
+    Raises:
+        InputError: fewer than `MIN_SAMPLES`, or too few left to train on.
+    """
+    if n < MIN_SAMPLES:
+        raise InputError(
+            f"{what}: {n} good samples: too few to train and to calibrate; expected at least {MIN_SAMPLES}"
+        )
+    n_out = max(1, round(fraction * n))
+    if n - n_out < MIN_TRAIN:
+        raise InputError(
+            Option("calibration_fraction", fraction),
+            f": leaves {n - n_out} of {n} good samples to train on; choose a smaller one",
+        )
+    order = np.random.default_rng(seed_from(seed, stage)).permutation(n)
+    return np.sort(order[n_out:]), np.sort(order[:n_out])
 
 
 Three = tuple[tuple[Item, ...], tuple[Item, ...], tuple[Item, ...]]

@@ -1,58 +1,71 @@
-"""One file per method, one contract (`shared.contract.Detector`). Adding a method is one file and one row here."""
+"""One file per method, one contract (`shared/contract.py`). Adding a method is one file and one row (`catalog.py`).
 
-from algan_ad.detectors.algan_feature import AlganFeature
-from algan_ad.detectors.algan_image import AlganImage
-from algan_ad.detectors.algan_vector import AlganVector
-from algan_ad.detectors.alocc import Alocc
-from algan_ad.detectors.anogan import AnoGan
-from algan_ad.detectors.cutpaste import CutPaste
-from algan_ad.detectors.differnet import DifferNet
-from algan_ad.detectors.egbad import Egbad
-from algan_ad.detectors.g2d import G2D
-from algan_ad.detectors.ganomaly import Ganomaly
-from algan_ad.detectors.ganomaly_vector import GanomalyVector
-from algan_ad.detectors.gmm import Gmm
-from algan_ad.detectors.history import History
-from algan_ad.detectors.isolation_forest import IsolationForest
-from algan_ad.detectors.kde import Kde
-from algan_ad.detectors.kmeans import Kmeans
-from algan_ad.detectors.knn import Knn
-from algan_ad.detectors.lof import Lof
-from algan_ad.detectors.mahalanobis import Mahalanobis
-from algan_ad.detectors.mahalanobis_ad import MahalanobisAD
-from algan_ad.detectors.ocsvm import Ocsvm
-from algan_ad.detectors.ognet import OGNet
-from algan_ad.detectors.padim import Padim
-from algan_ad.detectors.patchcore import PatchCore
-from algan_ad.detectors.shared.contract import Detector
-from algan_ad.detectors.skip_ganomaly import SkipGanomaly
-from algan_ad.detectors.spade import Spade
+`METHODS[name]` imports that one method; its names alone import none.
+"""
 
-METHODS: dict[str, type[Detector]] = {
-    "algan-image": AlganImage,
-    "algan-feature": AlganFeature,
-    "algan-vector": AlganVector,
-    "alocc": Alocc,
-    "anogan": AnoGan,
-    "egbad": Egbad,
-    "ganomaly": Ganomaly,
-    "skip-ganomaly": SkipGanomaly,
-    "ganomaly-vector": GanomalyVector,
-    "g2d": G2D,
-    "history": History,
-    "ognet": OGNet,
-    "differnet": DifferNet,
-    "mahalanobis-ad": MahalanobisAD,
-    "padim": Padim,
-    "patchcore": PatchCore,
-    "spade": Spade,
-    "gmm": Gmm,
-    "isolation-forest": IsolationForest,
-    "kde": Kde,
-    "kmeans": Kmeans,
-    "knn": Knn,
-    "lof": Lof,
-    "mahalanobis": Mahalanobis,
-    "ocsvm": Ocsvm,
-    "cutpaste": CutPaste,
-}
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from algan_ad.detectors.catalog import CATALOG, Method
+from algan_ad.runtime.errors import InputError, Option
+
+if TYPE_CHECKING:
+    from algan_ad.detectors.shared.contract import Detector
+    from algan_ad.training.device import DeviceName
+
+__all__ = ["CATALOG", "METHODS", "Method", "create_detector", "find_method", "list_methods"]
+
+
+class _Methods(Mapping[str, "type[Detector]"]):
+    """The class of each method by its name, imported when it is asked for."""
+
+    def __init__(self, catalog: tuple[Method, ...]) -> None:
+        self._homes = {each.name: each.home for each in catalog}
+
+    def __getitem__(self, name: str) -> "type[Detector]":
+        module, _, kind = self._homes[name].partition(":")
+        found: type[Detector] = getattr(import_module(f"{__name__}.{module}"), kind)
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._homes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._homes)
+
+    def __len__(self) -> int:
+        return len(self._homes)
+
+
+METHODS: Mapping[str, "type[Detector]"] = _Methods(CATALOG)
+
+
+def list_methods() -> list[Method]:
+    """Every method with what it takes, what it returns and a sentence about it (`summary`). Imports none of them."""
+    return list(CATALOG)
+
+
+def find_method(name: str) -> "type[Detector]":
+    """The class of a method. Raises InputError for a name that is not known, with the nearest that is."""
+    if name in METHODS:
+        return METHODS[name]
+    near = get_close_matches(name, METHODS, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(METHODS)}"
+    raise InputError(Option("method", name), f": not known; {hint}")
+
+
+def create_detector(name: str, *, device: "DeviceName" = "auto", **settings: Any) -> "Detector":
+    """An unfitted detector: `create_detector("patchcore", coreset=0.01)`.
+
+    Args:
+        name: one of `list_methods()`.
+        device: "auto", "cpu", "cuda" or "mps".
+        settings: fields of the method's `Config`; the others keep their defaults.
+
+    Raises:
+        InputError: a name, a setting or a value that the method does not know.
+    """
+    method = find_method(name)
+    return method(method.Config(**settings), device)

@@ -1,36 +1,29 @@
 """ALGAN-feature: the pair on vectors of a frozen backbone, over several rotations of an image (thesis 5.1.1, 5.2.5)."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
 from algan_ad.algan.networks import VectorDiscriminator
 from algan_ad.data.recipe import Recipe
 from algan_ad.detectors.shared.algan_adversary import N_OBSERVED
-from algan_ad.detectors.shared.contract import Rows, RunOptions, Scores, TrainingData
-from algan_ad.detectors.shared.feature_pass import CHUNK, extract
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
+from algan_ad.detectors.shared.feature_pass import PooledConfig, extract
+from algan_ad.detectors.shared.rotated_views import RotatedDetector
 from algan_ad.detectors.shared.vector_pair import PairConfig, PairDetector, VectorScorer
-from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.features.rotations import Rotations
 from algan_ad.runtime.images import Preprocessing
-from algan_ad.training.loop import Trained, Weights
+from algan_ad.runtime.predictor import Rows
+from algan_ad.training.loop import Trained
 
 
-class AlganFeatureConfig(PairConfig):
+class AlganFeatureConfig(PooledConfig, PairConfig):
     """ALGAN-feature; every default but the conditioning is the thesis's (5.1.1, 5.2.5, 5.3)."""
 
-    image_size: int = Field(224, ge=32, le=1024, description="side of the images (5.2.5)")
-    backbone: str = Field("wide_resnet101_2", description="frozen network, by its torchvision or timm name")
-    layer: str | None = Field(None, description="where its features are taken; None = its last block (5.1.1)")
-    backbone_weights: Path | None = Field(
-        None, description="local weights file; None = downloaded; 'random' = none at all, for tests"
-    )
+    backbone: str = Field("wide_resnet101_2", description="frozen network, by its torchvision or timm name (5.1.1)")
     train_rotations: int = Field(24, ge=0, le=360, description="angles in training (5.2.5); 0 or 1 = off")
     test_rotations: int = Field(64, ge=0, le=360, description="angles in prediction (5.2.5); 0 or 1 = off")
 
@@ -52,7 +45,7 @@ class FeatureScorer(VectorScorer):
         return super().forward(features).reshape(-1, self.rotate.count).mean(1)
 
 
-class AlganFeature(PairDetector):
+class AlganFeature(RotatedDetector, PairDetector):
     """Features are computed once and kept in memory, float32 (N, train_rotations, d).
 
     The thesis does not say how the 24 rotations enter training. Our reading, DifferNet's: they are an
@@ -60,10 +53,9 @@ class AlganFeature(PairDetector):
     """
 
     name = "algan-feature"
-    family = "ALGAN"
     Config = AlganFeatureConfig
     input = "image"
-    augments = False  # but for its rotations
+    augments = False  # except for its rotations
     config: AlganFeatureConfig
     module: FeatureScorer | None
 
@@ -75,7 +67,7 @@ class AlganFeature(PairDetector):
         backbone = Backbone(c.backbone, c.layer, RANDOM)  # the tensors hold its weights
         return FeatureScorer(backbone, c.test_rotations, *self.placeholder(tensors))
 
-    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
         c = self.config
         backbone = Backbone(c.backbone, c.layer, c.backbone_weights).to(self.device)
         features = extract(backbone, data.train, c.train_rotations, self.device, "training features")
@@ -93,23 +85,13 @@ class AlganFeature(PairDetector):
 
     def attributed_module(self) -> FeatureScorer:
         """The upright view alone: 64 rotations of it would cost 64 times as much."""
-        m = self._fitted()
-        assert isinstance(m, FeatureScorer)
+        m = self.features_scorer()
         return FeatureScorer(m.backbone, 1, m.conditioning, m.discriminator).eval()
 
-    def score(self, samples: Rows, batch_size: int = CHUNK) -> Scores:
-        return super().score(samples, max(1, batch_size // max(1, self.config.test_rotations)))
+    def rotated_features(self, images: Rows, label: str) -> Tensor:
+        return extract(self.features_scorer().backbone, images, self.config.test_rotations, self.device, label)
 
-    def _validator(self, samples: Rows, labels: NDArray[np.int64]) -> Callable[[Weights], float]:
-        """The backbone sees the validation images once, not at every observation."""
+    def features_scorer(self) -> FeatureScorer:
         module = self._fitted()
         assert isinstance(module, FeatureScorer)
-        features = extract(module.backbone, samples, self.config.test_rotations, self.device, "validation features")
-
-        @torch.no_grad()
-        def auroc(weights: Weights) -> float:
-            self.load(weights)
-            scores = [module.score_features(rows.to(self.device)) for rows in torch.split(features, CHUNK)]
-            return image_auroc(labels, torch.cat(scores).cpu().numpy())
-
-        return auroc
+        return module

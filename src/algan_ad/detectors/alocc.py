@@ -100,7 +100,6 @@ class AloccAdversary(GanAdversary):
 
 class Alocc(ImageGan):
     name = "alocc"
-    family = "GAN on images"
     Config = AloccConfig
     draws_maps = True
     config: AloccConfig
@@ -112,6 +111,6 @@ class Alocc(ImageGan):
     def build_module(self, tensors: Mapping[str, Tensor]) -> nn.Module:
         return AloccScorer(*self.networks(), self.config.judged)
 
-    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
         networks = self.fresh(self.networks, run.seed)
         return self.run_loop(AloccAdversary(*networks, self.config), self.fetcher(data), data, run)

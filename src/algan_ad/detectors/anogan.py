@@ -118,7 +118,6 @@ class DcganAdversary(GanAdversary):
 
 class AnoGan(ImageGan):
     name = "anogan"
-    family = "GAN on images"
     Config = AnoGanConfig
     default_selection: ClassVar[Selection] = "last"  # a look at made-up anomalies would be 512 searches
     draws_maps = True
@@ -132,7 +131,7 @@ class AnoGan(ImageGan):
     def build_module(self, tensors: Mapping[str, Tensor]) -> nn.Module:
         return LatentSearch(*self.networks(), self.config)
 
-    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
         G, D = self.fresh(self.networks, run.seed)
         seed_torch(run.seed, "start of the search")
         start = draw_latents(1, self.config.z_dim, torch.device("cpu"))[0]

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import kornia.augmentation as K
 import numpy as np
@@ -15,16 +15,16 @@ from torch.nn.functional import cross_entropy, pad
 from algan_ad.data.augmentation import Augment
 from algan_ad.data.cutpaste import cut_paste, cut_paste_scar
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors.shared.contract import Rows, RunOptions, TrainingData
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
+from algan_ad.detectors.shared.feature_pass import PooledConfig, collect
 from algan_ad.detectors.shared.image_gan import GanAdversary
 from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector, TrainingConfig
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.features.conditioning import Whitening, fit_whitening
 from algan_ad.runtime.images import Pixels, Preprocessing
+from algan_ad.runtime.predictor import Rows
 from algan_ad.training.loop import Fetch, Trained
 from algan_ad.training.seeding import seed_torch
-
-CHUNK = 32  # images that go through the network at once, outside of training
 
 #: The classes beside good images.
 ALTERATIONS: dict[str, tuple[Callable[[Pixels, int], Pixels], ...]] = {
@@ -34,7 +34,7 @@ ALTERATIONS: dict[str, tuple[Callable[[Pixels, int], Pixels], ...]] = {
 }
 
 
-class CutPasteConfig(TrainingConfig):
+class CutPasteConfig(PooledConfig, TrainingConfig):
     """CutPaste; every default is the paper's but the number of epochs, which counts passes over the data here."""
 
     epochs: int = Field(256, ge=1, description="passes over the training data")
@@ -42,7 +42,6 @@ class CutPasteConfig(TrainingConfig):
     image_size: int = Field(256, ge=32, le=1024, description="side of the images")
     variant: Literal["normal", "scar", "3-way"] = Field("3-way", description="which altered copies are told apart")
     backbone: str = Field("resnet18", description="network to train, by its torchvision or timm name")
-    layer: str | None = Field(None, description="where its features are taken; None = its last block")
     backbone_weights: Path | None = Field(
         None, description="weights file to start from; None or 'random' = from scratch"
     )
@@ -99,7 +98,6 @@ class CutPasteAdversary(GanAdversary):
 
 class CutPaste(TrainedDetector):
     name = "cutpaste"
-    family = "pseudo-anomalies"
     Config = CutPasteConfig
     input = "image"
     default_selection = "last"  # as the paper; made-up anomalies are what it is trained on
@@ -114,22 +112,21 @@ class CutPaste(TrainedDetector):
         density = Whitening(len(tensors["density.mean"]))
         return CutPasteScorer(Backbone(c.backbone, c.layer, RANDOM), density)  # the tensors hold its weights
 
-    def load(self, weights: Mapping[str, Tensor]) -> None:
-        """A whole model, or the backbone alone while `fit` is at work: the density follows from it."""
-        if self.fitting_on is not None:
-            backbone = Backbone(self.config.backbone, self.config.layer, RANDOM).to(self.device)
-            backbone.load_state_dict({name.removeprefix("backbone."): tensor for name, tensor in weights.items()})
-            density = fit_whitening(extract(backbone, self.fitting_on, self.device).numpy(), scale=1.0)
-            weights = CutPasteScorer(backbone, density).state_dict()
-        super().load(weights)
+    def use_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """The weights are the backbone's; the density follows from them and the training images."""
+        assert self.fitting_on is not None
+        backbone = Backbone(self.config.backbone, self.config.layer, RANDOM).to(self.device)
+        backbone.load_state_dict({name.removeprefix("backbone."): tensor for name, tensor in weights.items()})
+        density = fit_whitening(features(backbone, self.fitting_on, self.device).numpy(), scale=1.0)
+        self.module = CutPasteScorer(backbone, density).to(self.device).eval()
 
-    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
         c = self.config
         seed_torch(run.seed, "networks")
         backbone = Backbone(c.backbone, c.layer, c.backbone_weights or RANDOM)
         if c.backbone_weights in (None, RANDOM):
             initialise(backbone)
-        dim = extract(backbone.to(self.device), data.train[[0]], self.device).shape[1]
+        dim = features(backbone.to(self.device), data.train[[0]], self.device).shape[1]
         adversary = CutPasteAdversary(c, backbone, dim, self.device)
         self.fitting_on = data.train
         try:
@@ -168,10 +165,6 @@ def shifted(images: Tensor, share: float) -> Tensor:
     return torch.stack([x[:, i : i + side, k : k + side] for x, (i, k) in zip(padded, corners, strict=True)])
 
 
-@torch.no_grad()
-def extract(backbone: Backbone, images: Any, device: torch.device) -> Tensor:
+def features(backbone: Backbone, images: Rows, device: torch.device) -> Tensor:
     """uint8 images (N, S, S, 3) -> features in eval mode, float32 (N, d) on the CPU."""
-    backbone.eval()
-    starts = range(0, len(images), CHUNK)
-    chunks = [torch.from_numpy(images[np.arange(i, min(i + CHUNK, len(images)))]).to(device) for i in starts]
-    return torch.cat([backbone(chunk).cpu() for chunk in chunks])
+    return collect(backbone.eval(), images, device, "features")

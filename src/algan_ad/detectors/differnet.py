@@ -5,35 +5,35 @@ Same Same But DifferNet: Semi-Supervised Defect Detection with Normalizing Flows
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors.shared.contract import Rows, RunOptions, Scores, TrainingData
-from algan_ad.detectors.shared.feature_pass import CHUNK, collect
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
+from algan_ad.detectors.shared.feature_pass import CHUNK, PooledConfig, collect
 from algan_ad.detectors.shared.image_gan import GanAdversary
-from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector, TrainingConfig
-from algan_ad.evaluation.metrics import image_auroc
+from algan_ad.detectors.shared.rotated_views import RotatedDetector
+from algan_ad.detectors.shared.trained_by_epochs import TrainingConfig
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.features.rotations import Rotations
 from algan_ad.runtime.images import Preprocessing
+from algan_ad.runtime.predictor import Rows
 from algan_ad.training.device import Precision
-from algan_ad.training.loop import Trained, Weights
+from algan_ad.training.loop import Trained
 from algan_ad.training.seeding import seed_torch
 from algan_ad.training.selection import Selection
 
 N_OBSERVED = 64  # held-out images that the monitor looks at
 
 
-class DifferNetConfig(TrainingConfig):
+class DifferNetConfig(PooledConfig, TrainingConfig):
     """The defaults are the paper's (its implementation details); 24 images at 4 angles each are its batch of 96."""
 
     epochs: int = Field(192, ge=1, description="passes over the training data")
@@ -42,10 +42,6 @@ class DifferNetConfig(TrainingConfig):
     image_size: int = Field(448, ge=32, le=1024, description="side of the largest scale")
     scales: int = Field(3, ge=1, le=6, description="scales, each half of the one before")
     backbone: str = Field("alexnet", description="frozen network, by its torchvision or timm name")
-    layer: str | None = Field(None, description="where its features are taken; None = its last block")
-    backbone_weights: Path | None = Field(
-        None, description="local weights file; None = downloaded; 'random' = none at all, for tests"
-    )
     train_rotations: int = Field(4, ge=1, le=360, description="of the test angles, those an image takes in an epoch")
     test_rotations: int = Field(64, ge=0, le=360, description="angles, in equal steps; 0 or 1 = off")
     blocks: int = Field(8, ge=1, le=64, description="coupling blocks of the flow")
@@ -143,14 +139,13 @@ class FlowAdversary(GanAdversary):
         return {"nll/held-out-normal": negative_log_likelihood(self.flow, self.held_out).mean().item()}
 
 
-class DifferNet(TrainedDetector):
+class DifferNet(RotatedDetector):
     """Features are computed once, at every test angle, and kept in memory, float32 (N, test_rotations, d)."""
 
     name = "differnet"
-    family = "pre-trained features"
     Config = DifferNetConfig
     input = "image"
-    augments = False  # but for its rotations
+    augments = False  # except for its rotations
     default_selection: ClassVar[Selection] = "last"
     config: DifferNetConfig
     module: FlowScorer | None
@@ -163,7 +158,7 @@ class DifferNet(TrainedDetector):
         features = MultiScale(self._backbone(RANDOM), c.test_rotations, c.scales)  # the tensors hold its weights
         return FlowScorer(features, self._flow(len(tensors["flow.module_list.0.perm"])))
 
-    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
         c = self.config
         features = MultiScale(self._backbone(c.backbone_weights), c.test_rotations, c.scales).to(self.device)
         y = self._collect(features, data.train, "training features").to(self.device)
@@ -182,35 +177,18 @@ class DifferNet(TrainedDetector):
 
         return self.run_loop(FlowAdversary(flow, c.lr, held_out), fetch, data, run)
 
-    def load(self, weights: Mapping[str, Tensor]) -> None:
-        """A whole model, or the flow alone while `fit` is at work."""
-        if self.module is None:
-            super().load(weights)
-        else:
-            self.module.load_state_dict({**self.module.state_dict(), **weights})
-
     def attributed_module(self) -> FlowScorer:
         """The upright view alone: 64 rotations of it would cost 64 times as much."""
-        m = self._fitted()
-        assert isinstance(m, FlowScorer)
+        m = self.features_scorer()
         return FlowScorer(MultiScale(m.features.backbone, 1, self.config.scales), m.flow).to(self.device).eval()
 
-    def score(self, samples: Rows, batch_size: int = CHUNK) -> Scores:
-        return super().score(samples, max(1, batch_size // max(1, self.config.test_rotations)))
+    def rotated_features(self, images: Rows, label: str) -> Tensor:
+        return self._collect(self.features_scorer().features, images, label)
 
-    def _validator(self, samples: Rows, labels: NDArray[np.int64]) -> Callable[[Weights], float]:
-        """The backbone sees the validation images once, not at every observation."""
+    def features_scorer(self) -> FlowScorer:
         module = self._fitted()
         assert isinstance(module, FlowScorer)
-        y = self._collect(module.features, samples, "validation features")
-
-        @torch.no_grad()
-        def auroc(weights: Weights) -> float:
-            self.load(weights)
-            scores = [module.score_features(rows.flatten(0, 1).to(self.device)) for rows in torch.split(y, CHUNK)]
-            return image_auroc(labels, torch.cat(scores).cpu().numpy())
-
-        return auroc
+        return module
 
     def _backbone(self, weights: Path | None) -> Backbone:
         return Backbone(self.config.backbone, self.config.layer, weights)

@@ -103,7 +103,6 @@ class BiganAdversary(GanAdversary):
 
 class Egbad(ImageGan):
     name = "egbad"
-    family = "GAN on images"
     Config = EgbadConfig
     draws_maps = True
     config: EgbadConfig
@@ -117,6 +116,6 @@ class Egbad(ImageGan):
     def build_module(self, tensors: Mapping[str, Tensor]) -> nn.Module:
         return BiganScorer(*self.networks(), self.config.feature_weight)
 
-    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
         networks = self.fresh(self.networks, run.seed)
         return self.run_loop(BiganAdversary(*networks, self.config), self.fetcher(data), data, run)

@@ -35,7 +35,6 @@ class GanomalyScorer(nn.Module):
 
 class Ganomaly(ImageGan):
     name = "ganomaly"
-    family = "GAN on images"
     Config = GanomalyImageConfig
     draws_maps = True
     config: GanomalyImageConfig
@@ -43,7 +42,7 @@ class Ganomaly(ImageGan):
     def build_module(self, tensors: Mapping[str, Tensor]) -> GanomalyScorer:
         return GanomalyScorer(self._encoder(), self._decoder(), self._encoder())
 
-    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
         networks = self.fresh(self._networks, run.seed)
         return self.run_loop(GanomalyAdversary(*networks, self.config), self.fetcher(data), data, run)
 

@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from algan_ad.algan.networks import SLOPE, VectorGenerator
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors.shared.contract import Rows, RunOptions, TrainingData
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.detectors.shared.feature_pass import OptionalBackbone, collect
 from algan_ad.detectors.shared.ganomaly_training import GanomalyAdversary, GanomalyConfig, code_distance
 from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.features.conditioning import Whitening, fit_whitening
 from algan_ad.runtime.images import Preprocessing
+from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.device import Precision
 from algan_ad.training.loop import Trained
@@ -76,7 +77,6 @@ class GanomalyVector(TrainedDetector):
     """Features of images are computed once, without augmentation."""
 
     name = "ganomaly-vector"
-    family = "pre-trained features"
     Config = GanomalyVectorConfig
     augments = False
     config: GanomalyVectorConfig
@@ -89,20 +89,13 @@ class GanomalyVector(TrainedDetector):
     def preprocessing(self, recipe: Recipe) -> Preprocessing | None:
         return None if self.config.backbone is None else recipe.for_features(self.config.image_size)
 
-    def load(self, weights: Mapping[str, Tensor]) -> None:
-        """A whole model, or the networks alone while `fit` is at work."""
-        if self.module is None:
-            super().load(weights)
-        else:
-            self.module.load_state_dict({**self.module.state_dict(), **weights})
-
     def build_module(self, tensors: Mapping[str, Tensor]) -> GanomalyVectorScorer:
         dim = tensors["encoder.body.0.weight"].shape[1]
         module = self._scorer(Whitening(dim) if self.config.conditioning == "whiten" else nn.Identity(), dim)
         module.backbone = self._backbone(RANDOM)  # the tensors hold its weights
         return module
 
-    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
         c, backbone = self.config, self._backbone(self.config.backbone_weights)
         rows = self._vectors(backbone, data.train)
         dim = rows.shape[1]

@@ -1,13 +1,12 @@
 """Mahalanobis-AD: one Gaussian a level of a frozen network (Rippel et al., 2021; thesis 3.3, eq. 3.13)."""
 
-import time
 from collections.abc import Mapping
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from algan_ad.detectors.shared.contract import RunOptions, TrainingData, fitted_once
+from algan_ad.detectors.shared.contract import FITTED_ONCE, RunOptions, TrainingData
 from algan_ad.detectors.shared.feature_pass import PyramidConfig, PyramidDetector, at_least_two, collect
 from algan_ad.features.backbones import RANDOM, PyramidBackbone, pooled
 from algan_ad.features.conditioning import Whitening, fit_whitening
@@ -50,9 +49,9 @@ class MahalanobisAD(PyramidDetector):
         backbone = PyramidBackbone(c.backbone, c.layers, RANDOM)  # the tensors hold its weights
         return MahalanobisScorer(backbone, [Whitening(dim) for dim in dims])
 
-    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
         at_least_two(data.train)
-        start, c = time.monotonic(), self.config
+        c = self.config
         backbone = PyramidBackbone(c.backbone, c.layers, c.backbone_weights).to(self.device)
         dims: list[int] = []
 
@@ -64,4 +63,4 @@ class MahalanobisAD(PyramidDetector):
         features = collect(vectors, data.train, self.device, "features")
         gaussians = [fit_whitening(level.numpy(), scale=1.0) for level in torch.split(features, dims, 1)]
         self.module = MahalanobisScorer(backbone, gaussians).to(self.device).eval()
-        return fitted_once(start)
+        return FITTED_ONCE

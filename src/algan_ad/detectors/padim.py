@@ -1,6 +1,5 @@
 """PaDiM: one Gaussian a position (Defard et al., 2021; thesis 3.3, eq. 3.14)."""
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,11 +7,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from algan_ad.detectors.shared.contract import RunOptions, TrainingData, fitted_once
+from algan_ad.detectors.shared.contract import FITTED_ONCE, RunOptions, TrainingData
 from algan_ad.detectors.shared.feature_pass import PyramidConfig, PyramidDetector, at_least_two, batches
 from algan_ad.features.backbones import RANDOM, PyramidBackbone
 from algan_ad.features.maps import anomaly_map, concatenated
-from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.errors import InputError, Option
 from algan_ad.training.loop import Trained
 
 EPSILON = 0.01  # added to the variances (III-B)
@@ -77,23 +76,23 @@ class Padim(PyramidDetector):
         empty = (torch.empty_like(tensors[name]) for name in ("kept", "mean", "factor"))
         return PadimScorer(PyramidBackbone(c.backbone, c.layers, RANDOM), *empty)
 
-    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
         at_least_two(data.train)
-        start, c = time.monotonic(), self.config
+        c = self.config
         backbone = PyramidBackbone(c.backbone, c.layers, c.backbone_weights).to(self.device)
         kept = self._draw(backbone, run.seed)
         gaussians = Gaussians()
         for batch in batches(data.train, self.device, "features"):
             gaussians.add(by_position(embedding(backbone, batch, kept)))
         self.module = PadimScorer(backbone, kept, gaussians.mean, gaussians.inverse_factor(EPSILON)).eval()
-        return fitted_once(start)
+        return FITTED_ONCE
 
     def _draw(self, backbone: PyramidBackbone, seed: int) -> Tensor:
         c, blank = self.config, torch.zeros(1, self.config.image_size, self.config.image_size, 3)
         n_features = sum(found.shape[1] for found in backbone(blank.to(self.device)))
         if self.dims() > n_features:
             raise InputError(
-                f"--dims {self.dims()}: the layers of {c.backbone} have {n_features} features; choose fewer"
+                Option("dims", self.dims()), f": the layers of {c.backbone} have {n_features} features; choose fewer"
             )
         drawn = torch.randperm(n_features, generator=torch.Generator().manual_seed(seed))[: self.dims()]
         return drawn.sort().values.to(self.device)

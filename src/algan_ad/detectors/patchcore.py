@@ -1,6 +1,5 @@
 """PatchCore: the nearest of a coreset of patches (Roth et al., 2022; thesis 3.3, eq. 3.16)."""
 
-import time
 from collections.abc import Mapping
 
 import torch
@@ -8,7 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool1d, avg_pool2d
 
-from algan_ad.detectors.shared.contract import RunOptions, TrainingData, fitted_once
+from algan_ad.detectors.shared.contract import FITTED_ONCE, RunOptions, TrainingData
 from algan_ad.detectors.shared.feature_pass import PyramidConfig, PyramidDetector, collect
 from algan_ad.features.backbones import RANDOM, PyramidBackbone
 from algan_ad.features.coreset import greedy_coreset
@@ -105,8 +104,8 @@ class PatchCore(PyramidDetector):
     def build_module(self, tensors: Mapping[str, Tensor]) -> PatchScorer:
         return self._scorer(PyramidBackbone(self.config.backbone, self.config.layers, RANDOM), tensors["bank"].clone())
 
-    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
-        start, c = time.monotonic(), self.config
+    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+        c = self.config
         backbone = PyramidBackbone(c.backbone, c.layers, c.backbone_weights).to(self.device)
         found = collect(lambda batch: patches(backbone, batch, c.dim), data.train, self.device, "features")
         every = found.flatten(0, 2)
@@ -114,7 +113,7 @@ class PatchCore(PyramidDetector):
         if size < len(every):
             every = every[greedy_coreset(every, size, torch.Generator().manual_seed(run.seed), self.device)]
         self.module = self._scorer(backbone, every).to(self.device).eval()
-        return fitted_once(start)
+        return FITTED_ONCE
 
     def _scorer(self, backbone: PyramidBackbone, bank: Tensor) -> PatchScorer:
         return PatchScorer(backbone, bank, self.config.dim, self.config.reweight)

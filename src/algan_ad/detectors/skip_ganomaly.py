@@ -121,7 +121,6 @@ class SkipGanomalyScorer(nn.Module):
 
 class SkipGanomaly(ImageGan):
     name = "skip-ganomaly"
-    family = "GAN on images"
     Config = SkipGanomalyConfig
     draws_maps = True
     config: SkipGanomalyConfig
@@ -129,7 +128,7 @@ class SkipGanomaly(ImageGan):
     def build_module(self, tensors: Mapping[str, Tensor]) -> SkipGanomalyScorer:
         return SkipGanomalyScorer(*self._networks(), self.config.score_lambda)
 
-    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
         networks = self.fresh(self._networks, run.seed)
         return self.run_loop(SkipGanomalyAdversary(*networks, self.config), self.fetcher(data), data, run)
 

@@ -1,6 +1,5 @@
 """SPADE: the nearest images, then the nearest of their features (Cohen and Hoshen, 2020; thesis 3.3, eq. 3.15)."""
 
-import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,14 +7,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from algan_ad.detectors.shared.contract import RunOptions, TrainingData, fitted_once
+from algan_ad.detectors.shared.contract import FITTED_ONCE, RunOptions, TrainingData
 from algan_ad.detectors.shared.feature_pass import PyramidConfig, PyramidDetector, collect
 from algan_ad.features.backbones import RANDOM, PyramidBackbone, pooled
 from algan_ad.features.maps import anomaly_map, concatenated
 from algan_ad.features.neighbours import nearest
 from algan_ad.training.loop import Trained
-
-KEPT_BYTES = 2**31  # of feature maps of gallery images that are not computed again
 
 
 class SpadeConfig(PyramidConfig):
@@ -48,8 +45,6 @@ class SpadeScorer(nn.Module):
         self.backbone, self.neighbours = backbone, min(neighbours, len(bank))
         self.register_buffer("bank", bank)
         self.register_buffer("gallery", gallery)
-        self.kept: dict[int, tuple[Tensor, ...]] = {}
-        self.kept_bytes = 0
 
     def forward(self, images: Tensor) -> Tensor:
         deep = pooled(self.backbone(images)[-1])
@@ -60,24 +55,14 @@ class SpadeScorer(nn.Module):
         *levels, deep = self.backbone(images)
         to_images, found = nearest(pooled(deep), self.bank, self.neighbours)
         grids = concatenated(levels, "bilinear")
-        distances = [self._nearest_features(grid, rows.tolist()) for grid, rows in zip(grids, found, strict=True)]
-        return to_images.mean(1), anomaly_map(torch.stack(distances), images.shape[1])
-
-    def _nearest_features(self, grid: Tensor, images: list[int]) -> Tensor:
-        """(d, H, W) -> (H, W); one image of the gallery at a time, for memory's sake."""
-        queries = as_rows(grid[None])
-        each = [nearest(queries, as_rows(concatenated(self._levels(i), "bilinear")), 1)[0] for i in images]
-        return torch.cat(each, 1).amin(1).reshape(grid.shape[1:])
-
-    def _levels(self, i: int) -> tuple[Tensor, ...]:
-        if i in self.kept:
-            return self.kept[i]
-        levels: tuple[Tensor, ...] = self.backbone(self.gallery[i : i + 1])[:-1]
-        size = sum(level.nbytes for level in levels)
-        if self.kept_bytes + size <= KEPT_BYTES:
-            self.kept[i] = levels
-            self.kept_bytes += size
-        return levels
+        distances = torch.full(grids.shape[:1] + grids.shape[2:], torch.inf, device=grids.device)
+        for i in found.unique().tolist():  # one image of the gallery at a time, for memory's sake
+            *of_gallery, _ = self.backbone(self.gallery[i : i + 1])
+            features = as_rows(concatenated(of_gallery, "bilinear"))
+            for query in (found == i).any(1).nonzero()[:, 0].tolist():
+                each = nearest(as_rows(grids[query : query + 1]), features, 1)[0]
+                distances[query] = torch.minimum(distances[query], each.reshape(distances.shape[1:]))
+        return to_images.mean(1), anomaly_map(distances, images.shape[1])
 
 
 class Spade(PyramidDetector):
@@ -85,6 +70,7 @@ class Spade(PyramidDetector):
 
     name = "spade"
     draws_maps = True
+    map_batch = 64  # a gallery image is looked at once a batch
     Config = SpadeConfig
     config: SpadeConfig
     module: SpadeScorer | None
@@ -94,13 +80,13 @@ class Spade(PyramidDetector):
         backbone = SpadeBackbone(self.config.backbone, self._layers(), RANDOM)
         return SpadeScorer(backbone, bank, gallery, self.config.neighbours)
 
-    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
-        start, c = time.monotonic(), self.config
+    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+        c = self.config
         backbone = SpadeBackbone(c.backbone, self._layers(), c.backbone_weights).to(self.device)
         bank = collect(lambda batch: pooled(backbone(batch)[-1]), data.train, self.device, "features")
         gallery = torch.from_numpy(np.array(data.train[np.arange(len(data.train))]))
         self.module = SpadeScorer(backbone, bank, gallery, c.neighbours).to(self.device).eval()
-        return fitted_once(start)
+        return FITTED_ONCE
 
     def _layers(self) -> tuple[str | None, ...]:
         return (*self.config.layers, self.config.layer)

@@ -13,7 +13,7 @@ from torchmetrics.image.inception import InceptionScore
 from torchvision.models.feature_extraction import get_graph_node_names
 
 from algan_ad.features.backbones import Backbone, make_network
-from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.errors import InputError, Option
 
 CHUNK = 32  # images that go through the backbone at once
 
@@ -48,8 +48,9 @@ class Quality:
                 )
         except RuntimeError as error:
             raise InputError(
-                f"--backbone {backbone_name}: cannot take images of {reference.shape[1]} pixels ({error}); "
-                "choose another network or a larger --image-size"
+                f"{backbone_name}: cannot take images of {reference.shape[1]} pixels ({error}); choose another network "
+                "or a larger ",
+                Option("image_size"),
             ) from error
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*save all extracted features")  # of a few hundred images

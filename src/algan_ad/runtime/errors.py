@@ -1,8 +1,49 @@
-"""What can go wrong, by exit status: every message names the file or option, what was expected and what to do."""
+"""Everything that can go wrong, by exit status. A message names the file or the option, the expected and the remedy.
+
+The library speaks Python (`epochs=0`), the command line speaks dashes (`--epochs 0`). A message is therefore made of
+parts, and a part that names a setting is an `Option`: `InputError("too few samples; set ", Option("batch_size", 4))`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+_UNSET: Any = object()
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting that a message names, with its value or without."""
+
+    name: str
+    value: Any = _UNSET
+
+    def __str__(self) -> str:
+        """batch_size=4, or batch_size."""
+        return self.name if self.value is _UNSET else f"{self.name}={self.value!r}"
+
+    @property
+    def dashed(self) -> str:
+        """--batch-size 4, or --batch-size."""
+        option = f"--{self.name.replace('_', '-')}"
+        return option if self.value is _UNSET or isinstance(self.value, bool) else f"{option} {self.value}"
+
+
+def plain(parts: Iterable[object]) -> str:
+    """A message in the words of Python."""
+    return "".join(map(str, parts))
+
+
+def dashed(parts: Iterable[object]) -> str:
+    """A message in the words of the command line."""
+    return "".join(part.dashed if isinstance(part, Option) else str(part) for part in parts)
 
 
 class AlganError(Exception):
     """Anything this package reports without a stack trace at the command line (exit status 1)."""
+
+    def __str__(self) -> str:
+        return plain(self.args)
 
 
 class InputError(AlganError, ValueError):
@@ -14,4 +55,4 @@ class MissingExtra(AlganError, ImportError):
 
 
 class TrainingDiverged(AlganError):
-    """Training that produced NaN or a discriminator that no longer tells anything apart (exit status 1)."""
+    """Training that produced NaN, or a discriminator with one output for everything (exit status 1)."""

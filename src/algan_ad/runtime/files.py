@@ -7,12 +7,12 @@ import json
 import math
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from algan_ad.runtime.errors import AlganError, InputError
+from algan_ad.runtime.errors import AlganError, InputError, Option
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -52,6 +52,16 @@ def replacing(path: Path) -> Iterator[Path]:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def refuse_to_replace(targets: Iterable[Path], inputs: Iterable[Path], overwrite: bool) -> None:
+    """Raises InputError where writing a target would replace an input or, unless `overwrite`, any file at all."""
+    read = {path.resolve() for path in inputs}
+    for target in targets:
+        if target.resolve() in read:
+            raise InputError(f"{target}: is an input, and would be replaced; choose another place")
+        if target.is_file() and not overwrite:
+            raise InputError(f"{target}: exists already; choose another place, or set ", Option("overwrite", True))
 
 
 def remove_leftovers(path: Path) -> None:

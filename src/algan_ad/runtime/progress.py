@@ -8,7 +8,11 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from algan_ad.runtime.errors import Option, dashed, plain
+
 Item = TypeVar("Item")
+
+_voice = plain
 
 _console = Console(stderr=True)
 # One display for all bars, so that a bar inside another one is a second line.
@@ -55,6 +59,12 @@ def bar(label: str, total: int | None, done: int = 0) -> Iterator[Callable[[str]
             _bars.stop()
 
 
-def log(message: str) -> None:
-    """One line on stderr, above any bar; silent when quiet."""
-    _console.print(message, markup=False, highlight=False, emoji=False, soft_wrap=True)
+def log(*parts: str | Option) -> None:
+    """One line on stderr, above any bar; silent when quiet. Its parts are those of an error (`errors.py`)."""
+    _console.print(_voice(parts), markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+def speak_dashes() -> None:
+    """Name settings as the command line does, from now on in this process."""
+    global _voice  # noqa: PLW0603
+    _voice = dashed

@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.errors import InputError, Option
 from algan_ad.runtime.files import replacing
 
 SCHEMA_VERSION = 1
@@ -36,7 +36,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a whole checkpoint ({error}); start the run anew without --resume") from error
+        raise InputError(
+            f"{path}: not a whole checkpoint ({error}); start the run anew without ", Option("resume")
+        ) from error
     return _put_tensors(json.loads(header["skeleton"]), tensors)  # type: ignore[no-any-return]
 
 

@@ -1,11 +1,12 @@
 """Where training runs, and in which precision: by rule, never by timing, so that a machine repeats its bits."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Literal
 
 import torch
 
-from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.errors import InputError, Option
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -17,7 +18,9 @@ def pick_device(name: DeviceName) -> torch.device:
     if name == "auto":
         return torch.device(next(kind for kind, there in present.items() if there))
     if not present.get(name):
-        raise InputError(f"--device {name}: not available here; expected one of {[k for k, v in present.items() if v]}")
+        raise InputError(
+            Option("device", name), f": not available here; expected one of {[k for k, v in present.items() if v]}"
+        )
     return torch.device(name)
 
 
@@ -39,12 +42,18 @@ def pick_precision(name: Precision, device: torch.device) -> torch.dtype:
     return torch.float32
 
 
-def set_threads(threads: int | None) -> None:
-    """Threads of one operation; None leaves torch's choice (the physical cores, or OMP_NUM_THREADS).
+@contextmanager
+def using_threads(threads: int | None) -> Iterator[None]:
+    """Threads of one operation, for a while; None leaves torch's choice (the physical cores, or OMP_NUM_THREADS).
 
     Raises InputError below 1.
     """
+    before = torch.get_num_threads()
     if threads is not None:
         if threads < 1:
-            raise InputError(f"--threads {threads}: expected 1 or more")
+            raise InputError(Option("threads", threads), ": expected 1 or more")
         torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

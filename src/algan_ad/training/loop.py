@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from algan_ad.runtime.errors import InputError, TrainingDiverged
+from algan_ad.runtime.errors import InputError, Option, TrainingDiverged
 from algan_ad.runtime.files import read_json, remove_leftovers, write_json
 from algan_ad.runtime.progress import bar, log
 from algan_ad.training.adversary import Adversary
@@ -84,12 +84,23 @@ class RunFolder:
 
 @dataclass(frozen=True)
 class Trained:
-    """The selected scoring weights, what selected them, and the seconds spent (all sessions of a resumed run)."""
+    """The selected scoring weights, and how they came about.
+
+    Attributes:
+        weights: scoring weights by name; none where a method is fitted once.
+        selection: what selected them, in words.
+        epoch: the one they are of; 0 without epochs.
+        loop_seconds: time of the loop, all sessions of a resumed run.
+        earlier_seconds: the part of it that sessions before this one took.
+        seconds: time of the whole fit, earlier sessions included; filled in by `Detector.fit`.
+    """
 
     weights: Weights
     selection: str
     epoch: int
-    seconds: float
+    loop_seconds: float = 0.0
+    earlier_seconds: float = 0.0
+    seconds: float = 0.0
 
 
 def train(
@@ -109,8 +120,9 @@ def train(
     """
     if n_samples < schedule.batch_size:
         raise InputError(
-            f"{n_samples} training samples, fewer than the batch of {schedule.batch_size}: "
-            f"add normal examples or set --batch-size to {max(2, n_samples)} or less"
+            f"{n_samples} training samples, fewer than the batch of {schedule.batch_size}: add normal examples or set ",
+            Option("batch_size", max(2, n_samples)),
+            " or less",
         )
     selector = Selector(schedule.selection, schedule.epochs)
     done, spent = _resume(folder, adversary, selector)
@@ -141,7 +153,7 @@ def train(
             advance("training  loss" + _losses(row))
             if folder and (epoch == schedule.epochs or clock.due(folder.checkpoint_seconds)):
                 _save(folder, adversary, selector, epoch, clock.total())
-    return Trained(selector.weights, selector.describe(), selector.epoch, clock.total())
+    return Trained(selector.weights, selector.describe(), selector.epoch, clock.total(), spent)
 
 
 def _losses(row: dict[str, Any]) -> str:
@@ -153,8 +165,15 @@ def _announce(seconds: float) -> None:
     """Nobody should find out by waiting that a run takes days."""
     if seconds > LONG:
         log(
-            f"at this pace training takes {seconds / 3600:.1f} h more; smaller --image-size, --width or --epochs take "
-            "less, a GPU far less. Ctrl-C loses at most the time since the last checkpoint, --resume continues"
+            f"at this pace training takes {seconds / 3600:.1f} h more; smaller ",
+            Option("image_size"),
+            ", ",
+            Option("width"),
+            " or ",
+            Option("epochs"),
+            " take less, a GPU far less. Ctrl-C loses at most the time since the last checkpoint, ",
+            Option("resume", True),
+            " continues",
         )
 
 
@@ -185,8 +204,10 @@ def _refuse_divergence(row: dict[str, Any], folder: RunFolder | None) -> None:
 def _diverged(epoch: int, reason: str, folder: RunFolder | None) -> TrainingDiverged:
     kept = f"; the last good checkpoint is {folder.checkpoint}" if folder and folder.checkpoint.exists() else ""
     return TrainingDiverged(
-        f"training diverged in epoch {epoch}: {reason}{kept}. "
-        "Try --precision float32, lower learning rates, or another --seed"
+        f"training diverged in epoch {epoch}: {reason}{kept}. Try ",
+        Option("precision", "float32"),
+        ", lower learning rates, or another ",
+        Option("seed"),
     )
 
 
@@ -197,14 +218,16 @@ def _resume(folder: RunFolder | None, adversary: Adversary, selector: Selector) 
     folder.tidy()
     unfinished = folder.plan_file.exists() or folder.checkpoint.exists()
     if folder.resume and not unfinished:  # stopped while its data was still being read
-        log(f"--resume: {folder.path} holds no unfinished run, so training starts with epoch 1")
+        log(Option("resume"), f": {folder.path} holds no unfinished run, so training starts with epoch 1")
     if not folder.resume or not unfinished:
         folder.checkpoint.unlink(missing_ok=True)
         write_json(folder.plan_file, folder.plan)
         return 0, 0.0
     changed = _differences(read_json(folder.plan_file), folder.plan)
     if changed:
-        raise InputError(f"--resume: {folder.path} was started with other settings ({changed}); use the same ones")
+        raise InputError(
+            Option("resume"), f": {folder.path} was started with other settings ({changed}); use the same ones"
+        )
     if not folder.checkpoint.exists():
         return 0, 0.0  # killed before its first checkpoint
     state = load_checkpoint(folder.checkpoint)

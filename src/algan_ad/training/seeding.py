@@ -1,14 +1,12 @@
-"""One seed in, all randomness out."""
+"""One seed in, all randomness out, and the caller's own random state as it was."""
 
-import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import numpy as np
 import torch
 
-
-def seed_from(seed: int, *names: object) -> int:
-    """A 63-bit seed that depends on every argument and on nothing else."""
-    text = "/".join(str(part) for part in (seed, *names))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+from algan_ad.runtime.seeding import seed_from
 
 
 def seed_torch(seed: int, *names: object) -> None:
@@ -18,3 +16,14 @@ def seed_torch(seed: int, *names: object) -> None:
     run needs no saved random state to go on bit for bit.
     """
     torch.manual_seed(seed_from(seed, *names))
+
+
+@contextmanager
+def private_randomness() -> Iterator[None]:
+    """Give the global random states of torch and NumPy back as they were found."""
+    state = np.random.get_state()
+    with torch.random.fork_rng():
+        try:
+            yield
+        finally:
+            np.random.set_state(state)

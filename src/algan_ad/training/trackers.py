@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from algan_ad.runtime.errors import MissingExtra
+from algan_ad.runtime.errors import MissingExtra, Option
 
 TrackerName = Literal["tensorboard", "mlflow"]
 Row = dict[str, Any]
@@ -39,7 +39,9 @@ class TensorBoard:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise MissingExtra("--track tensorboard: install it with pip install 'algan-ad[tracking]'") from error
+            raise MissingExtra(
+                Option("track", "tensorboard"), ": install it with pip install 'algan-ad[tracking]'"
+            ) from error
         self.writer = SummaryWriter(str(folder / "tensorboard"))
 
     def log(self, row: Row) -> None:
@@ -58,7 +60,9 @@ class MLflow:
         try:
             import mlflow
         except ImportError as error:
-            raise MissingExtra("--track mlflow: install it with pip install 'algan-ad[tracking]'") from error
+            raise MissingExtra(
+                Option("track", "mlflow"), ": install it with pip install 'algan-ad[tracking]'"
+            ) from error
         self.mlflow = mlflow
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "1")  # which holds results only
         known = folder / MLFLOW_RUN

@@ -7,17 +7,17 @@ import numpy as np
 
 from algan_ad.data.layouts import Dataset, Item, open_dataset
 from algan_ad.data.splits import split
-from algan_ad.data.vectors import read_labels
-from algan_ad.detectors.shared.contract import Scores
 from algan_ad.evaluation.results import Evaluation, Pixels, evaluate_scores, read_evaluation, write_evaluation
 from algan_ad.report.gallery import Gallery, pictured
 from algan_ad.report.page import write_report
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.files import explaining_write_errors
 from algan_ad.runtime.images import Skipped
+from algan_ad.runtime.predictor import Scores
 from algan_ad.runtime.progress import log
+from algan_ad.runtime.vectors import read_labels
 from algan_ad.training.trackers import read_rows
-from algan_ad.workflows.maps import heat_maps, judged_masks, score_and_judge
+from algan_ad.workflows.maps import judged_masks, score_and_judge
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.pictures import overlay, thumbnail
 from algan_ad.workflows.samples import hash_files, hash_rows, report_skipped
@@ -170,7 +170,7 @@ def _gallery(model: Model, evaluation: Evaluation, model_folder: Path | None, ma
         return Gallery()
     shown = pictured(evaluation)
     images = model.read([Path(path) for path in shown], strict=True).images
-    heats = heat_maps(model.detector, images) if maps else []
+    heats = model.scorer.maps(images) if maps else []
     highest = max((float(heat.max()) for heat in heats), default=0.0)
 
     def picture(kind: str) -> bytes | None:

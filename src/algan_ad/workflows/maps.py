@@ -1,4 +1,4 @@
-"""Where a part is odd: a method's own anomaly maps, or else an attribution of its score; and masks to judge them by."""
+"""Masks that the anomaly maps of a method are judged by."""
 
 from collections.abc import Sequence
 
@@ -6,29 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algan_ad.data.layouts import Item
-from algan_ad.detectors.shared.contract import Detector, Rows, Scores
+from algan_ad.detectors.shared.contract import Detector
 from algan_ad.evaluation.results import Pixels
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import Preprocessing, load
+from algan_ad.runtime.predictor import Rows, Scores
 from algan_ad.runtime.progress import log
 
 Mask = NDArray[np.bool_]
-
-
-def score_and_maps(detector: Detector, images: Rows) -> tuple[Scores, list[NDArray[np.float32]]]:
-    """Scores (N,), and maps, float32 (S, S) an image, higher = more anomalous."""
-    if detector.draws_maps:
-        return detector.score_and_maps(images)
-    return detector.score(images), heat_maps(detector, images)
-
-
-def heat_maps(detector: Detector, images: Rows) -> list[NDArray[np.float32]]:
-    """The maps alone."""
-    if detector.draws_maps:
-        return detector.score_and_maps(images)[1]
-    from algan_ad.detectors.shared.attribution import attribution_maps  # captum and torchvision, seconds to import
-
-    return attribution_maps(detector, images)
 
 
 def judged_masks(detector: Detector, items: Sequence[Item], preprocessing: Preprocessing | None) -> dict[int, Mask]:

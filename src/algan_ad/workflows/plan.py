@@ -1,5 +1,6 @@
 """The complete plan of a run: every setting with where its value came from."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from algan_ad.detectors.shared.contract import Detector
@@ -7,15 +8,20 @@ from algan_ad.runtime.model_folder import PlanEntry
 from algan_ad.runtime.schema import Schema
 
 
-def entries(settings: Schema, derived: dict[str, Any] | None = None) -> dict[str, PlanEntry]:
+def entries(
+    settings: Schema, derived: dict[str, Any] | None = None, names: Sequence[str] | None = None
+) -> dict[str, PlanEntry]:
     """Mark each field of `settings`: *derived* when named in `derived` (whose value counts), *user* when it
     differs from the default, else *fixed* (the default of the method, which is the thesis's).
+
+    names: the fields that stand in the plan; None = all.
     """
     derived = derived or {}
     values = settings.model_dump(mode="json")
     defaults = {name: field.default for name, field in type(settings).model_fields.items()}
     plan = {}
-    for name, value in values.items():
+    for name in values if names is None else names:
+        value = values[name]
         if name in derived:
             plan[name] = PlanEntry(value=derived[name], origin="derived")
         else:

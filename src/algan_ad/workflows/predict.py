@@ -1,88 +1,69 @@
-"""Scores and decisions for images a user names: files, folders, or a table of vectors."""
+"""What `algan predict` does: predictions as they come, the overlays of maps, and nothing that is written over."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
 
-from algan_ad.data.scan import folders, images
+from algan_ad.runtime.bulk import Found, Scored, find_images, predict_files, predict_images
 from algan_ad.runtime.errors import InputError
-from algan_ad.runtime.files import replacing
-from algan_ad.runtime.images import Pixels, Skipped
+from algan_ad.runtime.files import refuse_to_replace, replacing
+from algan_ad.runtime.images import Skipped
 from algan_ad.runtime.prediction import Prediction
-from algan_ad.workflows.model import Model
-from algan_ad.workflows.pictures import overlay
-from algan_ad.workflows.samples import report_skipped
-
-CHUNK = 256  # images decoded at a time: memory stays bounded however large the folder
+from algan_ad.runtime.predictor import Predictor
 
 
-def predict_files(
-    model: Model, sources: Sequence[Path], maps: Path | None = None, strict: bool = False
-) -> tuple[list[Prediction], list[Skipped]]:
-    """Predictions for every image among `sources` and below them, in order, and the files that cannot be read.
+def predict_to_files(
+    model: Predictor, sources: Sequence[Path], out: Path | None = None, maps: Path | None = None,
+    strict: bool = False, overwrite: bool = False,
+) -> Iterator[Prediction | Skipped]:  # fmt: skip
+    """Predictions for every image among `sources` and below them, as they come; a `Skipped` for a bad file.
 
-    With `maps`, the anomaly map of each image (or an attribution of its score) is laid over it and written there as
-    PNG, in the sub-folder that the image lies in.
-    Raises InputError when there is nothing to score, or with `strict` when one file cannot be read.
+    Args:
+        out: file that the caller will write; checked here, before anything is scored.
+        maps: folder for the map of each image, laid over it, as PNG, in the sub-folder that the image lies in.
+        overwrite: replace files that are there already. An input is never replaced.
+
+    Raises InputError when there is nothing to score, a file would be replaced, or with `strict` one cannot be read.
     """
     if model.config.input == "vector":
         if maps is not None:
-            raise InputError("--maps: this model scores vectors, there is nothing to draw on")
-        return [each for source in sources for each in _predict_table(model, source)], []
-    found = [(path, source) for source in sources for path in ([source] if source.is_file() else _images_below(source))]
-    paths = [path for path, _ in found]
-    if not paths:
-        raise InputError(f"{', '.join(map(str, sources))}: no images found; expected image files or folders of them")
-    targets = _distinct([_place(path, source, len(sources) > 1) for path, source in found])
-    predictions: list[Prediction] = []
-    skipped: list[Skipped] = []
-    for start in range(0, len(paths), CHUNK):
-        loaded = model.read(paths[start : start + CHUNK], strict)
-        kept = [start + i for i in loaded.kept]
-        scored = model.predictions(loaded.images, [str(paths[i]) for i in kept], maps is not None)
-        if maps is not None:
-            for i, prediction, image in zip(kept, scored, loaded.images, strict=True):
-                _draw(prediction, image, maps / targets[i])
-            scored = [replace(each, anomaly_map=None) for each in scored]  # drawn: memory stays bounded
-        predictions += scored
-        skipped += loaded.skipped
-    report_skipped(skipped, strict)
-    if not predictions:
-        raise InputError(f"none of {len(paths)} images can be read; the first: {skipped[0].reason}")
-    return predictions, skipped
+            raise InputError("maps: this model scores vectors, there is nothing to draw on; leave it out")
+        refuse_to_replace([out] if out else [], sources, overwrite)
+        return predict_files(model, sources, strict)
+    found = find_images(sources)
+    targets = [] if maps is None else [maps / place for place in _distinct(found, len(sources) > 1)]
+    refuse_to_replace([*targets, *([out] if out else [])], [each.path for each in found], overwrite)
+    paths = [each.path for each in found]
+    return (
+        each if isinstance(each, Skipped) else _drawn(each, targets)
+        for each in predict_images(model, paths, maps is not None, strict)
+    )
 
 
-def _predict_table(model: Model, source: Path) -> list[Prediction]:
-    vectors = model.samples(source)
-    return model.predictions(vectors, [f"{source}: row {i + 1}" for i in range(len(vectors))])
+def _drawn(scored: Scored, targets: Sequence[Path]) -> Prediction:
+    """The prediction without its map, which is laid over the image as the detector sees it, where the map belongs."""
+    heat = scored.prediction.anomaly_map
+    if heat is not None:
+        from algan_ad.workflows.pictures import overlay  # matplotlib, which scoring does without
+
+        with replacing(targets[scored.position]) as temporary:
+            temporary.write_bytes(overlay(scored.image, heat, float(heat.max())))
+    return replace(scored.prediction, anomaly_map=None)
 
 
-def _images_below(folder: Path) -> list[Path]:
-    """Every image in a folder and its sub-folders, sorted by name, a folder's own images first."""
-    return [*images(folder), *(path for inner in folders(folder) for path in _images_below(inner))]
+def _place(found: Found, several: bool) -> Path:
+    """The place of an image in the folder it was found in; of several sources, below that folder's name."""
+    if found.path == found.source:
+        return Path(found.path.name)
+    return Path(found.source.resolve().name if several else "", found.path.relative_to(found.source))
 
 
-def _place(path: Path, source: Path, several: bool) -> Path:
-    """Where an image lies in the folder it was found in; of several sources, below that folder's name."""
-    if path == source:
-        return Path(path.name)
-    return Path(source.resolve().name if several else "", path.relative_to(source))
-
-
-def _distinct(places: Sequence[Path]) -> list[Path]:
+def _distinct(found: Sequence[Found], several: bool) -> list[Path]:
     """The file of each map: the image's own place as .png, numbered where it is taken."""
     taken: dict[Path, None] = {}  # in order
-    for place in places:
+    for place in (_place(each, several) for each in found):
         candidates = chain([place.stem], (f"{place.stem}-{n}" for n in count(2)))
         files = (place.with_name(f"{name}.png") for name in candidates)
         taken[next(file for file in files if file not in taken)] = None
     return list(taken)
-
-
-def _draw(prediction: Prediction, image: Pixels, target: Path) -> None:
-    """`image` as the detector sees it, which is where the map belongs."""
-    heat = prediction.anomaly_map
-    assert heat is not None
-    with replacing(target) as temporary:
-        temporary.write_bytes(overlay(image, heat, float(heat.max())))

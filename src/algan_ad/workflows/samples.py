@@ -1,57 +1,31 @@
-"""What a path or an array becomes before training: divided, decoded once, fingerprinted."""
+"""A path or an array made ready for training: divided, decoded once, fingerprinted."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from algan_ad.data.cache import DecodedImages
 from algan_ad.data.fingerprint import fingerprint
 from algan_ad.data.layouts import Dataset, Item, open_dataset
 from algan_ad.data.overlap import copies_in_calibration, copies_in_test
 from algan_ad.data.recipe import Recipe
-from algan_ad.data.splits import Split, split
-from algan_ad.data.vectors import SUFFIXES, read_labels, read_vectors
-from algan_ad.detectors.shared.contract import Detector, Rows, TrainingData
-from algan_ad.runtime.errors import InputError
+from algan_ad.data.splits import Split, hold_out, split
+from algan_ad.detectors.shared.contract import Detector, TrainingData
+from algan_ad.runtime.bulk import list_skipped
+from algan_ad.runtime.errors import InputError, Option
 from algan_ad.runtime.files import sha256
-from algan_ad.runtime.images import Preprocessing, Skipped, as_batch
+from algan_ad.runtime.images import Skipped, as_batch
+from algan_ad.runtime.predictor import Rows, resized
 from algan_ad.runtime.progress import log, track
-from algan_ad.runtime.schema import Schema
+from algan_ad.runtime.vectors import SUFFIXES, read_labels, read_vectors
+from algan_ad.workflows.options import DataOptions
 
-MIN_SAMPLES = 3  # two to train on, one to calibrate
 TEST_FRACTION = 0.2  # of the good rows of a table that holds bad ones, too
-
-
-class DataSettings(Schema):
-    """How the data is divided and prepared. What is None follows from the data set (5.2.5)."""
-
-    protocol: Literal["normal-only", "thesis"] = Field(
-        "normal-only",
-        description="normal-only: no anomaly is seen; thesis: labels of half the test set select",
-    )
-    calibration_fraction: float = Field(
-        0.2, gt=0, lt=1, description="share of the good samples held out to set the threshold"
-    )
-    horizontal_flip: bool | None = Field(None, description="mirror half of the training images")
-    vertical_flip: bool | None = Field(None, description="turn half of the training images upside down")
-    rotation_degrees: float | None = Field(None, ge=0, le=180, description="rotate by up to this, either way")
-    grayscale: bool | None = Field(None, description="drop the colour")
-
-    @property
-    def wishes(self) -> dict[str, bool | float]:
-        """What the user set of the recipe."""
-        names = ("horizontal_flip", "vertical_flip", "rotation_degrees", "grayscale")
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-
-    def recipe(self, default: Recipe) -> Recipe:
-        """The data set's recipe with the user's wishes put in."""
-        return Recipe(**default.model_dump() | self.wishes)
 
 
 @dataclass(frozen=True)
@@ -68,33 +42,34 @@ class Prepared:
 
 
 def prepare(
-    source: str | Path | NDArray[Any], detector: Detector, settings: DataSettings, seed: int, strict: bool
+    source: str | Path | NDArray[Any], detector: Detector, options: DataOptions, seed: int, strict: bool
 ) -> Prepared:
     """Read and divide `source`. Raises InputError for anything unusable; with strict, for one unreadable file too."""
     if detector.input == "vector":
         _refuse_folder(source, detector)
-        return _prepare_vectors(source, settings, seed)
-    unmet = set() if detector.augments else settings.wishes.keys() - {"grayscale"}
+        return _prepare_vectors(source, options, seed)
+    unmet = set() if detector.augments else options.wishes.keys() - {"grayscale"}
     for wish in sorted(unmet):
-        raise InputError(f"--{wish.replace('_', '-')}: {detector.name} varies images in its own way; leave it out")
+        raise InputError(Option(wish), f": {detector.name} varies images in its own way; leave it out")
     if isinstance(source, np.ndarray):
-        return _prepare_array(as_batch(source), detector, settings, seed)
-    return _prepare_folder(Path(source), detector, settings, seed, strict)
+        return _prepare_array(as_batch(source), detector, options, seed)
+    return _prepare_folder(Path(source), detector, options, seed, strict)
 
 
-def _prepare_folder(path: Path, detector: Detector, settings: DataSettings, seed: int, strict: bool) -> Prepared:
+def _prepare_folder(path: Path, detector: Detector, options: DataOptions, seed: int, strict: bool) -> Prepared:
     if path.suffix.lower() in SUFFIXES:
-        other = "leave out --backbone" if type(detector).input == "vector" else "add --method algan-vector"
-        raise InputError(f"{path}: a table of vectors; {other} to train on it")
+        other = ("leave out ", Option("backbone")) if type(detector).input == "vector" else (
+            "set ", Option("method", "algan-vector"))  # fmt: skip
+        raise InputError(f"{path}: a table of vectors; ", *other, " to train on it")
     dataset = open_dataset(path)
-    parts = split(dataset, settings.protocol, seed, settings.calibration_fraction)
-    return prepare_parts(dataset, parts, detector, settings, strict)
+    parts = split(dataset, options.protocol, seed, options.calibration_fraction)
+    return prepare_parts(dataset, parts, detector, options, strict)
 
 
-def prepare_parts(dataset: Dataset, parts: Split, detector: Detector, settings: DataSettings, strict: bool) -> Prepared:
+def prepare_parts(dataset: Dataset, parts: Split, detector: Detector, options: DataOptions, strict: bool) -> Prepared:
     """Decode a folder that is divided already; see `prepare`."""
     warn(dataset, parts)
-    recipe = settings.recipe(dataset.recipe)
+    recipe = options.recipe(dataset.recipe)
     preprocessing = detector.preprocessing(recipe)
     assert preprocessing is not None  # an image detector's
 
@@ -120,37 +95,36 @@ def prepare_parts(dataset: Dataset, parts: Split, detector: Detector, settings: 
 def _refuse_folder(source: str | Path | NDArray[Any], detector: Detector) -> None:
     if isinstance(source, np.ndarray) or not Path(source).is_dir():
         return
-    advice = "; add --backbone to train it on images" if "backbone" in type(detector.config).model_fields else ""
+    advice = ("; set ", Option("backbone"), " to train it on images")
     raise InputError(
-        f"{source}: {detector.name} takes vectors, expected a file ending in {', '.join(SUFFIXES)}{advice}"
+        f"{source}: {detector.name} takes vectors, expected a file ending in {', '.join(SUFFIXES)}",
+        *(advice if "backbone" in type(detector.config).model_fields else ()),
     )
 
 
-def _prepare_array(images: NDArray[np.uint8], detector: Detector, settings: DataSettings, seed: int) -> Prepared:
-    _refuse_thesis(settings)
-    recipe = settings.recipe(Recipe())
+def _prepare_array(images: NDArray[np.uint8], detector: Detector, options: DataOptions, seed: int) -> Prepared:
+    _refuse_thesis(options)
+    recipe = options.recipe(Recipe())
     preprocessing = detector.preprocessing(recipe)
     assert preprocessing is not None
-    train, calibration = _hold_out("array", len(images), settings.calibration_fraction, seed)
+    train, calibration = hold_out("array", len(images), options.calibration_fraction, seed)
     ready = resized(images, preprocessing)
     data = TrainingData(ready[train], recipe, ready[calibration])
     return Prepared("array", data, ready[calibration], {"n_images": len(images), "files": hash_rows(images)})
 
 
-def _prepare_vectors(source: str | Path | NDArray[Any], settings: DataSettings, seed: int) -> Prepared:
+def _prepare_vectors(source: str | Path | NDArray[Any], options: DataOptions, seed: int) -> Prepared:
     """Rows labelled anomalous (`y` of an .npz) are left for the test, with a fifth of the normal rows beside them."""
-    _refuse_thesis(settings)
-    for wish in settings.wishes:
-        raise InputError(f"--{wish.replace('_', '-')} is for images; leave it out for vectors")
+    _refuse_thesis(options)
+    for wish in options.wishes:
+        raise InputError(Option(wish), " is for images; leave it out for vectors")
     vectors = read_vectors(source).astype(np.float32)
     labels = read_labels(source)
     name = Path("array" if isinstance(source, np.ndarray) else source)
     normal = np.arange(len(vectors)) if labels is None else np.flatnonzero(labels == 0)
     if labels is not None and labels.any():
-        normal = normal[_hold_out(str(name), len(normal), TEST_FRACTION, seed, stage="test")[0]]
-    train, calibration = (
-        normal[part] for part in _hold_out(str(name), len(normal), settings.calibration_fraction, seed)
-    )
+        normal = normal[hold_out(str(name), len(normal), TEST_FRACTION, seed, stage="test")[0]]
+    train, calibration = (normal[part] for part in hold_out(str(name), len(normal), options.calibration_fraction, seed))
     print_of = {
         "n_vectors": len(normal),
         "n_features": vectors.shape[1],
@@ -161,37 +135,12 @@ def _prepare_vectors(source: str | Path | NDArray[Any], settings: DataSettings, 
     return Prepared(name.stem, data, vectors[calibration], print_of, n_test)
 
 
-def _refuse_thesis(settings: DataSettings) -> None:
-    if settings.protocol == "thesis":
+def _refuse_thesis(options: DataOptions) -> None:
+    if options.protocol == "thesis":
         raise InputError(
-            "--protocol thesis needs a folder of labelled images; arrays and vectors are trained by normal-only"
+            Option("protocol", "thesis"),
+            " needs a folder of labelled images; arrays and vectors are trained by normal-only",
         )
-
-
-def _hold_out(
-    what: str, n: int, fraction: float, seed: int, stage: str = "calibration"
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions to keep and positions to hold out, each in order."""
-    if n < MIN_SAMPLES:
-        raise InputError(
-            f"{what}: {n} good samples: too few to train and to calibrate; expected at least {MIN_SAMPLES}"
-        )
-    n_out = max(1, round(fraction * n))
-    if n - n_out < MIN_SAMPLES - 1:
-        raise InputError(
-            f"--calibration-fraction {fraction}: leaves {n - n_out} of {n} good samples to "
-            "train on; choose a smaller one"
-        )
-    order = np.random.default_rng([seed, len(stage)]).permutation(n)
-    return np.sort(order[n_out:]), np.sort(order[:n_out])
-
-
-def resized(images: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """uint8 (N, H, W, 3) -> uint8 (N, S, S, 3)."""
-    ready = np.empty((len(images), preprocessing.size, preprocessing.size, 3), np.uint8)
-    for i, image in enumerate(images):
-        ready[i] = preprocessing.apply(image)
-    return ready
 
 
 def hash_files(paths: Sequence[Path]) -> list[str]:
@@ -225,8 +174,5 @@ def warn(dataset: Dataset, parts: Split) -> None:
 def report_skipped(skipped: Sequence[Skipped], strict: bool) -> None:
     """Unreadable files: counted and listed, or fatal."""
     if skipped and strict:
-        raise InputError(f"--strict: {len(skipped)} unreadable files, the first: {skipped[0].reason}")
-    if skipped:
-        log(f"warning: {len(skipped)} unreadable files were skipped:")
-        for each in skipped:
-            log(f"  {each.reason}")
+        raise InputError(Option("strict"), f": {len(skipped)} unreadable files, the first: {skipped[0].reason}")
+    list_skipped(skipped)

@@ -61,7 +61,12 @@ def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, thre
     kept |= {"real": x[:N_SHOWN].cpu().numpy(), "field": scores["field"].reshape(RESOLUTION, RESOLUTION)}
     kept["levels"] = np.quantile(scores["real"], [0.5, 0.75, 0.9, 0.95, 0.99])
     np.savez_compressed(folder / "toy.npz", **kept)
-    return {"figures": figures, "n_train": N_TRAIN, "train_seconds": trained.seconds, "selection": trained.selection}
+    return {
+        "figures": figures,
+        "n_train": N_TRAIN,
+        "train_seconds": trained.loop_seconds,
+        "selection": trained.selection,
+    }
 
 
 def draw(outcomes: Outcomes, files: Path) -> list[Section]:

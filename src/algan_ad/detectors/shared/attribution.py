@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
-from algan_ad.detectors.shared.contract import Detector, Rows
+from algan_ad.detectors.shared.contract import Detector
 from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.progress import track
 
 STEPS = 16  # of the path integral
@@ -22,7 +23,7 @@ def attribution_maps(detector: Detector, samples: Rows) -> list[NDArray[np.float
     The unit is that of the score. Raises InputError for detectors of vectors.
     """
     if detector.input != "image":
-        raise InputError(f"{detector.name} scores vectors: there is no map to draw; leave out --maps")
+        raise InputError(f"{detector.name} scores vectors: there is no map to draw")
     module = detector.attributed_module()
     integrated = IntegratedGradients(lambda nchw: module(nchw.permute(0, 2, 3, 1)))
     return [_one(integrated, samples[i : i + 1], detector.device) for i in track(range(len(samples)), "maps")]

@@ -1,14 +1,13 @@
 """What the traditional methods share (thesis 3.1.3): scikit-learn's estimators behind the contract of `base`.
 
-An estimator is never stored. The module keeps the training rows and a seed, and fits the estimator again, to the same
-result, when it is first asked to score.
+An estimator is never stored. The module keeps the training rows and a seed, and the estimator is fitted again, to the
+same result, when a model is loaded.
 """
 
-import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -17,15 +16,15 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors.shared.contract import Detector, RunOptions, TrainingData, fitted_once
+from algan_ad.detectors.shared.contract import FITTED_ONCE, Detector, RunOptions, TrainingData
 from algan_ad.detectors.shared.feature_pass import OptionalBackbone, collect
 from algan_ad.features.backbones import RANDOM, Backbone
-from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.errors import InputError, Option
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.schema import Schema
+from algan_ad.runtime.seeding import seed_from
 from algan_ad.training.device import DeviceName
 from algan_ad.training.loop import Trained
-from algan_ad.training.seeding import seed_from
 
 Matrix = NDArray[np.float64]  # (n, d)
 ScoreRows = Callable[[Matrix], Matrix]  # (n, d) -> (n,), higher = more anomalous
@@ -59,28 +58,27 @@ class ClassicalScorer(nn.Module):
         self.register_buffer("seed", torch.tensor(seed))
         self.backbone = backbone
         self._score: ScoreRows | None = None
-        self.register_load_state_dict_post_hook(lambda module, _: setattr(module, "_score", None))  # type: ignore[no-untyped-call]
 
     def forward(self, x: Tensor) -> Tensor:
         features = x if self.backbone is None else self.backbone(x)
         return _Scored.apply(features, self)  # type: ignore[no-any-return]
 
     def score_rows(self, x: Tensor) -> Tensor:
-        """(N, d) -> float32 (N,) without a gradient. The first call fits the estimator."""
-        if self._score is None:
-            self._score = self._fitted()
+        """(N, d) -> float32 (N,) without a gradient."""
+        assert self._score is not None  # `fit_estimator` comes before
         if not len(x):  # scikit-learn refuses none
             return x.new_zeros(0, dtype=torch.float32)
         scores = self._score(x.detach().cpu().double().numpy())
         return torch.from_numpy(scores).float().to(x.device)
 
-    def _fitted(self) -> ScoreRows:
+    def fit_estimator(self) -> None:
+        """Fit to the rows. Raises InputError for what the estimator cannot be fitted to."""
         from sklearn.preprocessing import StandardScaler
 
         rows = self.rows.cpu().double().numpy()
         scaler = StandardScaler(with_mean=self.standardise, with_std=self.standardise).fit(rows)
         score = self.fit(scaler.transform(rows), int(self.seed))
-        return lambda x: score(scaler.transform(x))
+        self._score = lambda x: score(scaler.transform(x))
 
 
 class _Scored(torch.autograd.Function):
@@ -105,9 +103,9 @@ class _Scored(torch.autograd.Function):
 class ClassicalDetector(Detector):
     """A traditional method: a subclass gives its settings and `scorer`."""
 
-    family = "traditional"
     input: Literal["image", "vector"] = "vector"  # of the class: an instance with a backbone takes images
     config: ClassicalConfig
+    module: ClassicalScorer | None
 
     def __init__(self, config: Schema, device: DeviceName = "auto") -> None:
         super().__init__(config, device)
@@ -129,8 +127,7 @@ class ClassicalDetector(Detector):
     def preprocessing(self, recipe: Recipe) -> Preprocessing | None:
         return None if self.config.backbone is None else recipe.for_features(self.config.image_size)
 
-    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
-        start = time.monotonic()
+    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
         backbone = self._backbone(self.config.backbone_weights)
         if backbone is None:
             rows = torch.tensor(np.asarray(data.train[:]), dtype=torch.float32)
@@ -138,8 +135,14 @@ class ClassicalDetector(Detector):
             rows = collect(backbone.to(self.device), data.train, self.device, "training features")
         seed = seed_from(run.seed, self.name) % 2**32  # as wide as scikit-learn takes them
         self.module = self._module(rows, seed, backbone).to(self.device).eval()
-        self.module.score_rows(self.module.rows[:1])  # refuses now what it cannot be fitted to
-        return fitted_once(start)
+        self.module.fit_estimator()
+        return FITTED_ONCE
+
+    def load(self, tensors: Mapping[str, NDArray[Any]]) -> Self:
+        super().load(tensors)
+        assert self.module is not None
+        self.module.fit_estimator()
+        return self
 
     def build_module(self, tensors: Mapping[str, Tensor]) -> ClassicalScorer:
         n, d = tensors["rows"].shape
@@ -156,4 +159,6 @@ class ClassicalDetector(Detector):
 def refuse_above(option: str, value: int, n: int) -> None:
     """`value` neighbours, clusters or components need as many training samples. Raises InputError."""
     if value > n:
-        raise InputError(f"--{option} {value}: more than {n}, all that the training data allows; choose a smaller one")
+        raise InputError(
+            Option(option, value), f": more than {n}, all that the training data allows; choose a smaller one"
+        )

@@ -3,8 +3,8 @@
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -14,25 +14,13 @@ from torch import Tensor, nn
 from algan_ad.data.recipe import Recipe
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import Preprocessing
+from algan_ad.runtime.predictor import Maps, Rows, Scores
 from algan_ad.runtime.progress import track
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.device import DeviceName, pick_device
 from algan_ad.training.loop import RunFolder, Trained, Weights
 
-Family = Literal["ALGAN", "GAN on images", "pseudo-anomalies", "pre-trained features", "traditional"]
-Samples = NDArray[np.uint8] | NDArray[np.float32]
-Scores = NDArray[np.float64]
-
-
 NO_AUGMENTATION = Recipe()
-
-
-class Rows(Protocol):
-    """Anything that holds samples and gives a batch of them: an array, or decoded images in RAM or on disk."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, indices: Any) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -61,20 +49,21 @@ class RunOptions:
 
 
 class Detector(ABC):
-    """A method with its configuration; after `fit` (or `restore`), `module` scores.
+    """A method with its configuration; after `fit` or `load`, `module` scores.
 
     `module` maps a tensor, uint8 (N, S, S, 3) or float32 (N, d), to anomaly scores (N,), higher = more
-    anomalous. It holds all that prediction needs, and its state dictionary is what a model folder stores.
+    anomalous. It holds all that prediction needs, and its state dictionary is what a model folder stores. Scoring
+    writes nothing to it, so that several threads may score at once.
     """
 
     name: ClassVar[str]
-    family: ClassVar[Family]
     Config: ClassVar[type[Schema]]
     input: Literal["image", "vector"]  # of a class, or of one detector where its settings decide
     augments: ClassVar[bool] = False  # trains on images as the recipe varies them
     generates_images: ClassVar[bool] = False  # so that their quality can be monitored
-    # Its module says where, too: `score_and_maps`, uint8 (N, S, S, 3) -> scores (N,) and maps, float (N, S, S).
+    # The module gives maps, too: `score_and_maps`, uint8 (N, S, S, 3) -> scores (N,) and maps, float (N, S, S).
     draws_maps: ClassVar[bool] = False
+    map_batch: ClassVar[int] = 8  # images whose maps are drawn at once
 
     def __init__(self, config: Schema, device: DeviceName = "auto") -> None:
         self.config = config
@@ -84,74 +73,99 @@ class Detector(ABC):
 
     @abstractmethod
     def preprocessing(self, recipe: Recipe) -> Preprocessing | None:
-        """How files become this method's input; None for vectors."""
+        """The way from files to this method's input; None for vectors."""
+
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+        """Train on normal examples. Raises InputError for unusable data, TrainingDiverged when training fails.
+
+        Returns the selection, with the seconds of everything that was done here, feature extraction included.
+        """
+        start = time.monotonic()
+        trained = self._fit(data, run)
+        return replace(trained, seconds=trained.earlier_seconds + time.monotonic() - start)
 
     @abstractmethod
-    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
-        """Train on normal examples. Raises InputError for unusable data, TrainingDiverged when it fails."""
+    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+        """The method's part of `fit`: leaves a fitted `module`."""
 
     @abstractmethod
     def build_module(self, tensors: Mapping[str, Tensor]) -> nn.Module:
         """An untrained scoring module of the shape that these tensors fit into."""
 
-    def restore(self, tensors: Mapping[str, NDArray[Any]]) -> "Detector":
-        """Load what a model folder stores. Raises InputError when the tensors do not fit the configuration."""
+    def load(self, tensors: Mapping[str, NDArray[Any]]) -> Self:
+        """Take over a whole model, as `tensors` gives it. Raises InputError where they do not fit the settings."""
         weights = {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()}
         try:
-            self.load(weights)
+            self._build(weights)
         except (RuntimeError, KeyError, ValueError) as error:
             raise InputError(
                 f"weights.safetensors does not fit config.json ({error}); fetch the model again"
             ) from error
         return self
 
+    def use_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Score with the weights of an epoch while `fit` is at work: what they do not name of the module stays."""
+        if self.module is None:
+            self._build(weights)
+        else:
+            self.module.load_state_dict({**self.module.state_dict(), **weights})
+
+    def _build(self, weights: Mapping[str, Tensor]) -> None:
+        module = self.build_module(weights)
+        module.load_state_dict(dict(weights))
+        self.module = module.to(self.device).eval()
+
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """What `restore` takes."""
+        """What `load` takes."""
         return {name: tensor.detach().cpu().numpy() for name, tensor in self._fitted().state_dict().items()}
+
+    @property
+    def views(self) -> int:
+        """Views of an image that one pass of the module looks at, such as its rotations."""
+        return 1
 
     @torch.no_grad()
     def score(self, samples: Rows, batch_size: int = 32) -> Scores:
         """Raw anomaly scores, float64 (N,) of float32 precision; always in eval mode."""
         module, device = self.scoring_module()
-        return _as_scores([module(batch) for batch in _batches(samples, batch_size, device, "scores")])
+        size = max(1, batch_size // self.views)
+        return _as_scores([module(batch) for batch in _batches(samples, size, device, "scores")])
 
     @torch.no_grad()
-    def score_and_maps(self, images: Rows, batch_size: int = 8) -> tuple[Scores, list[NDArray[np.float32]]]:
+    def score_and_maps(self, images: Rows, batch_size: int | None = None) -> tuple[Scores, Maps]:
         """From one pass of a method that draws maps: `score`, and anomaly maps, float32 (S, S) an image.
 
         Higher = more anomalous, in both.
         """
         module: Any = self._fitted().eval()
         scores: list[Tensor] = []
-        maps: list[NDArray[np.float32]] = []
-        for batch in _batches(images, batch_size, self.device, "scores and maps"):
+        maps: Maps = []
+        for batch in _batches(images, batch_size or self.map_batch, self.device, "scores and maps"):
             some, heats = module.score_and_maps(batch)
             scores.append(some)
             maps.extend(heats.float().cpu().numpy())
         return _as_scores(scores), maps
 
     def scoring_module(self) -> tuple[nn.Module, torch.device]:
-        """The module that scores, in eval mode, and where it does."""
+        """The module that scores, in eval mode, and its device."""
         return self._fitted().eval(), self.device
 
-    def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Make `module` from scoring weights."""
-        module = self.build_module(weights)
-        module.load_state_dict(dict(weights))
-        self.module = module.to(self.device).eval()
-
     def choices(self, protocol: str) -> dict[str, Any]:
-        """What `auto` and None among the settings became, for the plan of a run."""
+        """The values that `auto` and None among the settings stand for, for the plan of a run."""
         return {}
 
     def attributed_module(self) -> nn.Module:
-        """What attribution maps explain: `module`, or a cheaper stand-in for one that scores many views."""
+        """The module that attribution maps explain: `module`, or a cheaper stand-in for one that scores many views."""
         return self._fitted().eval()
 
     def _fitted(self) -> nn.Module:
         if self.module is None:
             raise InputError(f"this {self.name} detector is not fitted yet: call fit() or load a model first")
         return self.module
+
+
+#: The outcome of a method that is fitted once: there are no epochs to choose among.
+FITTED_ONCE = Trained({}, "nothing to select: fitted once", epoch=0)
 
 
 def _batches(samples: Rows, size: int, device: torch.device, label: str) -> Iterator[Tensor]:
@@ -161,8 +175,3 @@ def _batches(samples: Rows, size: int, device: torch.device, label: str) -> Iter
 
 def _as_scores(chunks: Sequence[Tensor]) -> Scores:
     return torch.cat(list(chunks)).cpu().float().double().numpy() if chunks else np.empty(0)
-
-
-def fitted_once(start: float) -> Trained:
-    """What `fit` returns where there are no epochs to choose among; `start` from time.monotonic()."""
-    return Trained({}, "nothing to select: fitted once", 0, time.monotonic() - start)

@@ -1,4 +1,4 @@
-"""Training images through a frozen network, once: what the methods on pre-trained features share."""
+"""One pass of training images through a frozen network, and its settings, for the methods on pre-trained features."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,51 +9,59 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors.shared.contract import Detector, Rows
+from algan_ad.detectors.shared.contract import Detector
 from algan_ad.features.backbones import Backbone
 from algan_ad.features.rotations import Rotations
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import Preprocessing
+from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.progress import track
 from algan_ad.runtime.schema import Schema
 
 CHUNK = 32  # images that go through the network at once
 
 
-class OptionalBackbone(Schema):
-    """Where a method takes vectors, or images through a frozen network."""
+class BackboneConfig(Schema):
+    """A pre-trained network: its name and its weights."""
 
-    backbone: str | None = Field(None, description="take images, as features of this torchvision or timm network")
-    layer: str | None = Field(None, description="where its features are taken; None = its last block")
+    backbone: str = Field("wide_resnet50_2", description="frozen network, by its torchvision or timm name")
     backbone_weights: Path | None = Field(
         None, description="local weights file; None = downloaded; 'random' = none at all, for tests"
     )
-    image_size: int = Field(224, ge=32, le=1024, description="side of the images, with a backbone")
+    image_size: int = Field(224, ge=32, le=1024, description="side of the images")
+
+
+class PooledConfig(BackboneConfig):
+    """A pre-trained network, one layer of it averaged over positions."""
+
+    layer: str | None = Field(None, description="layer that its features are taken from; None = its last block")
+
+
+class OptionalBackbone(PooledConfig):
+    """Settings of a method that takes vectors, or images through a frozen network."""
+
+    backbone: str | None = Field(  # type: ignore[assignment]
+        None, description="take images, as features of this torchvision or timm network"
+    )
 
     @model_validator(mode="after")
     def _needs_backbone(self) -> "OptionalBackbone":
         if self.backbone is None and (self.layer or self.backbone_weights):
-            raise ValueError("--layer and --backbone-weights are for images: name the network with --backbone")
+            raise ValueError("layer and backbone_weights are for images: name the network as backbone")
         return self
 
 
-class PyramidConfig(Schema):
-    """A frozen network and where its maps are taken."""
+class PyramidConfig(BackboneConfig):
+    """A pre-trained network, several of its layers as maps."""
 
-    image_size: int = Field(224, ge=32, le=1024, description="side of the images")
-    backbone: str = Field("wide_resnet50_2", description="frozen network, by its torchvision or timm name")
     layers: tuple[str, ...] = Field(
-        ("layer1", "layer2", "layer3"), min_length=1, description="where its features are taken"
-    )
-    backbone_weights: Path | None = Field(
-        None, description="local weights file; None = downloaded; 'random' = none at all, for tests"
+        ("layer1", "layer2", "layer3"), min_length=1, description="layers that its features are taken from"
     )
 
 
 class PyramidDetector(Detector):
     """A detector fitted in one pass over the images, without augmentation."""
 
-    family = "pre-trained features"
     input = "image"
     config: PyramidConfig
 

@@ -11,9 +11,10 @@ from pydantic import Field
 from torch import nn
 
 from algan_ad.data.cutpaste import cut_paste
-from algan_ad.detectors.shared.contract import Detector, Rows, RunOptions, TrainingData
+from algan_ad.detectors.shared.contract import Detector, RunOptions, TrainingData
 from algan_ad.evaluation.metrics import image_auroc
-from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.errors import InputError, Option
+from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.adversary import Adversary
 from algan_ad.training.device import Precision, pick_precision
@@ -39,7 +40,7 @@ class TrainingConfig(Schema):
 def made_up_validation(images: Rows) -> tuple[Rows, NDArray[np.int64]]:
     """Good training images and cut-and-pasted copies of them, labelled 0 and 1: no held-out image, no anomaly."""
     if not len(images) or np.ndim(images[[0]]) != 4:
-        raise InputError("--selection cut-paste is for images; vectors take average or last")
+        raise InputError(Option("selection", "cut-paste"), " is for images; vectors take average or last")
     good = images[np.linspace(0, len(images) - 1, min(N_MADE_UP, len(images)), dtype=np.int64)]
     return np.concatenate([good, cut_paste(good)]), np.repeat([0, 1], len(good))
 
@@ -72,14 +73,18 @@ class TrainedDetector(Detector):
         c = self.config
         selection = c.selection or ("validation" if data.validation else self.default_selection)
         if selection == "validation" and data.validation is None:
-            raise InputError("--selection validation: validation belongs to --protocol thesis, and only to it")
+            raise InputError(
+                Option("selection", selection), ": belongs to ", Option("protocol", "thesis"), ", and only to it"
+            )
         if selection != "validation" and data.validation is not None:
-            raise InputError(f"--selection {selection}: under --protocol thesis labels select; leave it out")
+            raise InputError(
+                Option("selection", selection), ": under ", Option("protocol", "thesis"), " labels select; leave it out"
+            )
         schedule = Schedule(c.epochs, c.batch_size, run.seed, selection, c.observe_every, self.dtype(), self.device)
         judged = data.validation or (made_up_validation(data.train) if selection == "cut-paste" else None)
         validate = self._validator(*judged) if judged else None
         trained = train(adversary, len(data.train), fetch, schedule, run.folder, validate, run.watch)
-        self.load(trained.weights)
+        self.use_weights(trained.weights)
         return trained
 
     def dtype(self) -> torch.dtype:
@@ -88,7 +93,7 @@ class TrainedDetector(Detector):
 
     def _validator(self, samples: Rows, labels: NDArray[np.int64]) -> Callable[[Weights], float]:
         def auroc(weights: Weights) -> float:
-            self.load(weights)
+            self.use_weights(weights)
             return image_auroc(labels, self.score(samples))
 
         return auroc

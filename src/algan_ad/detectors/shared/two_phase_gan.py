@@ -100,7 +100,6 @@ class TwoPhases(GanAdversary, ABC):
 class TwoPhaseGan(ImageGan):
     """Keeps the last weights: in phase one, what scores is not trained for it yet."""
 
-    family = "pseudo-anomalies"
     default_selection = "last"
 
 

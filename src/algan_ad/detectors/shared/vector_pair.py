@@ -50,13 +50,6 @@ class PairDetector(TrainedDetector):
     config: PairConfig
     module: VectorScorer | None
 
-    def load(self, weights: Mapping[str, Tensor]) -> None:
-        """A whole model, or the discriminator alone while `fit` is at work."""
-        if self.module is None:
-            super().load(weights)
-        else:
-            self.module.load_state_dict({**self.module.state_dict(), **weights})
-
     def placeholder(self, tensors: Mapping[str, Tensor]) -> tuple[nn.Module, VectorDiscriminator]:
         """Conditioning and discriminator of the shapes that these tensors fit into."""
         hidden, dim = tensors["discriminator.layers.0.weight"].shape

@@ -1,4 +1,4 @@
-"""What the verbs show a person at the terminal. The console is one without markup: names are shown as they are."""
+"""The screens of the verbs. The console is one without markup: names are shown as they are."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from algan_ad.data.check import Report
+from algan_ad.detectors import Method
 from algan_ad.evaluation.results import Evaluation
 from algan_ad.runtime.images import Skipped
+from algan_ad.runtime.model_folder import ModelConfig
 from algan_ad.runtime.prediction import Prediction
 
 SHOWN = 20
@@ -92,6 +94,44 @@ def show_check(console: Console, report: Report) -> None:
         console.print(f"same content in training and calibration: {first} = {second}", soft_wrap=True)
     if not (report.warnings or report.unreadable or report.overlaps or report.copies):
         console.print("nothing odd was found")
+
+
+def show_model(console: Console, folder: Path, config: ModelConfig) -> None:
+    """The plan with its fixed / derived / user marks, and the facts around it."""
+    facts = Table(show_header=False, box=None)
+    facts.add_row("model", str(folder))
+    facts.add_row("method", config.method)
+    facts.add_row("protocol", config.protocol + (" (labels selected the epoch)" if config.protocol == "thesis" else ""))
+    facts.add_row("weights", config.selection)
+    facts.add_row("seed", str(config.seed))
+    for name, value in config.training.items():
+        facts.add_row(name, str(value))
+    facts.add_row("made with", ", ".join(f"{name} {version}" for name, version in config.versions.items()))
+    console.print(facts)
+    if config.calibration is not None:
+        console.print(config.calibration.explain(), soft_wrap=True)
+    plan = Table("setting", "value", "origin", box=None)
+    for name, entry in config.plan.items():
+        plan.add_row(name, str(entry.value), entry.origin, style=None if entry.origin == "fixed" else "bold")
+    console.print(plan)
+
+
+def show_methods(console: Console, methods: Sequence[Method]) -> None:
+    """By family: the name, what goes in, how it is fitted, what comes out, and what it is."""
+    width = max(len(each.name) for each in methods)
+    for family in dict.fromkeys(each.family for each in methods):
+        console.print(f"\n{family}")
+        for each in methods:
+            if each.family == family:
+                fitted = "trained by epochs" if each.epochs else "fitted once"
+                console.print(f"  {each.name:{width}}  {_needs(each)}; {fitted}; returns {' and '.join(each.returns)}")
+                console.print(f"  {'':{width}}  {each.summary}", soft_wrap=True)
+
+
+def _needs(method: Method) -> str:
+    if not method.backbone:
+        return f"{method.input}s"
+    return "images, a backbone" if method.input == "image" else "vectors, or images and a backbone"
 
 
 def _percent(rate: float | None) -> str:

@@ -1,7 +1,7 @@
-"""Listing folders: sorted, hidden files left out, and every failure told in words."""
+"""The content of folders: sorted, without hidden files; every failure becomes a sentence."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 from algan_ad.runtime.errors import InputError
@@ -18,20 +18,6 @@ def folders(folder: Path) -> tuple[Path, ...]:
     return _listed(folder, lambda entry: entry.is_dir())
 
 
-def masks_of(paths: Iterable[Path], masks: Iterable[Path]) -> tuple[dict[Path, Path], list[Path]]:
-    """Pairs image -> mask, named `<stem>_mask.<any>` or `<stem>.<any>`, and the masks left over."""
-    by_stem = {path.stem: path for path in paths}
-    pairs: dict[Path, Path] = {}
-    unmatched = []
-    for mask in masks:
-        image = by_stem.get(mask.stem) or by_stem.get(mask.stem.removesuffix("_mask"))
-        if image is None:
-            unmatched.append(mask)
-        else:
-            pairs[image] = mask
-    return pairs, unmatched
-
-
 def _is_image(name: str) -> bool:
     return Path(name).suffix.lower() in IMAGE_SUFFIXES
 
@@ -45,3 +31,8 @@ def _listed(folder: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> tuple[P
             f"{folder}: cannot be read ({error.strerror or error}); give an existing folder you may read"
         ) from error
     return tuple(folder / name for name in sorted(names))
+
+
+def images_below(folder: Path) -> list[Path]:
+    """Every image in a folder and its sub-folders, sorted by name, a folder's own images first."""
+    return [*images(folder), *(path for inner in folders(folder) for path in images_below(inner))]

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from algan_ad.data import vectors
-from algan_ad.data.vectors import read_labels, read_vectors
 from algan_ad.runtime.errors import InputError, MissingExtra
+from algan_ad.runtime.vectors import read_labels, read_vectors
 
 X = np.array([[1.0, 2.5, -3.0], [4.0, 5.0, 6e10]])
 

@@ -1,0 +1,65 @@
+"""Every option of a training but the method's own: one schema for Python, the command line and the plan of a run."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from algan_ad.data.recipe import Recipe
+from algan_ad.data.splits import DEFAULT_FRACTION, Protocol
+from algan_ad.runtime.schema import Schema
+from algan_ad.training.device import DeviceName
+from algan_ad.training.trackers import TrackerName
+
+CHECKPOINT_SECONDS = 60.0
+
+
+class DataOptions(Schema):
+    """The division and the preparation of the data. An option that is None follows from the data set (5.2.5)."""
+
+    protocol: Protocol = Field(
+        "normal-only",
+        description="normal-only: no anomaly is seen; thesis: labels of half the test set select",
+    )
+    calibration_fraction: float = Field(
+        DEFAULT_FRACTION, gt=0, lt=1, description="share of the good samples held out to set the threshold"
+    )
+    horizontal_flip: bool | None = Field(None, description="mirror half of the training images")
+    vertical_flip: bool | None = Field(None, description="turn half of the training images upside down")
+    rotation_degrees: float | None = Field(None, ge=0, le=180, description="rotate by up to this, either way")
+    grayscale: bool | None = Field(None, description="drop the colour")
+
+    @property
+    def wishes(self) -> dict[str, bool | float]:
+        """The part of the recipe that the user set."""
+        names = ("horizontal_flip", "vertical_flip", "rotation_degrees", "grayscale")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+    def recipe(self, default: Recipe) -> Recipe:
+        """The data set's recipe with the user's wishes put in."""
+        return Recipe(**default.model_dump() | self.wishes)
+
+
+class TrainOptions(DataOptions):
+    """The options of `train` and of `algan train`."""
+
+    false_alarm_rate: float = Field(0.01, ge=1e-6, lt=1, description="wanted share of good parts flagged")
+    seed: int = Field(0, ge=0, description="the same seed gives the same model, bit for bit on one machine")
+    device: DeviceName = Field("auto", description="auto: CUDA, then MPS, then the CPU")
+    threads: int | None = Field(None, ge=1, description="threads of one operation; None = the physical cores")
+    resume: bool = Field(False, description="continue the unfinished run of the model folder")
+    overwrite: bool = Field(
+        False, description="replace the model in the folder once the new one is whole; forget an unfinished run"
+    )
+    strict: bool = Field(False, description="an unreadable file ends the run instead of being skipped and listed")
+    checkpoint_seconds: float = Field(
+        CHECKPOINT_SECONDS, ge=0, description="seconds that checkpoints are apart, at least"
+    )
+    track: tuple[TrackerName, ...] = Field((), description="log there, too")
+    quality_backbone: str | None = Field(
+        None, description="network that judges generated images: Fréchet distance, inception score (5.8)"
+    )
+    quality_weights: Path | None = Field(None, description="its weights file; None = downloaded")
+
+
+#: Options that the data and the threshold depend on: they stand in the plan of a run beside the method's settings.
+PLANNED = (*DataOptions.model_fields, "false_alarm_rate")
