@@ -11,7 +11,7 @@ from noise import noise
 from numpy.typing import NDArray
 
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors import METHODS
+from algan_ad.detectors import CATALOG, METHODS
 from algan_ad.detectors.shared.attribution import attribution_maps
 from algan_ad.detectors.shared.classical import ClassicalDetector
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
@@ -26,7 +26,7 @@ from algan_ad.workflows.predict import predict_files
 from algan_ad.workflows.samples import prepare
 from algan_ad.workflows.train import train
 
-NAMES = [name for name, method in METHODS.items() if method.family == "traditional"]
+NAMES = [method.name for method in CATALOG if method.family == "traditional"]
 SMALL: dict[str, dict[str, Any]] = {"lof": {"k": 8}, "isolation-forest": {"trees": 30}}
 IMAGES = {"backbone": "squeezenet1_1", "layer": "features.3", "backbone_weights": RANDOM, "image_size": 32}
 

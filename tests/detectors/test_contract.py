@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +13,9 @@ from safetensors.numpy import load, save
 from tiny import DIM, SIDE, TINY
 
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors import METHODS
+from algan_ad.detectors import CATALOG, METHODS
 from algan_ad.detectors.shared.attribution import attribution_maps
-from algan_ad.detectors.shared.contract import Detector, Family, RunOptions, TrainingData
+from algan_ad.detectors.shared.contract import Detector, RunOptions, TrainingData
 from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector, TrainingConfig
 from algan_ad.runtime.errors import InputError
 from algan_ad.training.loop import RunFolder
@@ -56,6 +56,16 @@ TRAINED = [name for name, method in METHODS.items() if issubclass(method, Traine
 def trained(request: pytest.FixtureRequest) -> str:
     """The methods that learn epoch by epoch."""
     return str(request.param)
+
+
+def test_a_row_of_the_catalogue_says_what_the_method_is(name: str) -> None:
+    (row,) = (each for each in CATALOG if each.name == name)
+    method, made = METHODS[name], METHODS[name](METHODS[name].Config(), "cpu")
+    assert row.input == made.input
+    assert row.epochs == issubclass(method, TrainedDetector)
+    assert row.backbone == ("backbone" in method.Config.model_fields)
+    assert row.maps == ("own" if method.draws_maps else "attribution" if made.input == "image" else None)
+    assert len(row.summary) > 15
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +127,6 @@ def test_name_and_input_are_declared(name: str) -> None:
     method = METHODS[name]
     assert method.name == name
     assert issubclass(method.Config, TrainingConfig) == (name in TRAINED)
-    assert method.family in get_args(Family)
     preprocessing = make(name).preprocessing(Recipe())
     assert (preprocessing is None) == (make(name).input == "vector")
     assert preprocessing is None or preprocessing.size == SIDE
@@ -180,16 +189,16 @@ def test_training_data_stays_as_it_is(name: str) -> None:
 
 def test_fewer_samples_than_a_batch(trained: str) -> None:
     detector = make(trained)
-    with pytest.raises(InputError, match=r"5 training samples, fewer than the batch of 8.*--batch-size"):
+    with pytest.raises(InputError, match=r"5 training samples, fewer than the batch of 8.*batch_size=5"):
         detector.fit(TrainingData(samples(detector, 5, 0)), RunOptions(0, "cpu"))
 
 
 def test_labels_select_only_under_protocol_thesis(trained: str) -> None:
     x, y = samples(make(trained), 20, 0), np.repeat([0, 1], 4)
     validation = (samples(make(trained), 8, 2), y)
-    with pytest.raises(InputError, match=r"--selection validation: .* --protocol thesis"):
+    with pytest.raises(InputError, match=r"selection='validation': .* protocol='thesis'"):
         make(trained, selection="validation").fit(TrainingData(x), RunOptions(0, "cpu"))
-    with pytest.raises(InputError, match=r"--selection average: .* --protocol thesis"):
+    with pytest.raises(InputError, match=r"selection='average': .* protocol='thesis'"):
         make(trained, selection="average").fit(TrainingData(x, validation=validation), RunOptions(0, "cpu"))
     done = make(trained).fit(TrainingData(x, validation=validation), RunOptions(0, "cpu"))
     assert "labelled validation half (protocol thesis)" in done.selection

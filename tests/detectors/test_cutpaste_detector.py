@@ -9,7 +9,7 @@ from algan_ad.detectors.cutpaste import (
     CutPasteAdversary,
     CutPasteConfig,
     CutPasteScorer,
-    extract,
+    features,
     initialise,
     shifted,
 )
@@ -122,7 +122,7 @@ def test_the_density_is_that_of_the_kept_weights() -> None:
     detector.fit(TrainingData(x, Recipe(horizontal_flip=True)), RunOptions(0, "cpu"))
     module = detector.module
     assert isinstance(module, CutPasteScorer)
-    torch.testing.assert_close(module.density.mean, extract(module.backbone, x, CPU).mean(0), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(module.density.mean, features(module.backbone, x, CPU).mean(0), rtol=1e-4, atol=1e-5)
     assert detector.score(x).mean() < 128  # shrinkage aside, as many as dimensions
 
 

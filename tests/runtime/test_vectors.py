@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from algan_ad.data import vectors
+from algan_ad.runtime import vectors
 from algan_ad.runtime.errors import InputError, MissingExtra
 from algan_ad.runtime.vectors import read_labels, read_vectors
 

@@ -20,21 +20,20 @@ from algan_ad.runtime.model_folder import ModelConfig
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.loop import Trained
 from algan_ad.workflows.evaluate import evaluate
-from algan_ad.workflows.model import Model
+from algan_ad.workflows.model import Model, make_model
 
 
 class FirstColumn(Detector):
     """The score is what the first column holds."""
 
     name = "first-column"
-    family = "traditional"
     Config = Schema
     input = "vector"
 
     def preprocessing(self, recipe: Recipe) -> None:
         return None
 
-    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
         raise AssertionError("nothing here is trained")
 
     def build_module(self, tensors: Mapping[str, Tensor]) -> nn.Module:
@@ -52,7 +51,7 @@ def model(calibration: Calibration | None) -> Model:
         method="first-column", plan={}, input="vector", calibration=calibration, protocol="normal-only", seed=0,
         selection="none", fingerprint={"n_features": 1, "files": {}}, versions={}, training={},
     )  # fmt: skip
-    return Model(detector, config)
+    return make_model(detector, config)
 
 
 def evaluated(of: Model, normal: object, anomalous: object, folder: Path) -> Evaluation:

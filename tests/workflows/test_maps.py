@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from algan_ad.data.layouts import Item, open_dataset
 from algan_ad.data.recipe import Recipe
-from algan_ad.detectors.shared.contract import Detector, RunOptions, TrainingData, fitted_once
+from algan_ad.detectors.shared.contract import FITTED_ONCE, Detector, RunOptions, TrainingData
 from algan_ad.runtime.images import Preprocessing, load_many
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.loop import Trained
-from algan_ad.workflows.maps import judged_masks, score_and_judge, score_and_maps
+from algan_ad.workflows.maps import judged_masks, score_and_judge
+from algan_ad.workflows.model import TorchScorer
 
 
 class Dark(nn.Module):
@@ -28,7 +29,7 @@ class Dark(nn.Module):
 
 
 class Darkness(Detector):
-    name, family, Config, input, draws_maps = "darkness", "traditional", Schema, "image", True
+    name, Config, input, draws_maps = "darkness", Schema, "image", True
 
     def preprocessing(self, recipe: Recipe) -> Preprocessing:
         return Preprocessing(size=32)
@@ -36,9 +37,9 @@ class Darkness(Detector):
     def build_module(self, tensors: Mapping[str, Tensor]) -> nn.Module:
         return Dark()
 
-    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
         self.module = Dark()
-        return fitted_once(0)
+        return FITTED_ONCE
 
 
 @pytest.fixture
@@ -116,11 +117,11 @@ def test_attributions_are_drawn_but_not_judged(detector: Darkness, marked: Path)
     detector.draws_maps = False  # type: ignore[misc]
     assert judge(detector, marked) is None
     x = np.random.default_rng(0).integers(0, 255, (2, 32, 32, 3), dtype=np.uint8)
-    assert [heat.shape for heat in score_and_maps(detector, x)[1]] == [(32, 32)] * 2
-    assert not np.allclose(score_and_maps(detector, x)[1][0], 255 - x[0].mean(2))
+    assert [heat.shape for heat in TorchScorer(detector).score_and_maps(x)[1]] == [(32, 32)] * 2
+    assert not np.allclose(TorchScorer(detector).score_and_maps(x)[1][0], 255 - x[0].mean(2))
 
 
 def test_own_maps_are_drawn_as_they_are(detector: Darkness) -> None:
     x = np.random.default_rng(0).integers(0, 255, (2, 32, 32, 3), dtype=np.uint8)
-    np.testing.assert_allclose(score_and_maps(detector, x)[1][1], 255 - x[1].mean(2), rtol=1e-5)
+    np.testing.assert_allclose(TorchScorer(detector).score_and_maps(x)[1][1], 255 - x[1].mean(2), rtol=1e-5)
     assert torch.is_tensor(detector.module(torch.from_numpy(x)))  # type: ignore[misc]

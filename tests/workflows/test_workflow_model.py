@@ -8,11 +8,12 @@ import torch
 
 from algan_ad.data.layouts import open_dataset
 from algan_ad.data.splits import split
+from algan_ad.runtime.bulk import predict_files
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import decode
 from algan_ad.workflows.load import load_model
 from algan_ad.workflows.model import Model
-from algan_ad.workflows.predict import predict_files
+from algan_ad.workflows.predict import predict_to_files
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-6}
 
@@ -71,11 +72,14 @@ def test_calibration_holds_the_scores_of_the_held_out_images(image_model: Model,
     np.testing.assert_allclose(scores, calibration.scores, **CLOSE)
 
 
-def test_predictions_say_where_they_come_from(image_model: Model, vector_model: Model, paths: list[Path]) -> None:
+def test_predictions_say_where_they_come_from(
+    image_model: Model, vector_model: Model, paths: list[Path], table: Path
+) -> None:
     assert [each.source for each in image_model.predict(paths[:2])] == [str(path) for path in paths[:2]]
     assert [each.source for each in image_model.predict(paths[0])] == [str(paths[0])]
     assert [each.source for each in image_model.predict(np.zeros((2, 9, 9, 3), np.uint8))] == [None, None]
     assert [each.source for each in vector_model.predict(np.zeros((2, 4)))] == [None, None]
+    assert [each.source for each in vector_model.predict(table)][:2] == [f"{table}: row 1", f"{table}: row 2"]
 
 
 def test_maps_only_when_asked_for(image_model: Model, paths: list[Path]) -> None:
@@ -106,13 +110,12 @@ def test_bad_samples(image_model: Model, vector_model: Model, tmp_path: Path) ->
 def test_folders_are_searched_and_names_told_apart(image_model: Model, parts: Path, tmp_path: Path) -> None:
     (parts / "test/.hidden.png").write_text("hidden")
     (parts / "test/readme.txt").write_text("no image")
-    found, skipped = predict_files(image_model, [parts / "test", parts / "test/good/000.png"], tmp_path / "maps")
+    found = list(predict_to_files(image_model, [parts / "test", parts / "test/good/000.png"], maps=tmp_path / "maps"))
     assert [Path(str(each.source)).relative_to(parts / "test") for each in found] == [
         *(Path("good") / f"{i:03}.png" for i in range(10)),
         *(Path("hole") / f"{i:03}.png" for i in range(8)),
         Path("good/000.png"),
     ]
-    assert skipped == []
     names = [f"test/good/{i:03}.png" for i in range(10)] + [f"test/hole/{i:03}.png" for i in range(8)] + ["000.png"]
     maps = tmp_path / "maps"
     assert sorted(path.relative_to(maps).as_posix() for path in maps.rglob("*.png")) == sorted(names)
@@ -122,9 +125,9 @@ def test_folders_are_searched_and_names_told_apart(image_model: Model, parts: Pa
 def test_more_images_than_are_decoded_at_once(
     image_model: Model, pristine_parts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, _ = predict_files(image_model, [pristine_parts / "test"])
-    monkeypatch.setattr("algan_ad.workflows.predict.CHUNK", 4)
-    chunked, _ = predict_files(image_model, [pristine_parts / "test"])
+    whole = list(predict_files(image_model, [pristine_parts / "test"]))
+    monkeypatch.setattr("algan_ad.runtime.bulk.CHUNK", 4)
+    chunked = list(predict_files(image_model, [pristine_parts / "test"]))
     assert [each.source for each in chunked] == [each.source for each in whole]
     np.testing.assert_allclose([each.score for each in chunked], [each.score for each in whole], **CLOSE)
 

@@ -5,28 +5,31 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from algan_ad.detectors.shared.contract import Detector, Rows, Scores
-from algan_ad.workflows.model import Model
-from algan_ad.workflows.predict import predict_files
+from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.prediction import Prediction
+from algan_ad.runtime.predictor import Maps, Rows
+from algan_ad.workflows.model import Model, TorchScorer
+from algan_ad.workflows.predict import predict_to_files
 
 
 def drawn(model: Model, sources: list[Path], folder: Path) -> list[str]:
     """The maps that a prediction writes, as paths in their folder."""
-    predictions, _ = predict_files(model, sources, folder)
+    predictions = list(predict_to_files(model, sources, maps=folder))
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     assert len(files) == len(predictions)  # none is written over
-    assert all(each.anomaly_map is None for each in predictions)  # thousands of them would fill the memory
+    assert all(
+        isinstance(each, Prediction) and each.anomaly_map is None for each in predictions
+    )  # thousands of them would fill the memory
     return files
 
 
 @pytest.fixture
 def model(image_model: Model, monkeypatch: pytest.MonkeyPatch) -> Model:
-    def found(detector: Detector, samples: Rows) -> tuple[Scores, list[NDArray[np.float32]]]:
-        return detector.score(samples), [np.ones((32, 32), np.float32)] * len(samples)
+    def found(self: TorchScorer, samples: Rows) -> Maps:
+        return [np.ones((32, 32), np.float32)] * len(samples)
 
-    monkeypatch.setattr("algan_ad.workflows.model.score_and_maps", found)
+    monkeypatch.setattr(TorchScorer, "maps", found)
     return image_model
 
 
@@ -61,3 +64,30 @@ def test_several_folders_and_files_do_not_meet(model: Model, tree: Path) -> None
     sources = [tree / "new/good", tree / "new/scratch/0.png", tree / "new/0.png", tree / "old"]
     assert drawn(model, sources, tree / "maps") == ["0-2.png", "0.png", "good/0.png", "old/new/0.png"]
     assert drawn(model, [tree / "new/good", tree / "new/good"], tree / "twice") == ["good/0-2.png", "good/0.png"]
+
+
+def test_no_input_is_ever_replaced(model: Model, tree: Path) -> None:
+    before = {path: path.read_bytes() for path in tree.rglob("*") if path.is_file()}
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match=r"0.png: is an input, and would be replaced"):
+            predict_to_files(model, [tree / "new"], maps=tree / "new", overwrite=overwrite)
+        with pytest.raises(InputError, match=r"0.gif: is an input"):
+            predict_to_files(model, [tree / "new"], out=tree / "new/scratch/0.gif", overwrite=overwrite)
+    (tree / "link").symlink_to(tree / "new")
+    with pytest.raises(InputError, match="is an input"):
+        predict_to_files(model, [tree / "new"], maps=tree / "link", overwrite=True)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_file_that_is_there_takes_overwrite(model: Model, tree: Path) -> None:
+    (tree / "table.csv").write_text("mine")
+    for options in ({"out": tree / "table.csv"}, {"maps": tree / "old"}):
+        sources = [tree / "new/good"] if "out" in options else [tree / "new"]
+        (tree / "old/good").mkdir(exist_ok=True)
+        (tree / "old/good/0.png").write_bytes(b"mine")
+        with pytest.raises(InputError, match="exists already; choose another place, or set overwrite=True"):
+            predict_to_files(model, sources, **options)  # type: ignore[arg-type]
+    assert (tree / "table.csv").read_text() == "mine"
+    assert (tree / "old/good/0.png").read_bytes() == b"mine"
+    list(predict_to_files(model, [tree / "new"], maps=tree / "old", overwrite=True))
+    assert (tree / "old/good/0.png").read_bytes() != b"mine"

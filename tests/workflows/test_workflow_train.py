@@ -239,5 +239,5 @@ def test_wrong_rate_is_refused_before_training(pristine_parts: Path, monkeypatch
 
 
 def test_unknown_method(pristine_parts: Path) -> None:
-    with pytest.raises(InputError, match="--method patchwork: not known; expected one of algan-image"):
+    with pytest.raises(InputError, match="method='patchwork': not known; did you mean 'patchcore'"):
         train(pristine_parts, "patchwork")

@@ -103,5 +103,9 @@ def read_rows(path: Path) -> list[Row]:
     return rows
 
 
+def _missing(tracker: TrackerName) -> MissingExtra:
+    return MissingExtra(Option("track", tracker), ": install it with pip install 'algan-ad[tracking]'")
+
+
 def _numbers(row: Row) -> dict[str, float]:
     return {k: float(v) for k, v in row.items() if isinstance(v, int | float) and math.isfinite(v) and k != "epoch"}
