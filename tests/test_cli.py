@@ -242,7 +242,7 @@ def test_a_model_is_only_replaced_when_told_to(pristine_parts: Path, tmp_path: P
     assert run(*command, "--seed", 1) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert f"--out {tmp_path}: holds a model already; choose another folder or add --overwrite" in err
+    assert f"--out {tmp_path}: holds a model already; choose another folder or set --overwrite" in err
     assert (tmp_path / "weights.safetensors").read_bytes() == before
     assert run(*command, "--seed", 1, "--overwrite") == 0
     assert (tmp_path / "weights.safetensors").read_bytes() != before

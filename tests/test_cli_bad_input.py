@@ -56,31 +56,31 @@ def vector_model(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--sigma", "inf"], "sigma: Input should be a finite number (found inf)"),
-        (["--sigma", "-1"], "sigma: Input should be greater than 0 (found -1.0)"),
-        (["--alpha", "2"], "alpha: Input should be less than or equal to 1 (found 2.0)"),
-        (["--epochs", "0"], "epochs: Input should be greater than or equal to 1 (found 0)"),
-        (["--batch-size", "1"], "batch_size: Input should be greater than or equal to 2 (found 1)"),
+        (["--sigma", "inf"], "--sigma: Input should be a finite number (found inf)"),
+        (["--sigma", "-1"], "--sigma: Input should be greater than 0 (found -1.0)"),
+        (["--alpha", "2"], "--alpha: Input should be less than or equal to 1 (found 2.0)"),
+        (["--epochs", "0"], "--epochs: Input should be greater than or equal to 1 (found 0)"),
+        (["--batch-size", "1"], "--batch-size: Input should be greater than or equal to 2 (found 1)"),
         (["--image-size", "48"], "image size 48: expected a power of two from 32 to 512"),
-        (["--calibration-fraction", "0"], "calibration_fraction: Input should be greater than 0 (found 0.0)"),
-        (["--rotation-degrees", "270"], "rotation_degrees: Input should be less than or equal to 180 (found 270.0)"),
-        (["--false-alarm-rate", "0"], "false_alarm_rate: Input should be greater than or equal to 0.000001"),
-        (["--false-alarm-rate", "2"], "false_alarm_rate: Input should be less than 1 (found 2.0)"),
+        (["--calibration-fraction", "0"], "--calibration-fraction: Input should be greater than 0 (found 0.0)"),
+        (["--rotation-degrees", "270"], "--rotation-degrees: Input should be less than or equal to 180 (found 270.0)"),
+        (["--false-alarm-rate", "0"], "--false-alarm-rate: Input should be greater than or equal to 0.000001"),
+        (["--false-alarm-rate", "2"], "--false-alarm-rate: Input should be less than 1 (found 2.0)"),
         (["--false-alarm-rate", "low"], "--false-alarm-rate: could not convert string to float: 'low'"),
-        (["--seed", "-1"], "--seed -1: expected 0 or more"),
-        (["--threads", "0"], "--threads 0: expected 1 or more"),
+        (["--seed", "-1"], "--seed: Input should be greater than or equal to 0 (found -1)"),
+        (["--threads", "0"], "--threads: Input should be greater than or equal to 1 (found 0)"),
         (["--device", "tpu"], "invalid choice 'tpu' for argument '--device'. Expected one of ('auto', 'cpu'"),
         (["--protocol", "guess"], "invalid choice 'guess' for argument '--protocol'"),
         (["--method", "magic"], "--method magic: not known; expected one of algan-image"),
         (["--method"], "Missing value for argument '--method'"),
         (["--nonsense", "3"], "Unrecognized options: --nonsense"),
         (["--hidden", "8"], "Unrecognized options: --hidden"),  # another method's
-        ([*TINY, "--selection", "validation"], "--selection validation: validation belongs to --protocol thesis"),
+        ([*TINY, "--selection", "validation"], "--selection validation: belongs to --protocol thesis"),
         ([*TINY, "--protocol", "thesis", "--selection", "last"], "last: under --protocol thesis labels select"),
         ([*TINY, "--quality-backbone", "nosuch"], "backbone nosuch: not a network of torchvision or timm"),
         ([*TINY, "--quality-backbone", "resnet18", "--quality-weights", "no.pth"], "no.pth: no such weights file"),
         ([*SMALL, "--batch-size", "64"], "24 training samples, fewer than the batch of 64: add normal examples or set"
-                                         " --batch-size to 24 or less"),
+                                         " --batch-size 24 or less"),
     ],
 )  # fmt: skip
 def test_options_of_train(options: list[str], said: str, pristine_parts: Path, tmp_path: Path, capsys: Out) -> None:
@@ -100,10 +100,10 @@ def test_nothing_given(verb: list[str], capsys: Out) -> None:
 
 def test_other_options_out_of_bounds(model: Path, pristine_parts: Path, capsys: Out) -> None:
     image = pristine_parts / "test/good/000.png"
-    assert "false_alarm_rate" in refused(capsys, "predict", model, image, "--false-alarm-rate", 1)
+    assert "--false-alarm-rate: Input" in refused(capsys, "predict", model, image, "--false-alarm-rate", 1)
     assert "expected at least one image or folder" in refused(capsys, "predict", model)
-    assert "calibration_fraction 2.0" in refused(capsys, "data", "check", pristine_parts, "--calibration-fraction", 2)
-    assert "seed -1: expected 0 or more" in refused(capsys, "data", "check", pristine_parts, "--seed", -1)
+    assert "--calibration-fraction 2.0" in refused(capsys, "data", "check", pristine_parts, "--calibration-fraction", 2)
+    assert "--seed -1: expected 0 or more" in refused(capsys, "data", "check", pristine_parts, "--seed", -1)
     assert "invalid choice 'no'" in refused(capsys, "data", "get", "no")
 
 
@@ -267,7 +267,7 @@ def test_vectors_of_another_width(vector_model: Path, tmp_path: Path, capsys: Ou
 def test_images_and_vectors_mixed_up(
     model: Path, vector_model: Path, pristine_parts: Path, table: Path, tmp_path: Path, capsys: Out
 ) -> None:
-    assert f"{table}: a table of vectors; add --method algan-vector" in refused(capsys, "train", table, *TINY)
+    assert f"{table}: a table of vectors; set --method algan-vector" in refused(capsys, "train", table, *TINY)
     assert "expected a file ending in .npy, .npz" in refused(capsys, "train", pristine_parts, *VECTORS)
     assert "expected a file ending in .npy, .npz" in refused(capsys, "predict", vector_model, pristine_parts)
     assert "no labels; expected an .npz" in refused(capsys, "evaluate", vector_model, pristine_parts)

@@ -157,5 +157,5 @@ def test_real_mtd(shared):
     ("layout", "protocol"), [("mtd", "normal-only"), ("coil-100", "normal-only"), ("flat", "thesis")]
 )
 def test_a_fraction_where_the_split_is_given_is_refused(layout: str, protocol: Protocol) -> None:
-    with pytest.raises(InputError, match=r"--calibration-fraction 0.3: .*5\.2\.4"):
+    with pytest.raises(InputError, match=r"calibration_fraction=0.3: .*5\.2\.4"):
         split(dataset(layout, 100, 5), protocol, calibration_fraction=0.3)

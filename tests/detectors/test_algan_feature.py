@@ -95,5 +95,5 @@ def test_real_weights() -> None:
 def test_augmentation_it_would_ignore_is_refused() -> None:
     images = np.zeros((4, 32, 32, 3), np.uint8)
     detector = AlganFeature(AlganFeatureConfig(backbone_weights="random", backbone="resnet18"))
-    with pytest.raises(InputError, match="--horizontal-flip: algan-feature varies images in its own way"):
+    with pytest.raises(InputError, match="horizontal_flip: algan-feature varies images in its own way"):
         prepare(images, detector, DataOptions(horizontal_flip=True), seed=0, strict=False)

@@ -90,5 +90,5 @@ def test_validation_selects_by_the_scores_that_prediction_gives() -> None:
 
 
 def test_options_of_a_backbone_that_is_not_there() -> None:
-    with pytest.raises(InputError, match="name the network with --backbone"):
+    with pytest.raises(InputError, match="name the network with backbone"):
         GanomalyVectorConfig(layer="layer3")

@@ -72,7 +72,7 @@ def test_dims_are_the_papers_and_drawn_by_the_seed() -> None:
 
 
 def test_more_dims_than_features_are_refused() -> None:
-    with pytest.raises(InputError, match=r"--dims 500: the layers of squeezenet1_1 have 384 features"):
+    with pytest.raises(InputError, match=r"dims=500: the layers of squeezenet1_1 have 384 features"):
         fitted("padim", dims=500)
 
 

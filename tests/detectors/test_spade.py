@@ -3,8 +3,7 @@ import pytest
 import torch
 from holed import fitted, images, peaks_in_the_hole
 
-from algan_ad.detectors import spade
-from algan_ad.detectors.spade import SpadeConfig, SpadeScorer, as_rows
+from algan_ad.detectors.spade import SpadeConfig, as_rows
 from algan_ad.features.backbones import RANDOM, Backbone, PyramidBackbone
 from algan_ad.features.maps import anomaly_map, concatenated
 from algan_ad.runtime.errors import InputError
@@ -31,15 +30,11 @@ def test_a_position_is_compared_with_all_positions_of_the_nearest_images() -> No
     np.testing.assert_allclose(detector.score_and_maps(x)[1], expected, rtol=1e-3)
 
 
-def test_maps_are_the_same_without_memory_for_features(monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    roomy = fitted("spade")
-    expected = np.stack(roomy.score_and_maps(images(3, 4))[1])
-    monkeypatch.setattr(spade, "KEPT_BYTES", 0)
-    narrow = fitted("spade")
-    np.testing.assert_array_equal(np.stack(narrow.score_and_maps(images(3, 4))[1]), expected)
-    assert isinstance(roomy.module, SpadeScorer)
-    assert isinstance(narrow.module, SpadeScorer)
-    assert len(roomy.module.kept) > len(narrow.module.kept) == 0
+def test_a_map_does_not_depend_on_the_images_beside_it() -> None:
+    detector, x = fitted("spade"), images(5, 4)
+    together = np.stack(detector.score_and_maps(x)[1])
+    alone = np.stack([detector.score_and_maps(x[i : i + 1])[1][0] for i in range(5)])
+    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
 
 
 def test_holed_images_score_higher_and_show_where() -> None:

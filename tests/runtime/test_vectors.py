@@ -184,6 +184,6 @@ def test_without_pandas(tmp_path, monkeypatch):
 
 @pytest.mark.shared
 def test_real_features(shared):
-    path = shared / "mvtec_features_resnet18" / "MVTec-AD_bottle.npz"
+    path = shared / "data" / "mvtec_features_resnet18" / "MVTec-AD_bottle.npz"
     assert read_vectors(path).shape == (292, 512)
     assert read_labels(path).sum() == 63

@@ -222,7 +222,7 @@ def test_a_collapsed_discriminator_is_noticed() -> None:
 
 
 def test_fewer_samples_than_a_batch() -> None:
-    with pytest.raises(InputError, match=r"3 training samples, fewer than the batch of 4.*--batch-size"):
+    with pytest.raises(InputError, match=r"3 training samples, fewer than the batch of 4.*batch_size=3"):
         train(adversary(), 3, fetch, Schedule(1, B, seed=0))
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import field, make_dataclass
 from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,6 +10,8 @@ from typing import Annotated, Any, Literal
 import tyro
 from rich.console import Console
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
+
+from algan_ad.runtime.schema import Schema
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Json = Annotated[bool, arg(help="print one JSON object on standard output")]
@@ -25,6 +28,15 @@ def parse(kind: type[Any], verb: str, argv: list[str], text: str | None = None) 
         description=cleandoc(text or kind.__doc__ or ""),
         config=(OmitArgPrefixes, FlagCreatePairsOff),
     )
+
+
+def options_of(schema: type[Schema]) -> type[Any]:
+    """The fields of a schema as a dataclass for `parse`, which leaves bounds and their errors to the schema itself."""
+    fields = [
+        (name, Annotated[of.annotation, arg(help=of.description)], field(default=of.default))
+        for name, of in schema.model_fields.items()
+    ]
+    return make_dataclass(schema.__name__, fields)
 
 
 def emit(result: dict[str, Any], as_json: bool, show: Callable[[Console], None]) -> int:

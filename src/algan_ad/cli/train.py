@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from algan_ad.cli.parsing import Json, emit, fail, parse
+from algan_ad.cli.parsing import Json, emit, fail, options_of, parse
 
 
 @dataclass
@@ -33,16 +33,17 @@ def verb(argv: list[str]) -> int:
 
     name = _peek(argv, "--method", "algan-image")
     method, methods = find_method(name), ", ".join(METHODS)
+    general, own = options_of(TrainOptions), options_of(method.Config)
     options: list[Any] = [
         ("method", Annotated[str, arg(help=f"one of {methods}; its own options are listed below")], name),
-        ("options", TrainOptions, field(default_factory=TrainOptions)),
-        ("config", method.Config, field(default_factory=method.Config)),
+        ("options", general, field(default_factory=general)),
+        ("config", own, field(default_factory=own)),
     ]
     o = parse(dataclasses.make_dataclass("Train", options, bases=(Train,)), "train", argv, Train.__doc__)
     data = o.path.resolve()
     out = o.out or Path("models") / f"{data.name if data.is_dir() else data.stem}-{name}"
     try:
-        model = train(o.path, name, out, config=o.config, **dict(o.options))
+        model = train(o.path, name, out, config=vars(o.config), **vars(o.options))
     except KeyboardInterrupt:
         epochs = issubclass(method, TrainedDetector)
         return fail("stopped" + "; add --resume to continue from the last checkpoint" * epochs, 1)

@@ -6,7 +6,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.errors import InputError, Option, plain
+
+Parts = list[str | Option]  # of a message
 
 
 class Schema(BaseModel):
@@ -18,16 +20,32 @@ class Schema(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise InputError(f"{type(self).__name__}: {describe(error)}") from None
+            raise InputError(*parts_of(error)) from None
+
+
+def parts_of(error: ValidationError) -> Parts:
+    """A message that names every offending field, the expected and the found."""
+    first, *others = map(_parts, error.errors(include_url=False))
+    return [*first, *(part for other in others for part in ("; ", *other))]
 
 
 def describe(error: ValidationError) -> str:
-    """One line that names every offending field, what was expected and what was found."""
-    return "; ".join(describe_one(each) for each in error.errors(include_url=False))
+    """The same as one line of text."""
+    return plain(parts_of(error))
 
 
 def describe_one(details: ErrorDetails) -> str:
-    """The field, what was expected and what was found."""
-    message = details["msg"].removeprefix("Value error, ")
-    name = ".".join(map(str, details["loc"]))
-    return f"{name}: {message} (found {reprlib.repr(details['input'])})" if name else message
+    """One offending field, the expected and the found."""
+    return plain(_parts(details))
+
+
+def _parts(details: ErrorDetails) -> Parts:
+    cause = details.get("ctx", {}).get("error")
+    message: Parts = (
+        list(cause.args) if isinstance(cause, InputError) else [details["msg"].removeprefix("Value error, ")]
+    )
+    if not details["loc"]:
+        return message
+    field, *inside = map(str, details["loc"])
+    place = "".join(f".{each}" for each in inside)
+    return [Option(field), f"{place}: ", *message, f" (found {reprlib.repr(details['input'])})"]

@@ -12,7 +12,7 @@ from algan_ad.data.recipe import Recipe
 from algan_ad.detectors.shared.contract import Detector
 from algan_ad.features.backbones import Backbone
 from algan_ad.features.rotations import Rotations
-from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.errors import InputError, Option
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.progress import track
@@ -47,7 +47,13 @@ class OptionalBackbone(PooledConfig):
     @model_validator(mode="after")
     def _needs_backbone(self) -> "OptionalBackbone":
         if self.backbone is None and (self.layer or self.backbone_weights):
-            raise ValueError("layer and backbone_weights are for images: name the network as backbone")
+            raise InputError(
+                Option("layer"),
+                " and ",
+                Option("backbone_weights"),
+                " are for images: name the network with ",
+                Option("backbone"),
+            )
         return self
 
 
