@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from algan_ad.algan.buffer import Buffer
 from algan_ad.algan.latents import Latents
+from algan_ad.algan.networks import resting_statistics
 from algan_ad.algan.objective import discriminator_loss, generator_loss
 
 Scope = Literal["batch", "dataset", "fresh"]
@@ -62,7 +63,7 @@ class ALGAN:
     def step(self, x: Tensor, j: int) -> dict[str, Tensor]:
         """Lines 7 to 20 for batch j, counted from 0: n_dis updates of D, one of G. x: real-normal (B, ...)."""
         z_d, tag, z_g = self._latents_of(j)
-        with torch.no_grad():
+        with torch.no_grad(), resting_statistics(self.G):
             x_fake = self.G(z_d).float()  # line 9; G rests while D learns, so once serves all n_dis updates
         for _ in range(self.hyper.n_dis):
             loss_d, logits = self._update_discriminator(x, x_fake, tag)

@@ -37,10 +37,6 @@ def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, thre
     trained = train(AlganAdversary(algan, None, None), N_TRAIN, lambda i: x[i.to(place)], schedule)
 
     seed_torch(spec.seed, "toy samples")
-    for layer in algan.G.modules():  # batch norm as in G's own updates, which see normal latents alone
-        if isinstance(layer, torch.nn.BatchNorm1d):
-            layer.momentum = 1.0
-    algan.G.train()(algan.latents.normal(N_JUDGED))
     made, D = algan.pseudo_samples(N_JUDGED), VectorDiscriminator(2, c.hidden, normalised=False).to(place)
     D.load_state_dict({name.removeprefix("discriminator."): w for name, w in trained.weights.items()})
     axis = torch.linspace(-HALF, HALF, RESOLUTION)
@@ -92,10 +88,7 @@ def draw(outcomes: Outcomes, files: Path) -> list[Section]:
             plane("(a) Fake data", fakes, HALF, None, (), spreads),
             plane("(b) Real-normal data on top, and the score", [*fakes, real], HALF, field, levels, judged),
         )  # fmt: skip
-        text = (
-            "The generator in eval mode, its batch-norm statistics those of normal latents, as in its own updates; "
-            "with those of mixed batches, sigma would show less of its effect."
-        )
+        text = "The generator in eval mode; its batch-norm statistics are those of its own updates, of normal latents."
         title = f"ALGAN on a normal distribution in the plane, seed {result.spec.seed}"
         sections.append(Section(title, text=text, plots=plots))
     return sections
