@@ -23,13 +23,14 @@ from algan_ad.data.layouts import open_dataset
 from algan_ad.data.splits import split
 from algan_ad.detectors.mahalanobis_ad import MahalanobisAD
 from algan_ad.detectors.padim import Padim
-from algan_ad.detectors.patchcore import PatchCore, patches
+from algan_ad.detectors.patchcore import PatchCore
 from algan_ad.detectors.shared.contract import Detector, RunOptions, TrainingData
 from algan_ad.detectors.shared.feature_pass import collect
 from algan_ad.detectors.spade import Spade
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.features.backbones import PyramidBackbone
 from algan_ad.features.conditioning import fit_whitening
+from algan_ad.features.patches import patches
 from algan_ad.runtime.images import Preprocessing, load_many
 
 Scores = NDArray[np.float64]

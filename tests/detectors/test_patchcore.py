@@ -7,9 +7,10 @@ from holed import fitted, images, peaks_in_the_hole
 from torch.nn.functional import interpolate
 
 from algan_ad.detectors import patchcore
-from algan_ad.detectors.patchcore import PatchCoreConfig, PatchScorer, patches
+from algan_ad.detectors.patchcore import PatchCoreConfig, PatchScorer
 from algan_ad.features.backbones import RANDOM, PyramidBackbone
 from algan_ad.features.neighbours import nearest
+from algan_ad.features.patches import patches
 
 WEIGHTS = Path(__file__).parents[3] / "shared" / "weights" / "resnet18.layers1-3.imagenet1k.safetensors"
 
@@ -71,11 +72,11 @@ def test_few_comparisons_settle_the_score(odd: float, reweight: int, monkeypatch
 
     monkeypatch.setattr(patchcore, "nearest", counted)
     generator = torch.Generator().manual_seed(0)
-    maps, bank = torch.randn(3, 8, 14, 14, generator=generator), torch.randn(500, 8, generator=generator) / 3
+    maps, bank = torch.randn(3, 8, 14, 14, generator=generator), torch.randn(2000, 8, generator=generator) / 3
     maps[:, :, 5, 6] += odd
     module = PatchScorer(Fixed(maps), bank, 1024, reweight)  # type: ignore[arg-type]
     scores = module(torch.empty(1))
-    assert 0 < sum(searched) < 3 * 196 * 500 / 2
+    assert 0 < sum(searched) < 3 * 196 * len(bank) / 2
     torch.testing.assert_close(module.score_and_maps(torch.empty(3, 56, 56, 3))[0], scores)
     x = patches(Fixed(maps), torch.empty(1), 1024).flatten(1, 2).double()  # type: ignore[arg-type]
     distances, rows = torch.cdist(x, bank.double()).min(2)
@@ -86,6 +87,21 @@ def test_few_comparisons_settle_the_score(odd: float, reweight: int, monkeypatch
             weights = torch.softmax(torch.cdist(x[i, patch][None], bank[around].double())[0], 0)
             expected[i] *= 1 - weights[0]
     torch.testing.assert_close(scores.double(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_small_bank_is_searched_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeping account of its parts would cost more than it saves."""
+    searched: list[int] = []
+
+    def counted(queries: torch.Tensor, bank: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+        searched.append(len(bank))
+        return nearest(queries, bank, k)
+
+    monkeypatch.setattr(patchcore, "nearest", counted)
+    generator = torch.Generator().manual_seed(0)
+    maps, bank = torch.randn(3, 8, 14, 14, generator=generator), torch.randn(500, 8, generator=generator)
+    PatchScorer(Fixed(maps), bank, 1024, 0)(torch.empty(1))  # type: ignore[arg-type]
+    assert searched == [500] * 3
 
 
 def test_reweighting_by_hand() -> None:

@@ -5,17 +5,18 @@ from collections.abc import Mapping
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool1d, avg_pool2d
 
 from algan_ad.detectors.shared.contract import FITTED_ONCE, RunOptions, TrainingData
 from algan_ad.detectors.shared.feature_pass import PyramidConfig, PyramidDetector, collect
 from algan_ad.features.backbones import RANDOM, PyramidBackbone
 from algan_ad.features.coreset import greedy_coreset
-from algan_ad.features.maps import anomaly_map, concatenated
+from algan_ad.features.maps import anomaly_map
 from algan_ad.features.neighbours import nearest
+from algan_ad.features.patches import patches
 from algan_ad.training.loop import Trained
 
 PARTS = 16  # of the bank, searched one after the other
+SMALL = 1024  # rows; a smaller bank is searched as a whole, which costs less than keeping account of its parts
 LIKELY = 8  # patches that are compared with the whole bank at once
 
 
@@ -58,27 +59,37 @@ class PatchScorer(nn.Module):
         return torch.stack(list(scores)), anomaly_map(distances.reshape(x.shape[:3]), images.shape[1])
 
     def _score(self, x: Tensor) -> Tensor:
-        """Patches of one image (P, d) -> its score ().
+        """Patches of one image (P, d) -> its score ()."""
+        distances, rows = self._bounds(x) if len(self.bank) > SMALL else self._nearest(x, self.bank)
+        farthest = distances.argmax()
+        return self._weighted(distances[farthest], x[farthest], rows[farthest])
+
+    def _nearest(self, x: Tensor, part: Tensor) -> tuple[Tensor, Tensor]:
+        """(P, d) -> distances (P,) to the nearest row of a part of the bank, and the row."""
+        distances, rows = nearest(x, part, 1)
+        return distances[:, 0], rows[:, 0]
+
+    def _bounds(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """As `_nearest` in the whole bank for the farthest patch; of the others, upper bounds of their distances.
 
         Only the largest distance counts. The bank is searched part by part, and every part bounds the distances from
         above: patches that can no longer be the farthest are left out of the next one. The first rows of a coreset
         are a coreset themselves, so that the bounds are close from the beginning.
         """
-        parts = self.bank.tensor_split(min(PARTS, len(self.bank)))
-        bounds, rows = (each[:, 0] for each in nearest(x, parts[0], 1))
+        parts = self.bank.tensor_split(PARTS)
+        bounds, rows = self._nearest(x, parts[0])
         likely = bounds.topk(min(LIKELY, len(x))).indices
-        bounds[likely], rows[likely] = (each[:, 0] for each in nearest(x[likely], self.bank, 1))
+        bounds[likely], rows[likely] = self._nearest(x[likely], self.bank)
         score, first = bounds[likely].max(), len(parts[0])
         for part in parts[1:]:
             left = (bounds > score).nonzero()[:, 0]
             if not len(left):
                 break
-            distances, found = (each[:, 0] for each in nearest(x[left], part, 1))
+            distances, found = self._nearest(x[left], part)
             closer = distances < bounds[left]
             bounds[left[closer]], rows[left[closer]] = distances[closer], found[closer] + first
             first += len(part)
-        farthest = bounds.argmax()
-        return self._weighted(bounds[farthest], x[farthest], rows[farthest])
+        return bounds, rows
 
     def _weighted(self, distance: Tensor, patch: Tensor, row: Tensor) -> Tensor:
         """Eq. 7: |m_test - m*| (1 - exp |m_test - m*| / sum of exp |m_test - m| over the b nearest of m* in the bank).
@@ -117,16 +128,3 @@ class PatchCore(PyramidDetector):
 
     def _scorer(self, backbone: PyramidBackbone, bank: Tensor) -> PatchScorer:
         return PatchScorer(backbone, bank, self.config.dim, self.config.reweight)
-
-
-def patches(backbone: PyramidBackbone, images: Tensor, dim: int) -> Tensor:
-    """uint8 (N, S, S, 3) -> locally aware patch features (N, H, W, d), d at most `dim` (3.1).
-
-    Each level is averaged over 3 x 3 positions, zeros around it, brought to the finest grid, and joined to the
-    others; where they have more than `dim` features, neighbouring ones are averaged.
-    """
-    levels = [avg_pool2d(level, 3, stride=1, padding=1) for level in backbone(images)]
-    joined = concatenated(levels, "bilinear").permute(0, 2, 3, 1)
-    if joined.shape[3] <= dim:
-        return joined.contiguous()
-    return adaptive_avg_pool1d(joined.flatten(0, 2)[:, None], dim).reshape(*joined.shape[:3], dim)

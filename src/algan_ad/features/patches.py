@@ -1,0 +1,20 @@
+"""Feature maps as patches that know their neighbourhood (Roth et al., 2022, section 3.1)."""
+
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool1d, avg_pool2d
+
+from algan_ad.features.backbones import PyramidBackbone
+from algan_ad.features.maps import concatenated
+
+
+def patches(backbone: PyramidBackbone, images: Tensor, dim: int) -> Tensor:
+    """uint8 (N, S, S, 3) -> locally aware patch features (N, H, W, d), d at most `dim` (3.1).
+
+    Each level is averaged over 3 x 3 positions, zeros around it, brought to the finest grid, and joined to the
+    others; where they have more than `dim` features, neighbouring ones are averaged.
+    """
+    levels = [avg_pool2d(level, 3, stride=1, padding=1) for level in backbone(images)]
+    joined = concatenated(levels, "bilinear").permute(0, 2, 3, 1)
+    if joined.shape[3] <= dim:
+        return joined.contiguous()
+    return adaptive_avg_pool1d(joined.flatten(0, 2)[:, None], dim).reshape(*joined.shape[:3], dim)
