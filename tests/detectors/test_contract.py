@@ -1,6 +1,7 @@
 """The contract of DESIGN.md, once, for every method there is."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,34 @@ def test_scoring_is_in_eval_mode_and_leaves_no_trace(fitted: Detector) -> None:
     np.testing.assert_array_equal(fitted.score(x), scores)
     assert not any(part.training for part in fitted.module.modules())
     assert all(np.array_equal(before[key], tensor) for key, tensor in fitted.tensors().items())
+
+
+def test_scoring_writes_nothing_to_the_module(fitted: Detector) -> None:
+    assert fitted.module is not None
+
+    def attributes() -> dict[tuple[str, str], int]:
+        assert fitted.module is not None
+        parts = fitted.module.eval().named_modules()
+        return {(name, key): id(value) for name, part in parts for key, value in vars(part).items()}
+
+    before = attributes()
+    sizes = {key: len(value) for key, value in vars(fitted.module).items() if hasattr(value, "__len__")}
+    fitted.score(samples(fitted, 6, 3))
+    if fitted.draws_maps:
+        fitted.score_and_maps(samples(fitted, 6, 3))
+    assert attributes() == before
+    assert sizes == {key: len(value) for key, value in vars(fitted.module).items() if hasattr(value, "__len__")}
+
+
+def test_eight_threads_score_as_one(fitted: Detector) -> None:
+    parts = [samples(fitted, 5, seed) for seed in range(8)]
+    expected = [fitted.score(part) for part in parts]
+    with ThreadPoolExecutor(8) as pool:
+        for got, wanted in zip(pool.map(fitted.score, parts), expected, strict=True):
+            np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
+        if fitted.draws_maps:
+            for (got, _), wanted in zip(pool.map(fitted.score_and_maps, parts), expected, strict=True):
+                np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_the_module_takes_samples_as_they_are(fitted: Detector) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -241,3 +242,26 @@ def test_wrong_rate_is_refused_before_training(pristine_parts: Path, monkeypatch
 def test_unknown_method(pristine_parts: Path) -> None:
     with pytest.raises(InputError, match="method='patchwork': not known; did you mean 'patchcore'"):
         train(pristine_parts, "patchwork")
+
+
+def test_the_caller_is_left_alone(pristine_parts: Path, tiny_image: Config) -> None:
+    """Random states and the number of threads are afterwards what they were."""
+    torch.manual_seed(7)
+    np.random.seed(7)
+    expected, threads = (torch.rand(3), np.random.random(3)), torch.get_num_threads()
+    torch.manual_seed(7)
+    np.random.seed(7)
+    model = train(pristine_parts, config=tiny_image, threads=2)
+    torch.testing.assert_close(torch.rand(3), expected[0], rtol=0, atol=0)
+    np.testing.assert_array_equal(np.random.random(3), expected[1])
+    assert model.config.training["threads"] == 2
+    assert torch.get_num_threads() == threads
+
+
+def test_options_are_checked_by_one_schema(pristine_parts: Path) -> None:
+    with pytest.raises(InputError, match="epochz"):
+        train(pristine_parts, config={"epochz": 3})
+    with pytest.raises(InputError, match=r"^seed: Input should be greater"):
+        train(pristine_parts, seed=-1)
+    with pytest.raises(InputError, match="sede"):
+        train(pristine_parts, sede=1)
