@@ -30,7 +30,7 @@ class Calibration(Schema):
     @field_validator("scores", mode="before")
     @classmethod
     def _sorted_and_finite(cls, scores: Any) -> tuple[float, ...]:
-        values = _finite(scores)
+        values = _finite_scores(scores)
         if values.ndim != 1 or values.size == 0:
             raise InputError("expected at least one score in one dimension; hold out some normal examples.")
         return tuple(np.sort(values).tolist())
@@ -75,12 +75,12 @@ class Calibration(Schema):
 
     def p_values(self, scores: ArrayLike) -> NDArray[np.float64]:
         """p(s) = (1 + #{calibration scores >= s}) / (n + 1), float64 of the shape of `scores`, in (0, 1]."""
-        at_least = self.n - np.searchsorted(self._ascending, _finite(scores), side="left")
+        at_least = self.n - np.searchsorted(self._ascending, _finite_scores(scores), side="left")
         return np.asarray((1 + at_least) / (self.n + 1))
 
     def decide(self, scores: ArrayLike) -> NDArray[np.bool_]:
         """score > threshold, bool of the shape of `scores`; the same as p <= rate when `sufficient`."""
-        return np.asarray(_finite(scores) > self.threshold)
+        return np.asarray(_finite_scores(scores) > self.threshold)
 
     def with_rate(self, rate: float) -> "Calibration":
         """The same scores with another wanted rate of false alarms."""
@@ -101,7 +101,7 @@ class Calibration(Schema):
         )
 
 
-def _finite(scores: object) -> NDArray[np.float64]:
+def _finite_scores(scores: object) -> NDArray[np.float64]:
     try:
         values = np.asarray(scores, dtype=np.float64)
     except (TypeError, ValueError) as error:

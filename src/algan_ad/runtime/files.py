@@ -89,7 +89,7 @@ def write_json(path: Path, obj: object) -> None:
 def read_json(path: Path) -> Any:
     """Read a JSON file; raises InputError when it is missing, unreadable, truncated or not strict JSON."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_not_finite, parse_float=_finite)
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_not_finite, parse_float=_finite_float)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the path.") from None
     except OSError as error:
@@ -109,7 +109,7 @@ def sha256(path: Path) -> str:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
-def _finite(text: str) -> float:
+def _finite_float(text: str) -> float:
     value = float(text)
     return value if math.isfinite(value) else _not_finite(text)
 

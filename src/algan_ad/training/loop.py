@@ -243,7 +243,7 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
 
 def _save(folder: RunFolder, adversary: Adversary, selector: Selector, epoch: int, seconds: float) -> None:
     learned = adversary.state_dict()
-    if not _finite(learned):  # the last update of an epoch shows in no loss; the last good checkpoint stays
+    if not _all_finite(learned):  # the last update of an epoch shows in no loss; the last good checkpoint stays
         raise _diverged(epoch, "weights not finite", folder)
     state = {
         "adversary": learned,
@@ -254,13 +254,13 @@ def _save(folder: RunFolder, adversary: Adversary, selector: Selector, epoch: in
     save_checkpoint(folder.checkpoint, state)
 
 
-def _finite(node: Any) -> bool:
+def _all_finite(node: Any) -> bool:
     """Whether no tensor of a nested state holds a NaN or an infinity."""
     if isinstance(node, Tensor):
         return not node.is_floating_point() or bool(node.isfinite().all())
     if isinstance(node, dict):
-        return all(map(_finite, node.values()))
-    return all(map(_finite, node)) if isinstance(node, list | tuple) else True
+        return all(map(_all_finite, node.values()))
+    return all(map(_all_finite, node)) if isinstance(node, list | tuple) else True
 
 
 class _Clock:
