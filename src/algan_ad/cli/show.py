@@ -39,7 +39,10 @@ def show_evaluation(console: Console, evaluation: Evaluation, page: Path) -> Non
         table.add_row("F1 of flagging everything", f"{e.f1_all_anomalous:.3f}", "")
     if e.realised_false_alarm_rate is not None:
         table.add_row("false alarms: wanted", _percent(e.false_alarm_rate), "")
-        table.add_row("false alarms: guaranteed at most", _percent(e.guaranteed_false_alarm_rate), "on average")
+        if e.guaranteed_false_alarm_rate is not None:
+            table.add_row("false alarms: guaranteed at most", _percent(e.guaranteed_false_alarm_rate), "on average")
+        else:
+            table.add_row("false alarms: guaranteed", "none", "the same normals chose the epoch")
         table.add_row("false alarms: found here", _percent(e.realised_false_alarm_rate), "")
     if e.detection_rate is not None:
         table.add_row("anomalies detected at that threshold", _percent(e.detection_rate), "")
@@ -101,7 +104,7 @@ def show_model(console: Console, folder: Path, config: ModelConfig) -> None:
     facts = Table(show_header=False, box=None)
     facts.add_row("model", str(folder))
     facts.add_row("method", config.method)
-    facts.add_row("protocol", config.protocol + (" (labels selected the epoch)" if config.protocol == "thesis" else ""))
+    facts.add_row("protocol", config.protocol)
     facts.add_row("weights", config.selection)
     facts.add_row("seed", str(config.seed))
     for name, value in config.training.items():

@@ -93,6 +93,7 @@ class Trained:
         loop_seconds: time of the loop, all sessions of a resumed run.
         earlier_seconds: the part of it that sessions before this one took.
         seconds: time of the whole fit, earlier sessions included; filled in by `Detector.fit`.
+        by_labels: labelled validation data, normals among them, chose the epoch (protocol thesis).
     """
 
     weights: Weights
@@ -101,6 +102,7 @@ class Trained:
     loop_seconds: float = 0.0
     earlier_seconds: float = 0.0
     seconds: float = 0.0
+    by_labels: bool = False
 
 
 def train(
@@ -153,7 +155,9 @@ def train(
             advance("training  loss" + _losses(row))
             if folder and (epoch == schedule.epochs or clock.due(folder.checkpoint_seconds)):
                 _save(folder, adversary, selector, epoch, clock.total())
-    return Trained(selector.weights, selector.describe(), selector.epoch, clock.total(), spent)
+    by_labels = schedule.selection == "validation"
+    seconds = clock.total()
+    return Trained(selector.weights, selector.describe(), selector.epoch, seconds, spent, by_labels=by_labels)
 
 
 def _losses(row: dict[str, Any]) -> str:

@@ -137,7 +137,9 @@ def _hash_of(fingerprint: dict[str, Any]) -> str:
 
 
 def _model(detector: Detector, plan: Plan, options: TrainOptions, prepared: Prepared, trained: Trained) -> Model:
-    calibration = Calibration(scores=detector.score(prepared.calibration), false_alarm_rate=options.false_alarm_rate)
+    # Under protocol thesis the normals that calibrate are those of the validation half.
+    scores, rate = detector.score(prepared.calibration), options.false_alarm_rate
+    calibration = Calibration(scores=scores, false_alarm_rate=rate, also_selected=trained.by_labels)
     log(calibration.explain())
     return make_model(
         detector,
