@@ -1,5 +1,6 @@
 """Only what a model has not seen is measured, and what is left out is said."""
 
+import os
 import shutil
 from io import StringIO
 from pathlib import Path
@@ -120,6 +121,13 @@ def test_thesis_is_tested_on_the_half_that_did_not_select(pristine_parts: Path, 
     assert isinstance(files, dict)
     tested = {str(Path(image.path).relative_to(pristine_parts)) for image in found.images}
     assert not tested & files.keys()
+
+
+def test_a_pipe_beside_the_model_is_not_waited_for(image_model: Model, pristine_parts: Path, tmp_path: Path) -> None:
+    """Files that the model does not list are not verified when it is read."""
+    for name in ("metrics.jsonl", "fake-normal.png"):
+        os.mkfifo(tmp_path / name)
+    assert report(image_model, evaluate(image_model, pristine_parts), tmp_path / "r", tmp_path, maps=False).is_file()
 
 
 def test_nothing_unseen(image_model: Model, pristine_parts: Path) -> None:

@@ -38,6 +38,7 @@ def test_folder(image_model: Model, pristine_parts: Path) -> None:
     assert (config.method, config.input, config.protocol, config.seed) == ("algan-image", "image", "normal-only", 0)
     assert config.preprocessing is not None
     assert config.preprocessing.size == 32
+    assert config.maps == "attribution"
     assert config.training["dataset"] == pristine_parts.name
     assert (config.training["n_train"], config.training["n_calibration"]) == (24, 6)
     assert config.calibration is not None
@@ -167,6 +168,7 @@ def test_what_is_fitted_once_keeps_its_guarantee_under_thesis(pristine_parts: Pa
     model = train(pristine_parts, "padim", config=config, protocol="thesis")
     assert model.config.calibration is not None
     assert model.config.calibration.guaranteed_rate == 1 / 6
+    assert model.config.maps == "own"
 
 
 def test_thesis_refuses_data_without_labels(pristine_parts: Path, tiny_image: Config, table: Path) -> None:

@@ -18,6 +18,10 @@ from pydantic import Field, field_validator
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.schema import Schema
 
+#: Rates of false alarms that people ask for.
+ROUND_RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+LEAST_RATE = 1e-6
+
 
 class Calibration(Schema):
     """Held-out normal scores and the wanted rate of false alarms; anomalous iff score > `threshold`.
@@ -26,7 +30,7 @@ class Calibration(Schema):
     """
 
     scores: tuple[float, ...] = Field(description="scores of normal examples not trained on, in any order")
-    false_alarm_rate: float = Field(ge=1e-6, lt=1, description="share of good ones that may be flagged")
+    false_alarm_rate: float = Field(ge=LEAST_RATE, lt=1, description="share of good ones that may be flagged")
     also_selected: bool = Field(
         default=False, description="the same examples chose the epoch, which voids the guarantee (protocol thesis)"
     )
@@ -94,6 +98,12 @@ class Calibration(Schema):
     def with_rate(self, rate: float) -> "Calibration":
         """The same scores with another wanted rate of false alarms."""
         return Calibration(scores=self.scores, false_alarm_rate=rate, also_selected=self.also_selected)
+
+    def choices(self) -> list["Calibration"]:
+        """The same scores with the rate that is set, the least they suffice for, and every round one above it."""
+        least = max(LEAST_RATE, 1 / (self.n + 1))
+        rates = {self.false_alarm_rate, least, *(rate for rate in ROUND_RATES if rate > least)}
+        return [self.with_rate(rate) for rate in sorted(rates)]
 
     def explain(self) -> str:
         """The promise of the threshold, in plain words."""

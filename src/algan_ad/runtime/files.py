@@ -87,7 +87,12 @@ def write_json(path: Path, obj: object) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file; raises InputError when it is missing, unreadable, truncated or not strict JSON."""
+    """Read a JSON file; raises InputError when it is missing, unreadable, truncated or not strict JSON.
+
+    A pipe or a device, which might never end, is refused like a folder.
+    """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: not a file; restore it from a copy.")
     try:
         return json.loads(path.read_text(encoding="utf-8"), parse_constant=_not_finite, parse_float=_finite_float)
     except FileNotFoundError:

@@ -92,11 +92,7 @@ class Predictor:
 
     def with_false_alarm_rate(self, rate: float) -> Self:
         """The same scorer with another threshold. Raises InputError for a rate outside (0, 1)."""
-        calibration = self.config.calibration
-        if calibration is None:
-            raise InputError("this model has no calibration: train it again to get a threshold")
-        changed = {**dict(self.config), "calibration": calibration.with_rate(rate)}
-        return replace(self, config=ModelConfig(**changed))
+        return replace(self, config=self.config.with_false_alarm_rate(rate))
 
     def _preprocessing(self) -> Preprocessing:
         if self.config.preprocessing is None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from algan_ad.detectors import find_method
 from algan_ad.detectors.shared.contract import Detector, RunOptions
 from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector
-from algan_ad.report.cards import model_card
+from algan_ad.report.cards import CARD, model_card
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import InputError, Option
 from algan_ad.runtime.model_folder import CONFIG, ModelConfig, PlanEntry
@@ -148,6 +148,7 @@ def _model(detector: Detector, plan: Plan, options: TrainOptions, prepared: Prep
             plan=plan,
             input=detector.input,
             preprocessing=detector.preprocessing(prepared.data.recipe),
+            maps=None if detector.input == "vector" else "own" if detector.draws_maps else "attribution",
             calibration=calibration,
             protocol=options.protocol,
             selection=trained.selection,
@@ -174,7 +175,7 @@ def _extra_files(model: Model, run: RunFolder, detector: Detector) -> dict[str, 
     card = model_card(model.config, list(files))
     if run.metrics.exists():
         files["metrics.jsonl"] = run.metrics.read_bytes()
-    return files | {"README.md": card.encode()}
+    return files | {CARD: card.encode()}
 
 
 def _quality(options: TrainOptions, prepared: Prepared, detector: Detector) -> Quality | None:
