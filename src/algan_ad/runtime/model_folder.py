@@ -62,6 +62,9 @@ class ModelConfig(Schema):
     plan: dict[str, PlanEntry] = Field(description="every setting of the run")
     input: Literal["image", "vector"]
     preprocessing: Preprocessing | None = Field(default=None, description="None for vectors")
+    columns: tuple[str, ...] | None = Field(
+        default=None, description="names of a vector's numbers, in order; None: matched by position"
+    )
     maps: Literal["own", "attribution"] | None = Field(
         default=None, description="where a map comes from: the method itself, or an attribution of the score"
     )

@@ -16,7 +16,7 @@ from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import Loaded, Preprocessing, as_batch, load_many
 from algan_ad.runtime.model_folder import ModelConfig
 from algan_ad.runtime.prediction import Prediction
-from algan_ad.runtime.vectors import read_vectors
+from algan_ad.runtime.vectors import read_table
 
 Scores = NDArray[np.float64]  # (N,), raw, higher = more anomalous
 Maps = list[NDArray[np.float32]]  # N of them, (S, S), higher = more anomalous
@@ -100,7 +100,7 @@ class Predictor:
         return self.config.preprocessing
 
     def _vectors(self, source: Any) -> NDArray[np.float32]:
-        vectors = read_vectors(source).astype(np.float32)
+        vectors = read_table(source).in_order(self.config.columns).astype(np.float32)
         expected = self.config.fingerprint["n_features"]
         if vectors.shape[1] != expected:
             name = source if isinstance(source, str | Path) else "array"

@@ -148,6 +148,7 @@ def _model(detector: Detector, plan: Plan, options: TrainOptions, prepared: Prep
             plan=plan,
             input=detector.input,
             preprocessing=detector.preprocessing(prepared.data.recipe),
+            columns=prepared.columns,
             maps=None if detector.input == "vector" else "own" if detector.draws_maps else "attribution",
             calibration=calibration,
             protocol=options.protocol,
