@@ -300,22 +300,27 @@ def test_damaged_model_folders(model: Path, pristine_parts: Path, tmp_path: Path
     weights, config = ((model / name).read_bytes() for name in ("weights.safetensors", "config.json"))
     name = model_folder.WEIGHTS
     flipped = weights[:-1] + bytes([weights[-1] ^ 1])
-    newer = json.dumps(json.loads(config) | {"schema_version": 2}).encode()
-    assert "weights.safetensors: missing from the model; copy the model folder again" in said(name, None)
+    newer = json.dumps(json.loads(config) | {"schema_version": 3}).encode()
+    assert "weights.safetensors: missing from the model, or not a file; copy the model folder again" in said(name, None)
     assert "weights.safetensors: truncated or altered" in said(name, weights[:-20])
     assert "weights.safetensors: truncated or altered" in said(name, flipped)
     assert "config.json: not valid JSON, perhaps truncated" in said(model_folder.CONFIG, config[:200])
-    assert "config.json: made by a newer algan-ad (schema 2" in said(model_folder.CONFIG, newer)
+    assert "config.json: made by a newer algan-ad (schema 3" in said(model_folder.CONFIG, newer)
+    moved = config.replace(b'"seed": 0', b'"seed": 1')
+    assert "config.json: changed since it was saved" in said(model_folder.CONFIG, moved)
     assert "not a model folder, or an incomplete one" in said(model_folder.CONFIG, None)
     assert "nowhere: no such model folder; check the path" in refused(capsys, "info", "nowhere")
 
 
-def test_plans_edited_by_hand(model: Path, pristine_parts: Path, tmp_path: Path, capsys: Out) -> None:
+def test_plans_changed_on_purpose(model: Path, pristine_parts: Path, tmp_path: Path, capsys: Out) -> None:
+    """With the checksum made anew."""
     config = json.loads((model / "config.json").read_text())
+    del config["sha256"]
     folder = Path(shutil.copytree(model, tmp_path / "m"))
 
     def said(**changes: object) -> str:
-        (folder / "config.json").write_text(json.dumps(config | changes))
+        digest = model_folder._digest(config | changes)
+        (folder / "config.json").write_text(json.dumps(config | changes | {"sha256": digest}))
         return refused(capsys, "evaluate", folder, pristine_parts)
 
     wide = {"value": 8, "origin": "user"}

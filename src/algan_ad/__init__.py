@@ -27,14 +27,15 @@ if TYPE_CHECKING:
     from algan_ad.workflows.load import load_model
     from algan_ad.workflows.model import Model
     from algan_ad.workflows.options import TrainOptions
+    from algan_ad.workflows.threshold import change_false_alarm_rate
     from algan_ad.workflows.train import train
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ALGANDetector", "AlganError", "Calibration", "Evaluation", "InputError", "MissingExtra", "Model", "Prediction",
-    "Predictor", "Skipped", "TrainOptions", "TrainingDiverged", "__version__", "create_detector", "evaluate",
-    "list_methods", "load_model", "predict_files", "train", "write_csv",
+    "Predictor", "Skipped", "TrainOptions", "TrainingDiverged", "__version__", "change_false_alarm_rate",
+    "create_detector", "evaluate", "list_methods", "load_model", "predict_files", "train", "write_csv",
 ]  # fmt: skip
 
 _HOMES = {
@@ -50,6 +51,7 @@ _HOMES = {
     "Skipped": "runtime.images",
     "TrainOptions": "workflows.options",
     "TrainingDiverged": "runtime.errors",
+    "change_false_alarm_rate": "workflows.threshold",
     "create_detector": "detectors",
     "evaluate": "workflows.evaluate",
     "list_methods": "detectors",

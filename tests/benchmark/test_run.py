@@ -180,6 +180,17 @@ def test_images_are_limited_by_class_and_known_ones_left_out(parts: Path) -> Non
     assert (len(few.data.train), few.labels.sum(), len(few.labels)) == (8, 3, 6)
 
 
+def test_no_guarantee_where_the_calibration_normals_chose_the_epoch(pristine_parts: Path) -> None:
+    settings = {"image_size": 32, "width": 4, "epochs": 1, "batch_size": 8}
+    spec = _spec(pristine_parts.name).model_copy(update={"method": "algan-image", "settings": settings})
+    for protocol, guaranteed in (("normal-only", 1 / 7), ("thesis", None)):
+        job = Job(spec.model_copy(update={"protocol": protocol}), Sources(pristine_parts.parent), device="cpu")
+        result = run_one(job).result
+        assert result.status == "done", result.error
+        assert result.figures["guaranteed_false_alarm_rate"] == guaranteed
+        assert result.figures["realised_false_alarm_rate"] is not None
+
+
 @pytest.mark.shared
 def test_neighbours_as_in_pyods_published_table(shared: Path, tmp_path: Path, write_plan: Write) -> None:
     """cardio, KNN: 0.7236 in roc.csv; ten divisions, one fifth nearest neighbour."""

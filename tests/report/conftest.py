@@ -50,6 +50,7 @@ def configure() -> Callable[..., ModelConfig]:
             },
             "input": "image",
             "preprocessing": Preprocessing(size=64),
+            "maps": "attribution",
             "calibration": CALIBRATION,
             "protocol": "normal-only",
             "selection": "mean of the weights of epochs 33 to 64, chosen without labels",

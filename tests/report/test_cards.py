@@ -43,6 +43,13 @@ def test_protocol_thesis_carries_its_note(configure: Configure) -> None:
     assert "Labelled test-half data" not in model_card(configure(), [])
 
 
+def test_a_map_is_called_what_it_is(configure: Configure) -> None:
+    attribution, own = model_card(configure(maps="attribution"), []), model_card(configure(maps="own"), [])
+    assert "attribution of the image-level score" in attribution
+    assert "attribution" not in own
+    assert "the method's own anomaly map" in own
+
+
 def test_without_calibration(configure: Configure) -> None:
     card = model_card(configure(calibration=None), [])
     assert "scores, not decisions" in card
@@ -50,12 +57,13 @@ def test_without_calibration(configure: Configure) -> None:
 
 
 def test_vectors(configure: Configure) -> None:
-    config = configure(input="vector", preprocessing=None, training={}, fingerprint={}, plan={})
+    config = configure(input="vector", preprocessing=None, maps=None, training={}, fingerprint={}, plan={})
     card = model_card(config, [])
     assert card.startswith("# algan-image\n")
     assert "vectors.npy" in card
     assert "pixels" not in card
     assert "### Plan" not in card
+    assert "map" not in card
 
 
 def test_data_is_shown_literally(configure: Configure) -> None:

@@ -9,6 +9,7 @@ import pytest
 from algan_ad.evaluation.results import Evaluation
 from algan_ad.report.gallery import SHOWN, Gallery, groups, pictured
 from algan_ad.report.page import write_report
+from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.images import Skipped
 from algan_ad.runtime.model_folder import ModelConfig
 
@@ -108,6 +109,14 @@ def test_header_figures_and_rates(write: Write, evaluate: Make) -> None:
     assert "Wanted false-alarm rate 10.0% Guaranteed 10.0% Realised on 20 normal test images 10.0%" in text
     assert "Detection rate on 10 anomalous ones 70.0%" in text
     assert "on average at most 10.000% of good ones like them are flagged" in text  # Calibration.explain()
+
+
+def test_nothing_is_called_guaranteed_where_the_calibration_normals_chose_the_epoch(write: Write) -> None:
+    void = Calibration(scores=tuple(range(19)), false_alarm_rate=0.1, also_selected=True)
+    text = write({"calibration": void}, {"calibration": void})[1].text
+    assert "Wanted false-alarm rate 10.0% Guaranteed nothing Realised" in text
+    assert "approximately, because the same normals chose the epoch" in text
+    assert "The guarantee" not in text
 
 
 def test_defects_and_trade_off_with_the_models_own_threshold(

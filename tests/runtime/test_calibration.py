@@ -55,7 +55,7 @@ def test_the_decision_is_that_of_the_p_value(held_out: list[float], rate: float,
     points = points[np.isfinite(points)]
     if c.sufficient:
         assert (c.decide(points) == (c.p_values(points) <= rate)).all()
-        assert c.guaranteed_rate <= rate
+        assert c.nominal_rate <= rate
     else:
         assert not (c.p_values(points) <= rate).any()
         assert c.threshold == max(held_out)
@@ -67,7 +67,7 @@ def test_rates_a_hair_beside_a_step_are_decided_exactly(n: int) -> None:
         step = k / (n + 1)
         for rate in (np.nextafter(step, 0), step, np.nextafter(step, 1)):
             c = calibration(range(n), float(rate))
-            assert (c.guaranteed_rate <= rate) == c.sufficient
+            assert (c.nominal_rate <= rate) == c.sufficient
             assert not c.sufficient or (c.decide(range(n + 1)) == (c.p_values(range(n + 1)) <= rate)).all()
 
 
@@ -95,7 +95,7 @@ def test_a_higher_rate_never_raises_the_threshold(held_out: list[float], one: fl
 @given(score_lists, rates)
 def test_of_the_held_out_scores_no_more_than_guaranteed_are_flagged(held_out: list[float], rate: float) -> None:
     c = calibration(held_out, rate)
-    assert c.decide(held_out).mean() <= c.guaranteed_rate
+    assert c.decide(held_out).mean() <= c.nominal_rate
 
 
 @given(score_lists, rates, st.randoms())
@@ -138,6 +138,22 @@ def test_enough_scores_are_explained_with_what_they_guarantee() -> None:
     assert "4.975%" in text
     assert "wanted: 5.000%" in text
     assert "too few" not in text
+
+
+@pytest.mark.parametrize(("n", "enough"), [(200, True), (3, False)])
+def test_nothing_is_guaranteed_where_the_same_examples_chose_the_epoch(n: int, enough: bool) -> None:
+    exchangeable = calibration(range(n), 0.05)
+    selected = Calibration(scores=tuple(range(n)), false_alarm_rate=0.05, also_selected=True)
+    assert selected.guaranteed_rate is None
+    assert selected.nominal_rate == exchangeable.nominal_rate == exchangeable.guaranteed_rate
+    assert selected.threshold == exchangeable.threshold
+    text = selected.explain()
+    assert f"{selected.nominal_rate:.3%} of good ones" in text
+    assert "approximately, because the same normals chose the epoch" in text
+    assert "guarantee" not in text
+    assert "at most" not in text
+    assert ("at least 19" in text) != enough
+    assert selected.with_rate(0.5).also_selected
 
 
 def test_all_scores_equal() -> None:
@@ -193,7 +209,7 @@ def test_the_realised_rate_is_the_guaranteed_one(n: int, rate: float, shape: str
     rng = np.random.default_rng(0)
     draw = rng.standard_normal if shape == "normal" else rng.standard_cauchy
     flagged = [calibration(draw(n), rate).decide(draw(100)).mean() for _ in range(2000)]
-    guaranteed = calibration(np.zeros(n), rate).guaranteed_rate
+    guaranteed = calibration(np.zeros(n), rate).nominal_rate
     # Without ties the mean over calibration sets is the guarantee itself, k/(n+1).
     assert np.mean(flagged) == pytest.approx(guaranteed, abs=4 * np.std(flagged) / 2000**0.5)
 

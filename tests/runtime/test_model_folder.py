@@ -2,19 +2,31 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from algan_ad.runtime import model_folder
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import AlganError, InputError
 from algan_ad.runtime.files import sha256
 from algan_ad.runtime.images import Preprocessing
-from algan_ad.runtime.model_folder import SCHEMA_VERSION, ModelConfig, PlanEntry, read_model, write_model
+from algan_ad.runtime.model_folder import (
+    SCHEMA_VERSION,
+    ModelConfig,
+    PlanEntry,
+    read_model,
+    rewrite_config,
+    write_model,
+)
 
 
 def config(**changes: Any) -> ModelConfig:
@@ -62,8 +74,27 @@ def names(folder: Path) -> set[str]:
 
 
 def edit(folder: Path, **changes: Any) -> None:
+    """Change the configuration on purpose, its checksum included."""
     path = folder / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    values = json.loads(path.read_text()) | changes
+    del values["sha256"]
+    path.write_text(json.dumps(values | {"sha256": model_folder._digest(values)}))
+
+
+@contextmanager
+def seconds(limit: int) -> Iterator[None]:
+    """Fail instead of waiting for ever."""
+
+    def late(*_: object) -> None:
+        raise AssertionError(f"still at it after {limit} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(limit)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_round_trip(model: Path) -> None:
@@ -259,6 +290,76 @@ def test_no_folder_and_no_model(tmp_path: Path, model: Path) -> None:
         read_model(model / "config.json")
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"calibration": {"scores": [0.1, 0.3], "false_alarm_rate": 0.5, "also_selected": False}},
+        {"calibration": None},
+        {"preprocessing": {"size": 32, "resize": None, "grayscale": True}},
+        {"seed": 1},
+        {"files": {}},
+        {"sha256": "00"},
+        {"sha256": None},
+        {"invention": 1},
+    ],
+)
+def test_a_configuration_that_was_edited_is_refused(model: Path, changes: dict[str, Any]) -> None:
+    path = model / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    with pytest.raises(InputError, match=r"config\.json: changed since it was saved.*algan threshold"):
+        read_model(model)
+
+
+def test_a_configuration_may_be_laid_out_anew(model: Path) -> None:
+    path = model / "config.json"
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps(dict(reversed(values.items()))), encoding="utf-8")
+    assert read_model(model)[0].model_copy(update={"files": {}}) == config()
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes, ModelConfig]:
+    """A model whose configuration may be spoilt, with its configuration as it was saved."""
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    write_model(folder, config().with_false_alarm_rate(0.4, "über"), {})
+    return folder, (folder / "config.json").read_bytes(), read_model(folder)[0]
+
+
+@given(st.integers(0), st.integers(1, 255))
+@settings(deadline=None, max_examples=200)
+def test_one_changed_byte_is_refused_or_changes_nothing(
+    saved: tuple[Path, bytes, ModelConfig], position: int, flip: int
+) -> None:
+    folder, content, as_saved = saved
+    changed = bytearray(content)
+    changed[position % len(content)] ^= flip
+    (folder / "config.json").write_bytes(changed)
+    with suppress(InputError):
+        assert read_model(folder)[0] == as_saved
+
+
+@pytest.mark.parametrize("what", ["fifo", "device", "folder"])
+@pytest.mark.parametrize("name", ["config.json", "weights.safetensors", "model.onnx"])
+def test_what_is_no_file_is_refused_and_never_waited_for(model: Path, name: str, what: str) -> None:
+    (model / name).unlink()
+    match what:
+        case "fifo":
+            os.mkfifo(model / name)
+        case "device":
+            (model / name).symlink_to("/dev/zero")
+        case "folder":
+            (model / name).mkdir()
+    with seconds(10), pytest.raises(InputError, match=rf"{name}: .*not a file"):
+        read_model(model)
+
+
+def test_links_to_files_are_followed(model: Path) -> None:
+    for name in names(model):
+        moved = (model / name).rename(model.with_name(f"the {name}"))
+        (model / name).symlink_to(moved)
+    assert read_model(model)[1]["weight"][0, 0] == 1
+
+
 @pytest.mark.parametrize("name", ["weights.safetensors", "model.onnx"])
 @pytest.mark.parametrize("harm", ["removed", "truncated", "emptied", "altered", "a folder"])
 def test_a_file_that_is_not_as_it_was_saved(model: Path, name: str, harm: str) -> None:
@@ -296,7 +397,9 @@ def test_unreadable_weights(model: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "3", "null", '{"schema_version": NaN}', '{"a": 1}', '{"schema_version": "1"}']
+    "text",
+    ["", "{", "[]", "3", "null", '{"schema_version": NaN}', '{"a": 1}']
+    + [f'{{"schema_version": {version}}}' for version in ('"2"', "true", "2.0", "null")],
 )
 def test_a_configuration_that_is_none(model: Path, text: str) -> None:
     (model / "config.json").write_text(text)
@@ -307,6 +410,13 @@ def test_a_configuration_that_is_none(model: Path, text: str) -> None:
 def test_a_newer_schema_asks_for_an_upgrade_whatever_else_it_holds(model: Path) -> None:
     edit(model, schema_version=SCHEMA_VERSION + 1, invention=True)
     with pytest.raises(InputError, match=r"made by a newer algan-ad .*upgrade"):
+        read_model(model)
+
+
+@pytest.mark.parametrize("version", [1, 0, -5])
+def test_an_older_schema_asks_to_train_again(model: Path, version: int) -> None:
+    edit(model, schema_version=version)
+    with pytest.raises(InputError, match=rf"older algan-ad \(schema {version}, .*train the model again"):
         read_model(model)
 
 
@@ -328,6 +438,47 @@ def test_bad_values_are_named(model: Path, changes: dict[str, Any], named: str) 
     edit(model, **changes)
     with pytest.raises(InputError, match=rf"config\.json: .*{named}"):
         read_model(model)
+
+
+def test_another_rate_is_recorded() -> None:
+    before = config()
+    once = before.with_false_alarm_rate(0.4)
+    twice = once.with_false_alarm_rate(0.7, "fewer misses")
+    assert before.threshold_history == ()
+    assert once.calibration == Calibration(scores=(0.1, 1 / 3), false_alarm_rate=0.4)
+    first, second = twice.threshold_history
+    assert once.threshold_history == (first,)
+    assert (first.old_rate, first.old_threshold, first.new_rate, first.new_threshold) == (0.5, 1 / 3, 0.4, 1 / 3)
+    assert (second.old_rate, second.new_rate, second.new_threshold) == (0.4, 0.7, 0.1)
+    assert (first.reason, second.reason) == (None, "fewer misses")
+    assert first.when <= second.when <= datetime.now(UTC)
+    assert once.with_false_alarm_rate(0.4) is once
+    for rate in (0, 1, -1):
+        with pytest.raises(InputError, match="false_alarm_rate"):
+            before.with_false_alarm_rate(rate)
+    with pytest.raises(InputError, match="no calibration"):
+        config(calibration=None).with_false_alarm_rate(0.1)
+
+
+def test_a_rewritten_configuration_leaves_the_other_files(model: Path) -> None:
+    weights = model / "weights.safetensors"
+    before = weights.stat()
+    changed = read_model(model)[0].with_false_alarm_rate(0.7)
+    rewrite_config(model, changed, {"model.onnx": b"other"})
+    again = read_model(model)[0]
+    assert again.threshold_history == changed.threshold_history
+    assert again.files == {**changed.files, "model.onnx": sha256(model / "model.onnx")}
+    assert (model / "model.onnx").read_bytes() == b"other"
+    assert (weights.stat().st_ino, weights.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert names(model) == {"config.json", "model.onnx", "weights.safetensors"}
+
+
+def test_a_full_disk_leaves_the_configuration_as_it_was(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = read_model(model)[0]
+    monkeypatch.setattr(os, "fsync", full_after(0, os.fsync))
+    with pytest.raises(AlganError, match="disk is full"):
+        rewrite_config(model, before.with_false_alarm_rate(0.7), {})
+    assert read_model(model)[0] == before
 
 
 def test_reading_changes_nothing(model: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from algan_ad.training.selection import Selector
+from algan_ad.training.selection import Selection, Selector
 
 
 def offer(selector: Selector, values: list[float]) -> float:
@@ -52,3 +52,10 @@ def test_cut_paste_keeps_the_best_observed_epoch() -> None:
         selector.offer(epoch, {"w": torch.tensor([float(epoch)])}, auroc)
     assert selector.epoch == 2
     assert "without labels" in selector.describe()
+
+
+@pytest.mark.parametrize("rule", ["cut-paste", "validation"])
+def test_the_best_auroc_is_described_with_three_decimals(rule: Selection) -> None:
+    selector = Selector(rule, 1)
+    selector.offer(1, {"w": torch.tensor([0.0])}, 2 / 3)
+    assert "the best AUROC (0.667)" in selector.describe()

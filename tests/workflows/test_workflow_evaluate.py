@@ -1,11 +1,15 @@
 """Only what a model has not seen is measured, and what is left out is said."""
 
+import os
 import shutil
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from algan_ad.cli.show import show_evaluation
 from algan_ad.detectors.algan_image import AlganImageConfig
 from algan_ad.detectors.algan_vector import AlganVectorConfig
 from algan_ad.evaluation.metrics import image_auroc
@@ -107,11 +111,23 @@ def test_thesis_is_tested_on_the_half_that_did_not_select(pristine_parts: Path, 
     model = train(pristine_parts, config=tiny_image, protocol="thesis")
     found = evaluate(model, pristine_parts)
     assert found.protocol == "thesis"
+    assert found.guaranteed_false_alarm_rate is None
+    screen = StringIO()
+    show_evaluation(Console(file=screen), found, Path("report.html"))
+    assert "guaranteed at most" not in screen.getvalue()
+    assert "the same normals chose the epoch" in screen.getvalue()
     assert (found.n_normal, found.n_anomalous) == (5, 4)
     files = model.config.fingerprint["files"]
     assert isinstance(files, dict)
     tested = {str(Path(image.path).relative_to(pristine_parts)) for image in found.images}
     assert not tested & files.keys()
+
+
+def test_a_pipe_beside_the_model_is_not_waited_for(image_model: Model, pristine_parts: Path, tmp_path: Path) -> None:
+    """Files that the model does not list are not verified when it is read."""
+    for name in ("metrics.jsonl", "fake-normal.png"):
+        os.mkfifo(tmp_path / name)
+    assert report(image_model, evaluate(image_model, pristine_parts), tmp_path / "r", tmp_path, maps=False).is_file()
 
 
 def test_nothing_unseen(image_model: Model, pristine_parts: Path) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -14,6 +15,7 @@ from algan_ad.runtime.images import decode
 from algan_ad.workflows.load import load_model
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.predict import predict_to_files
+from algan_ad.workflows.train import train
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-6}
 
@@ -80,6 +82,26 @@ def test_predictions_say_where_they_come_from(
     assert [each.source for each in image_model.predict(np.zeros((2, 9, 9, 3), np.uint8))] == [None, None]
     assert [each.source for each in vector_model.predict(np.zeros((2, 4)))] == [None, None]
     assert [each.source for each in vector_model.predict(table)][:2] == [f"{table}: row 1", f"{table}: row 2"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_columns_of_a_table_are_matched_by_name(tmp_path: Path, suffix: str) -> None:
+    """Scored by position, a reordered table would be scored without a word."""
+    good = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 3)), columns=["a", "b", "c"])
+
+    def write(table: pd.DataFrame, name: str) -> Path:
+        path = tmp_path / f"{name}{suffix}"
+        table.to_csv(path, index=False) if suffix == ".csv" else table.to_parquet(path)
+        return path
+
+    train(write(good, "good"), "mahalanobis", tmp_path / "model")
+    model = load_model(tmp_path / "model")
+    assert model.config.columns == ("a", "b", "c")
+    scores = model.score(good.to_numpy())
+    np.testing.assert_array_equal(model.score(write(good, "same")), scores)
+    np.testing.assert_array_equal(model.score(write(good[["c", "a", "b"]], "reordered")), scores)
+    with pytest.raises(InputError, match="missing 'b'; new 'z'"):
+        model.score(write(good.rename(columns={"b": "z"}), "renamed"))
 
 
 def test_maps_only_when_asked_for(image_model: Model, paths: list[Path]) -> None:

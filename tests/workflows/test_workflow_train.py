@@ -14,6 +14,7 @@ from PIL import Image
 
 from algan_ad.detectors.algan_image import AlganImageConfig
 from algan_ad.detectors.algan_vector import AlganVectorConfig
+from algan_ad.detectors.padim import PadimConfig
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import decode
 from algan_ad.workflows.load import load_model
@@ -38,6 +39,7 @@ def test_folder(image_model: Model, pristine_parts: Path) -> None:
     assert (config.method, config.input, config.protocol, config.seed) == ("algan-image", "image", "normal-only", 0)
     assert config.preprocessing is not None
     assert config.preprocessing.size == 32
+    assert config.maps == "attribution"
     assert config.training["dataset"] == pristine_parts.name
     assert (config.training["n_train"], config.training["n_calibration"]) == (24, 6)
     assert config.calibration is not None
@@ -147,13 +149,27 @@ def test_nothing_but_good_training_images_has_a_part(parts: Path, tiny_image: Co
     assert model.config.calibration == image_model.config.calibration
 
 
-def test_thesis_takes_labels_and_says_so(pristine_parts: Path, tiny_image: Config) -> None:
+def test_thesis_takes_labels_and_says_so(pristine_parts: Path, tiny_image: Config, capsys: Err) -> None:
     model = train(pristine_parts, config=tiny_image, protocol="thesis")
+    assert "approximately, because the same normals chose the epoch" in capsys.readouterr().err
+    assert model.config.calibration is not None
+    assert model.config.calibration.guaranteed_rate is None
     assert model.config.protocol == "thesis"
     assert "labelled validation half" in model.config.selection
     assert (model.config.training["n_train"], model.config.training["n_calibration"]) == (30, 5)
     assert model.config.fingerprint["n_images"] == 30 + 9  # the validation half counts as seen
     assert model.config.plan["selection"].value == "validation"
+
+
+def test_what_is_fitted_once_keeps_its_guarantee_under_thesis(pristine_parts: Path) -> None:
+    """No epoch is chosen, so that the normals of the validation half serve the threshold alone."""
+    config = PadimConfig(
+        image_size=32, backbone="squeezenet1_1", backbone_weights="random", layers=("features.3",), dims=4
+    )
+    model = train(pristine_parts, "padim", config=config, protocol="thesis")
+    assert model.config.calibration is not None
+    assert model.config.calibration.guaranteed_rate == 1 / 6
+    assert model.config.maps == "own"
 
 
 def test_thesis_refuses_data_without_labels(pristine_parts: Path, tiny_image: Config, table: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 CPU = torch.device("cpu")
-Family = Literal["normal", "truncated-normal", "uniform"]
+LatentFamily = Literal["normal", "truncated-normal", "uniform"]
 
 #: Truncation of Table 5.14: anomalous values between -th and +th are left out.
 TRUNCATION = {"truncated-normal": 2.0, "uniform": 1.0}
@@ -27,7 +27,7 @@ class Latents:
 
     dim: int = 100
     sigma: float = 4.0
-    family: Family = "normal"
+    family: LatentFamily = "normal"
     device: torch.device = CPU
 
     def normal(self, n: int) -> Tensor:

@@ -29,7 +29,7 @@ from algan_ad.runtime.errors import AlganError, InputError
 from algan_ad.runtime.predictor import Scores
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.device import DeviceName, pick_device, using_threads
-from algan_ad.training.loop import RunFolder
+from algan_ad.training.loop import RunFolder, Trained
 from algan_ad.workflows.maps import judged_masks, score_and_judge
 from algan_ad.workflows.pictures import sheet
 from algan_ad.workflows.train import versions
@@ -118,7 +118,7 @@ def _fit_and_evaluate(job: Job, path: Path | None, folder: Path) -> Values:
     trained, train_seconds = _timed(detector, lambda: detector.fit(samples.data, options))
     scores, score_seconds = _timed(detector, lambda: detector.score(samples.test))
     peak = peak_mb(detector.device)  # before the maps, and what judges them
-    evaluation = _evaluate(spec, detector, samples, scores)
+    evaluation = _evaluate(spec, detector, samples, scores, trained)
     _keep(job, folder, run, detector, samples, scores)
     return {
         "figures": {name: getattr(evaluation, name) for name in FIGURES},
@@ -152,10 +152,11 @@ def _timed(detector: Detector, work: Callable[[], T]) -> tuple[T, float]:
     return done, time.perf_counter() - start
 
 
-def _evaluate(spec: RunSpec, detector: Detector, samples: Samples, scores: Scores) -> Evaluation:
+def _evaluate(spec: RunSpec, detector: Detector, samples: Samples, scores: Scores, trained: Trained) -> Evaluation:
     calibration = None
     if samples.calibration is not None:
-        calibration = Calibration(scores=detector.score(samples.calibration), false_alarm_rate=FALSE_ALARM_RATE)
+        held_out = detector.score(samples.calibration)
+        calibration = Calibration(scores=held_out, false_alarm_rate=FALSE_ALARM_RATE, also_selected=trained.by_labels)
     names = [item.defect for item in samples.items] or ["anomalous" if label else "good" for label in samples.labels]
     masks = judged_masks(detector, samples.items, detector.preprocessing(samples.data.recipe))
     # Scored a second time here: the time of scoring is that of scores alone.

@@ -18,7 +18,7 @@ from algan_ad.detectors.shared.contract import Detector, TrainingData
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.seeding import seed_from
-from algan_ad.runtime.vectors import read_labels, read_vectors
+from algan_ad.runtime.vectors import read_labels, read_table
 from algan_ad.workflows.options import DataOptions as Division
 from algan_ad.workflows.samples import prepare_parts
 
@@ -162,7 +162,7 @@ def _read_table(path: Path) -> tuple[NDArray[np.float64], Indices]:
         labels = read_labels(path)
         if labels is None:
             raise InputError(f"{path}: no labels; expected the arrays X and y")
-        return read_vectors(path), labels
+        return read_table(path).vectors, labels
     from scipy.io import loadmat
 
     try:
@@ -170,4 +170,4 @@ def _read_table(path: Path) -> tuple[NDArray[np.float64], Indices]:
         X, y = content["X"].astype(np.float64), content["y"].ravel().astype(np.int64)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a MATLAB file with X and y ({error})") from error
-    return read_vectors(X), y
+    return read_table(X).vectors, y

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pydantic import ValidationError
 
 from algan_ad import __version__
-from algan_ad.cli import benchmark, data, demo, evaluate, info, methods, predict, train
+from algan_ad.cli import benchmark, data, demo, evaluate, info, methods, predict, threshold, train
 from algan_ad.cli.parsing import fail
 from algan_ad.runtime.errors import AlganError, InputError, MissingExtra, dashed
 from algan_ad.runtime.progress import speak_dashes
@@ -26,6 +26,7 @@ algan {__version__}: anomaly detection that learns from normal examples only
   algan train PATH --out MODEL        learn from a folder of good images, or a table of good vectors
   algan evaluate MODEL PATH           measure on labelled images and write report.html
   algan predict MODEL IMAGE...        score and decide new images
+  algan threshold MODEL               show the threshold and its promise, or set another false alarm rate
   algan info MODEL                    what a model is, how it was made, what its threshold promises
   algan methods                       the methods that `train --method` knows
   algan benchmark list                the comparisons that ship: every table and figure of the thesis
@@ -42,6 +43,7 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "train": train.verb,
     "evaluate": evaluate.verb,
     "predict": predict.verb,
+    "threshold": threshold.verb,
     "info": info.verb,
     "methods": methods.verb,
     "benchmark run": benchmark.run_verb,

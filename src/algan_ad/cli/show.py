@@ -10,8 +10,9 @@ from rich.text import Text
 from algan_ad.data.check import Report
 from algan_ad.detectors import Method
 from algan_ad.evaluation.results import Evaluation
+from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.images import Skipped
-from algan_ad.runtime.model_folder import ModelConfig
+from algan_ad.runtime.model_folder import ModelConfig, ThresholdChange
 from algan_ad.runtime.prediction import Prediction
 
 SHOWN = 20
@@ -23,6 +24,7 @@ FIGURES = {
     "pixel_auroc": "pixel AUROC",
     "aupro": "AUPRO",
 }
+MAPS = {"own": "anomaly maps of the method itself", "attribution": "attributions of the score"}
 
 
 def show_evaluation(console: Console, evaluation: Evaluation, page: Path) -> None:
@@ -39,7 +41,10 @@ def show_evaluation(console: Console, evaluation: Evaluation, page: Path) -> Non
         table.add_row("F1 of flagging everything", f"{e.f1_all_anomalous:.3f}", "")
     if e.realised_false_alarm_rate is not None:
         table.add_row("false alarms: wanted", _percent(e.false_alarm_rate), "")
-        table.add_row("false alarms: guaranteed at most", _percent(e.guaranteed_false_alarm_rate), "on average")
+        if e.guaranteed_false_alarm_rate is not None:
+            table.add_row("false alarms: guaranteed at most", _percent(e.guaranteed_false_alarm_rate), "on average")
+        else:
+            table.add_row("false alarms: guaranteed", "none", "the same normals chose the epoch")
         table.add_row("false alarms: found here", _percent(e.realised_false_alarm_rate), "")
     if e.detection_rate is not None:
         table.add_row("anomalies detected at that threshold", _percent(e.detection_rate), "")
@@ -101,8 +106,10 @@ def show_model(console: Console, folder: Path, config: ModelConfig) -> None:
     facts = Table(show_header=False, box=None)
     facts.add_row("model", str(folder))
     facts.add_row("method", config.method)
-    facts.add_row("protocol", config.protocol + (" (labels selected the epoch)" if config.protocol == "thesis" else ""))
+    facts.add_row("protocol", config.protocol)
     facts.add_row("weights", config.selection)
+    if config.maps is not None:
+        facts.add_row("maps", MAPS[config.maps])
     facts.add_row("seed", str(config.seed))
     for name, value in config.training.items():
         facts.add_row(name, str(value))
@@ -110,10 +117,32 @@ def show_model(console: Console, folder: Path, config: ModelConfig) -> None:
     console.print(facts)
     if config.calibration is not None:
         console.print(config.calibration.explain(), soft_wrap=True)
+    for change in config.threshold_history:
+        console.print(_changed(change), soft_wrap=True)
     plan = Table("setting", "value", "origin", box=None)
     for name, entry in config.plan.items():
         plan.add_row(name, str(entry.value), entry.origin, style=None if entry.origin == "fixed" else "bold")
     console.print(plan)
+
+
+def _changed(change: ThresholdChange) -> str:
+    """One line of the record."""
+    return (
+        f"threshold changed {change.when:%Y-%m-%d %H:%M} UTC: rate {change.old_rate:.3%} to {change.new_rate:.3%}, "
+        f"threshold {change.old_threshold:.6g} to {change.new_threshold:.6g}"
+        + (f" ({change.reason})" if change.reason else "")
+    )
+
+
+def show_threshold(console: Console, calibration: Calibration) -> None:
+    """The promise of the threshold, and what other rates the held-out scores allow."""
+    console.print(calibration.explain(), soft_wrap=True)
+    kept = "on average approximately" if calibration.also_selected else "on average at most"
+    table = Table("wanted", kept, "threshold", "", box=None)
+    for each in calibration.choices():
+        own = "now" if each == calibration else ""
+        table.add_row(f"{each.false_alarm_rate:.3%}", f"{each.nominal_rate:.3%}", f"{each.threshold:.6g}", own)
+    console.print(table)
 
 
 def show_methods(console: Console, methods: Sequence[Method]) -> None:

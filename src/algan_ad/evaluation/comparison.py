@@ -55,7 +55,7 @@ class Ranking(NamedTuple):
 
 def spread(values: ArrayLike, level: float = 0.95) -> Spread:
     """Of finite values (n,), n >= 1."""
-    x = _finite(values, "values")
+    x = _finite_vector(values, "values")
     mean = float(x.mean())
     if x.size == 1:
         return Spread(mean, math.nan, math.nan, math.nan, 1)
@@ -69,7 +69,7 @@ def paired_difference(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Differ
 
     Seeds that share images are not independent, so that over few of them the interval is narrower than it should be.
     """
-    first, second = _finite(a, "a"), _finite(b, "b")
+    first, second = _finite_vector(a, "a"), _finite_vector(b, "b")
     if first.shape != second.shape:
         raise InputError(f"Pairs need as many values on both sides, not {first.size} and {second.size}.")
     found = spread(first - second, level)
@@ -138,7 +138,7 @@ def _t_quantile(level: float, degrees: int) -> float:
     return float(stats.t.ppf((1 + level) / 2, degrees))
 
 
-def _finite(values: ArrayLike, name: str) -> Floats:
+def _finite_vector(values: ArrayLike, name: str) -> Floats:
     x = np.asarray(values, dtype=np.float64)
     if x.ndim != 1 or x.size == 0 or not np.isfinite(x).all():
         raise InputError(f"{name}: expected one or more finite numbers (n,), not shape {x.shape} with NaN or infinity")

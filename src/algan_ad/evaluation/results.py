@@ -66,7 +66,8 @@ class Evaluation(Schema):
         pixel_auroc, aupro: of the anomaly maps against the masks; None without either.
         f1_all_anomalous: the F1 of flagging everything, which `f1_max` is to be compared with.
         intervals: 95 % bootstrap intervals over the test images, by the name of the figure.
-        false_alarm_rate: the wanted one; the guaranteed and the realised one follow.
+        false_alarm_rate: the wanted one; the guaranteed and the realised one follow. Nothing is guaranteed (None)
+            where the normals that set the threshold also chose the epoch.
     """
 
     schema_version: Literal[1] = 1

@@ -9,6 +9,8 @@ from pydantic import JsonValue
 
 from algan_ad.runtime.model_folder import ModelConfig
 
+CARD = "README.md"
+
 #: Where a setting's value came from, in the words of reports and cards.
 ORIGINS = {"fixed": "fixed", "derived": "derived from the data", "user": "set by the user"}
 
@@ -20,8 +22,7 @@ PROTOCOL_NOTES = {
     "thesis": (
         "Labelled test-half data selected the checkpoint: half of the labelled test set served as validation "
         "data, as in the thesis (5.2.4, 5.3). These figures are for comparison with the thesis; a detector "
-        "that never saw a labelled anomaly does not get this help. The normal half of the same data set the "
-        "threshold, so that its promise is approximate."
+        "that never saw a labelled anomaly does not get this help."
     ),
 }
 

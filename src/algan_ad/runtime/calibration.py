@@ -3,7 +3,8 @@
 The scores of normal examples that were held out of training are exchangeable with that of a new normal
 example, so its rank among them is uniform, whatever the detector (Vovk, Gammerman & Shafer 2005, Algorithmic
 Learning in a Random World; Laxhammar & Falkman 2010, Conformal prediction for distribution-independent
-anomaly detection).
+anomaly detection). Where the same examples also chose the epoch, its scores are the ones that suited them, and the
+rank is uniform approximately only.
 """
 
 import math
@@ -17,6 +18,10 @@ from pydantic import Field, field_validator
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.schema import Schema
 
+#: Rates of false alarms that people ask for.
+ROUND_RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+LEAST_RATE = 1e-6
+
 
 class Calibration(Schema):
     """Held-out normal scores and the wanted rate of false alarms; anomalous iff score > `threshold`.
@@ -25,12 +30,15 @@ class Calibration(Schema):
     """
 
     scores: tuple[float, ...] = Field(description="scores of normal examples not trained on, in any order")
-    false_alarm_rate: float = Field(ge=1e-6, lt=1, description="share of good ones that may be flagged")
+    false_alarm_rate: float = Field(ge=LEAST_RATE, lt=1, description="share of good ones that may be flagged")
+    also_selected: bool = Field(
+        default=False, description="the same examples chose the epoch, which voids the guarantee (protocol thesis)"
+    )
 
     @field_validator("scores", mode="before")
     @classmethod
     def _sorted_and_finite(cls, scores: Any) -> tuple[float, ...]:
-        values = _finite(scores)
+        values = _finite_scores(scores)
         if values.ndim != 1 or values.size == 0:
             raise InputError("expected at least one score in one dimension; hold out some normal examples.")
         return tuple(np.sort(values).tolist())
@@ -54,12 +62,12 @@ class Calibration(Schema):
 
     @property
     def sufficient(self) -> bool:
-        """Whether there are enough scores to guarantee the wanted rate."""
+        """Enough scores for the wanted rate: at least `needed`."""
         return self._allowed >= 1
 
     @property
     def needed(self) -> int:
-        """The least number of scores that can guarantee the wanted rate."""
+        """The least number of scores that the wanted rate takes."""
         m = math.ceil(1 / self.false_alarm_rate)  # but for rounding, 1/m <= rate < 1/(m-1)
         return next(m for m in range(max(1, m - 1), m + 2) if 1 / m <= self.false_alarm_rate) - 1
 
@@ -69,39 +77,54 @@ class Calibration(Schema):
         return self.scores[-max(1, self._allowed)]
 
     @property
-    def guaranteed_rate(self) -> float:
-        """The bound on the false alarm rate: k/(n+1) <= the wanted rate when `sufficient`, else 1/(n+1)."""
+    def nominal_rate(self) -> float:
+        """The rate that belongs to the threshold: k/(n+1) <= the wanted rate when `sufficient`, else 1/(n+1)."""
         return max(1, self._allowed) / (self.n + 1)
+
+    @property
+    def guaranteed_rate(self) -> float | None:
+        """The bound on the mean false alarm rate, `nominal_rate`; None when the examples also chose the epoch."""
+        return None if self.also_selected else self.nominal_rate
 
     def p_values(self, scores: ArrayLike) -> NDArray[np.float64]:
         """p(s) = (1 + #{calibration scores >= s}) / (n + 1), float64 of the shape of `scores`, in (0, 1]."""
-        at_least = self.n - np.searchsorted(self._ascending, _finite(scores), side="left")
+        at_least = self.n - np.searchsorted(self._ascending, _finite_scores(scores), side="left")
         return np.asarray((1 + at_least) / (self.n + 1))
 
     def decide(self, scores: ArrayLike) -> NDArray[np.bool_]:
         """score > threshold, bool of the shape of `scores`; the same as p <= rate when `sufficient`."""
-        return np.asarray(_finite(scores) > self.threshold)
+        return np.asarray(_finite_scores(scores) > self.threshold)
 
     def with_rate(self, rate: float) -> "Calibration":
         """The same scores with another wanted rate of false alarms."""
-        return Calibration(scores=self.scores, false_alarm_rate=rate)
+        return Calibration(scores=self.scores, false_alarm_rate=rate, also_selected=self.also_selected)
+
+    def choices(self) -> list["Calibration"]:
+        """The same scores with the rate that is set, the least they suffice for, and every round one above it."""
+        least = max(LEAST_RATE, 1 / (self.n + 1))
+        rates = {self.false_alarm_rate, least, *(rate for rate in ROUND_RATES if rate > least)}
+        return [self.with_rate(rate) for rate in sorted(rates)]
 
     def explain(self) -> str:
-        """What the threshold promises, in plain words."""
+        """The promise of the threshold, in plain words."""
         start = f"Anomalous above {self.threshold:.6g}, set by {self.n} held-out normal examples: "
-        if self.sufficient:
+        wanted, nominal = f"{self.false_alarm_rate:.3%}", f"{self.nominal_rate:.3%}"
+        if self.also_selected:
+            more = "" if self.sufficient else f" The wanted rate takes at least {self.needed} of them."
             return start + (
-                f"on average at most {self.guaranteed_rate:.3%} of good ones like them are flagged "
-                f"(wanted: {self.false_alarm_rate:.3%})."
+                f"on average {nominal} of good ones like them are flagged (wanted: {wanted}), approximately, "
+                f"because the same normals chose the epoch.{more}"
             )
+        if self.sufficient:
+            return start + f"on average at most {nominal} of good ones like them are flagged (wanted: {wanted})."
         return start + (
-            f"too few to guarantee the wanted {self.false_alarm_rate:.3%} of false alarms. The largest of "
-            f"their scores is the threshold, which guarantees {self.guaranteed_rate:.3%} only; "
+            f"too few to guarantee the wanted {wanted} of false alarms. The largest of "
+            f"their scores is the threshold, which guarantees {nominal} only; "
             f"hold out at least {self.needed} normal examples, or accept a higher rate."
         )
 
 
-def _finite(scores: object) -> NDArray[np.float64]:
+def _finite_scores(scores: object) -> NDArray[np.float64]:
     try:
         values = np.asarray(scores, dtype=np.float64)
     except (TypeError, ValueError) as error:

@@ -87,9 +87,14 @@ def write_json(path: Path, obj: object) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file; raises InputError when it is missing, unreadable, truncated or not strict JSON."""
+    """Read a JSON file; raises InputError when it is missing, unreadable, truncated or not strict JSON.
+
+    A pipe or a device, which might never end, is refused like a folder.
+    """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: not a file; restore it from a copy.")
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_not_finite, parse_float=_finite)
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_not_finite, parse_float=_finite_float)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the path.") from None
     except OSError as error:
@@ -109,7 +114,7 @@ def sha256(path: Path) -> str:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
-def _finite(text: str) -> float:
+def _finite_float(text: str) -> float:
     value = float(text)
     return value if math.isfinite(value) else _not_finite(text)
 

@@ -6,16 +6,18 @@ completed by whoever opens the folder next. Files that are not the model's are n
 """
 
 import hashlib
+import json
 import os
 import re
 import shutil
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
+from pydantic import AwareDatetime, Field, JsonValue, ValidationError, field_validator, model_validator
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
@@ -25,7 +27,7 @@ from algan_ad.runtime.files import explaining_write_errors, flush_to_disk, read_
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.schema import Schema, describe
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 2
 CONFIG = "config.json"
 WEIGHTS = "weights.safetensors"
 _STAGED = ".saving"  # may be incomplete
@@ -41,15 +43,33 @@ class PlanEntry(Schema):
     origin: Literal["fixed", "derived", "user"]
 
 
-class ModelConfig(Schema):
-    """Everything about a fitted detector but its tensors; the content of config.json."""
+class ThresholdChange(Schema):
+    """A false alarm rate set after training, with the threshold that follows from it, and those before."""
 
-    schema_version: int = SCHEMA_VERSION
+    when: AwareDatetime = Field(description="UTC")
+    old_rate: float
+    old_threshold: float
+    new_rate: float
+    new_threshold: float
+    reason: str | None = None
+
+
+class ModelConfig(Schema):
+    """Everything about a fitted detector except its tensors; the content of config.json."""
+
+    schema_version: Literal[2] = SCHEMA_VERSION
     method: str = Field(description="name of the detector")
     plan: dict[str, PlanEntry] = Field(description="every setting of the run")
     input: Literal["image", "vector"]
     preprocessing: Preprocessing | None = Field(default=None, description="None for vectors")
+    columns: tuple[str, ...] | None = Field(
+        default=None, description="names of a vector's numbers, in order; None: matched by position"
+    )
+    maps: Literal["own", "attribution"] | None = Field(
+        default=None, description="where a map comes from: the method itself, or an attribution of the score"
+    )
     calibration: Calibration | None = Field(default=None, description="None: scores without decisions")
+    threshold_history: tuple[ThresholdChange, ...] = Field(default=(), description="oldest first")
     protocol: Literal["normal-only", "thesis"]
     selection: str = Field(description="how the epoch or the setting was chosen")
     fingerprint: dict[str, JsonValue] = Field(description="what it was trained on")
@@ -72,6 +92,24 @@ class ModelConfig(Schema):
             raise InputError("preprocessing belongs to input 'image', and only to it")
         return self
 
+    def with_false_alarm_rate(self, rate: float, reason: str | None = None) -> "ModelConfig":
+        """The same model with another threshold, from the same held-out scores, and a record of the change.
+
+        Raises InputError for a model without calibration and for a rate outside [1e-6, 1).
+        """
+        old = self.calibration
+        if old is None:
+            raise InputError("this model has no calibration: train it again to get a threshold")
+        if rate == old.false_alarm_rate:
+            return self
+        new = old.with_rate(rate)
+        change = ThresholdChange(
+            when=datetime.now(UTC).replace(microsecond=0),
+            old_rate=old.false_alarm_rate, old_threshold=old.threshold,
+            new_rate=rate, new_threshold=new.threshold, reason=reason,
+        )  # fmt: skip
+        return self.model_copy(update={"calibration": new, "threshold_history": (*self.threshold_history, change)})
+
 
 def write_model(
     folder: Path,
@@ -87,12 +125,33 @@ def write_model(
     """
     in_order = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}  # safetensors needs it
     contents = {**(extra_files or {}), WEIGHTS: save(in_order)}
-    files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    config = ModelConfig(**{**dict(config), "files": files})
+    config = ModelConfig(**{**dict(config), "files": _hashes(contents)})
     with explaining_write_errors(folder):
         _put_in_place(folder)
         if (folder / CONFIG).exists() and not overwrite:
             raise InputError(f"{folder}: already holds a model; choose another folder, or allow overwriting.")
+    _commit(folder, config, contents)
+
+
+def rewrite_config(folder: Path, config: ModelConfig, changed_files: Mapping[str, bytes]) -> ModelConfig:
+    """Give a model that `read_model` has read another configuration, and other contents to some of its files.
+
+    Whole or not at all; the weights and all other files stay as they are. Returns what is written, with the SHA-256
+    of the changed files. Raises as `write_model` does.
+    """
+    config = ModelConfig(**{**dict(config), "files": config.files | _hashes(changed_files)})
+    _commit(folder, config, changed_files)
+    return config
+
+
+def _hashes(contents: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+
+
+def _commit(folder: Path, config: ModelConfig, contents: Mapping[str, bytes]) -> None:
+    """Write these files and the configuration beside the model, then put them in place."""
+    values = config.model_dump(mode="json")
+    with explaining_write_errors(folder):
         staged = folder / _STAGED
         shutil.rmtree(staged, ignore_errors=True)  # of a save that was killed
         try:
@@ -100,7 +159,7 @@ def write_model(
             for name, content in contents.items():
                 (staged / name).write_bytes(content)
                 flush_to_disk(staged / name)
-            write_json(staged / CONFIG, config.model_dump(mode="json"))
+            write_json(staged / CONFIG, values | {"sha256": _digest(values)})
             os.rename(staged, folder / _COMMITTED)
         finally:
             shutil.rmtree(staged, ignore_errors=True)
@@ -131,7 +190,7 @@ def _remove_stale_files(folder: Path, wanted: set[str]) -> None:
 def read_model(folder: Path) -> tuple[ModelConfig, Tensors]:
     """Read a model and verify all its files: `folder / name` can then be opened for each of `config.files`.
 
-    Raises InputError when the folder or a file is missing, truncated or altered, or made by a newer version.
+    Raises InputError when the folder or a file is missing, truncated or altered, or made by another version.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such model folder; check the path.")
@@ -141,7 +200,7 @@ def read_model(folder: Path) -> tuple[ModelConfig, Tensors]:
     for name, expected in config.files.items():
         path = folder / name
         if not path.is_file():
-            raise InputError(f"{path}: missing from the model; copy the model folder again.")
+            raise InputError(f"{path}: missing from the model, or not a file; copy the model folder again.")
         if sha256(path) != expected:
             raise InputError(f"{path}: truncated or altered since it was saved; copy the model folder again.")
     try:
@@ -156,12 +215,14 @@ def _read_config(folder: Path) -> ModelConfig:
         raise InputError(f"{folder}: not a model folder, or an incomplete one ({CONFIG} is missing).")
     values = read_json(path)
     version = values.get("schema_version") if isinstance(values, dict) else None
-    if not isinstance(version, int):
+    if type(version) is not int:  # True is an int, too
         raise InputError(f"{path}: not the configuration of a model (it has no schema_version).")
-    if version > SCHEMA_VERSION:
+    if version != SCHEMA_VERSION:
+        raise InputError(f"{path}: {_other_version(version)}")
+    if values.pop("sha256", None) != _digest(values):
         raise InputError(
-            f"{path}: made by a newer algan-ad (schema {version}, this one reads up to {SCHEMA_VERSION}); "
-            "upgrade with: pip install --upgrade algan-ad"
+            f"{path}: changed since it was saved; copy the model folder again. "
+            "A threshold is changed with: algan threshold"
         )
     try:
         config = ModelConfig.model_validate(values)
@@ -170,3 +231,20 @@ def _read_config(folder: Path) -> ModelConfig:
     if WEIGHTS not in config.files:
         raise InputError(f"{path}: lists no {WEIGHTS}; copy the model folder again.")
     return config
+
+
+def _other_version(version: int) -> str:
+    if version > SCHEMA_VERSION:
+        return (
+            f"made by a newer algan-ad (schema {version}, this one reads {SCHEMA_VERSION}); "
+            "upgrade with: pip install --upgrade algan-ad"
+        )
+    return f"made by an older algan-ad (schema {version}, this one reads {SCHEMA_VERSION}); train the model again."
+
+
+def _digest(values: dict[str, Any]) -> str:
+    """SHA-256 of the content of config.json, whatever the layout of its text: an accident changes it.
+
+    It is no secret and no signature: who changes a model on purpose can compute it.
+    """
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

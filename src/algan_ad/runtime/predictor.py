@@ -16,7 +16,7 @@ from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import Loaded, Preprocessing, as_batch, load_many
 from algan_ad.runtime.model_folder import ModelConfig
 from algan_ad.runtime.prediction import Prediction
-from algan_ad.runtime.vectors import read_vectors
+from algan_ad.runtime.vectors import read_table
 
 Scores = NDArray[np.float64]  # (N,), raw, higher = more anomalous
 Maps = list[NDArray[np.float32]]  # N of them, (S, S), higher = more anomalous
@@ -92,11 +92,7 @@ class Predictor:
 
     def with_false_alarm_rate(self, rate: float) -> Self:
         """The same scorer with another threshold. Raises InputError for a rate outside (0, 1)."""
-        calibration = self.config.calibration
-        if calibration is None:
-            raise InputError("this model has no calibration: train it again to get a threshold")
-        changed = {**dict(self.config), "calibration": calibration.with_rate(rate)}
-        return replace(self, config=ModelConfig(**changed))
+        return replace(self, config=self.config.with_false_alarm_rate(rate))
 
     def _preprocessing(self) -> Preprocessing:
         if self.config.preprocessing is None:
@@ -104,7 +100,7 @@ class Predictor:
         return self.config.preprocessing
 
     def _vectors(self, source: Any) -> NDArray[np.float32]:
-        vectors = read_vectors(source).astype(np.float32)
+        vectors = read_table(source).in_order(self.config.columns).astype(np.float32)
         expected = self.config.fingerprint["n_features"]
         if vectors.shape[1] != expected:
             name = source if isinstance(source, str | Path) else "array"

@@ -2,6 +2,8 @@
 
 import csv
 import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,42 @@ Vectors = NDArray[np.float64]  # (n, d)
 
 SUFFIXES = (".npy", ".npz", ".csv", ".parquet")
 LARGEST = float(np.finfo(np.float32).max)  # networks compute in float32
+LISTED = 10  # names in one message
 
 
-def read_vectors(source: str | Path | ArrayLike) -> Vectors:
-    """The numbers of `source` as float64 (n, d), one sample per row.
+@dataclass(frozen=True)
+class Table:
+    """Numbers and where they come from.
+
+    name: the file, or "array". vectors: float64 (n, d), one sample per row. columns: the names of the d columns, None
+    where the source holds none.
+    """
+
+    name: str
+    vectors: Vectors
+    columns: tuple[str, ...] | None = None
+
+    def in_order(self, columns: Sequence[str] | None) -> Vectors:
+        """The vectors with their columns in the order of these names; by position where either side has no names.
+
+        Raises InputError, which lists them, for columns that are missing or new.
+        """
+        if self.columns is None:
+            return self.vectors
+        if columns is None:
+            log(f"{self.name}: its columns are taken by position, because the model was trained without names")
+            return self.vectors
+        place = {column: i for i, column in enumerate(self.columns)}
+        missing = [column for column in columns if column not in place]
+        new = [column for column in self.columns if column not in set(columns)]
+        if missing or new:
+            found = [f"{word} {_listed(names)}" for word, names in (("missing", missing), ("new", new)) if names]
+            raise InputError(f"{self.name}: not the columns that the model was trained on: {'; '.join(found)}")
+        return self.vectors[:, [place[column] for column in columns]]
+
+
+def read_table(source: str | Path | ArrayLike) -> Table:
+    """The numbers of `source`, with the names of its columns.
 
     Args:
         source: an array, or a file: .npy; .npz with the array "X"; .csv separated by comma, semicolon or tab,
@@ -29,24 +63,26 @@ def read_vectors(source: str | Path | ArrayLike) -> Vectors:
 
     Raises:
         InputError: unreadable or missing file, text instead of numbers, a number that is not finite in
-            float32, nothing in it, or not two dimensions. Rows and columns in messages count from 1.
+            float32, nothing in it, not two dimensions, or two columns of one name. Rows and columns in messages
+            count from 1.
         MissingExtra: CSV or Parquet without pandas.
     """
+    name, columns = "array", None
     if isinstance(source, str | Path):
         name = str(source)
         values, columns = _read(Path(source))
     else:
-        name, values, columns = "array", np.asarray(source), None
+        values = np.asarray(source)
     vectors = _validate(name, values, columns)
     constant = np.flatnonzero((vectors == vectors[0]).all(axis=0))
     if len(vectors) > 1 and len(constant):
         first = _column(columns, constant[0])
         log(f"warning: {name}: {len(constant)} columns never change, the first is {first}")
-    return vectors
+    return Table(name, vectors, columns)
 
 
 def read_labels(source: str | Path | ArrayLike) -> NDArray[np.int64] | None:
-    """The labels that go with `read_vectors(source)`: int64 (n,), 0 normal, 1 anomalous.
+    """The labels that go with `read_table(source)`: int64 (n,), 0 normal, 1 anomalous.
 
     They are the array "y" of an .npz file; anything else has none. Raises InputError unless there is one 0 or
     1 for each row of "X".
@@ -62,7 +98,12 @@ def read_labels(source: str | Path | ArrayLike) -> NDArray[np.int64] | None:
     return labels.astype(np.int64)
 
 
-def _read(path: Path) -> tuple[NDArray[Any], list[str] | None]:
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(map(repr, names[:LISTED])) + more
+
+
+def _read(path: Path) -> tuple[NDArray[Any], tuple[str, ...] | None]:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(f"{path}: expected a file ending in {', '.join(SUFFIXES)}")
@@ -73,10 +114,11 @@ def _read(path: Path) -> tuple[NDArray[Any], list[str] | None]:
     except ImportError as error:
         raise MissingExtra(f"{path}: reading {suffix} needs pip install 'algan-ad[train]'") from error
     try:
-        table = pd.read_parquet(path) if suffix == ".parquet" else pd.read_csv(path, **_csv_options(path))
+        options = _csv_options(path) if suffix == ".csv" else {}
+        table = pd.read_csv(path, **options) if suffix == ".csv" else pd.read_parquet(path)
     except (OSError, ValueError) as error:  # pandas and pyarrow derive theirs from these
         raise InputError(f"{path}: cannot be read as {suffix[1:]} ({error})") from error
-    columns = [str(column) for column in table.columns]
+    columns = None if options.get("header", 0) is None else tuple(map(str, table.columns))
     for column in table.columns:
         if not pd.api.types.is_numeric_dtype(table[column]):
             bad = pd.to_numeric(table[column], errors="coerce").isna() & table[column].notna()
@@ -94,6 +136,9 @@ def _csv_options(path: Path) -> dict[str, Any]:
         file.seek(0)
         first, second = islice(chain(csv.reader(file, delimiter=separator), ([], [])), 2)
     header = any(field.strip() and not _is_number(field) for field in first)
+    names = [field for field in first if field.strip()]
+    if header and (twice := {name for name in names if names.count(name) > 1}):
+        raise ValueError(f"two columns are named {min(twice)!r}; give each a name of its own")
     if len(second) > len(first):  # pandas would take the first column for a name of the row
         raise ValueError(f"{len(first)} fields in the first line, {len(second)} in the second")
     return {"sep": separator, "header": 0 if header else None, "encoding": "utf-8-sig"}
@@ -125,7 +170,7 @@ def _load_numpy(path: Path) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _validate(name: str, values: NDArray[Any], columns: list[str] | None) -> Vectors:
+def _validate(name: str, values: NDArray[Any], columns: tuple[str, ...] | None) -> Vectors:
     if values.dtype.kind not in "biuf":
         raise InputError(f"{name}: holds {values.dtype}; expected numbers")
     if values.ndim != 2:
@@ -143,5 +188,5 @@ def _validate(name: str, values: NDArray[Any], columns: list[str] | None) -> Vec
     return vectors
 
 
-def _column(columns: list[str] | None, index: np.integer) -> str:
+def _column(columns: tuple[str, ...] | None, index: np.integer) -> str:
     return repr(columns[index]) if columns else str(index + 1)

@@ -93,6 +93,7 @@ class Trained:
         loop_seconds: time of the loop, all sessions of a resumed run.
         earlier_seconds: the part of it that sessions before this one took.
         seconds: time of the whole fit, earlier sessions included; filled in by `Detector.fit`.
+        by_labels: labelled validation data, normals among them, chose the epoch (protocol thesis).
     """
 
     weights: Weights
@@ -101,6 +102,7 @@ class Trained:
     loop_seconds: float = 0.0
     earlier_seconds: float = 0.0
     seconds: float = 0.0
+    by_labels: bool = False
 
 
 def train(
@@ -153,7 +155,9 @@ def train(
             advance("training  loss" + _losses(row))
             if folder and (epoch == schedule.epochs or clock.due(folder.checkpoint_seconds)):
                 _save(folder, adversary, selector, epoch, clock.total())
-    return Trained(selector.weights, selector.describe(), selector.epoch, clock.total(), spent)
+    by_labels = schedule.selection == "validation"
+    seconds = clock.total()
+    return Trained(selector.weights, selector.describe(), selector.epoch, seconds, spent, by_labels=by_labels)
 
 
 def _losses(row: dict[str, Any]) -> str:
@@ -243,7 +247,7 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
 
 def _save(folder: RunFolder, adversary: Adversary, selector: Selector, epoch: int, seconds: float) -> None:
     learned = adversary.state_dict()
-    if not _finite(learned):  # the last update of an epoch shows in no loss; the last good checkpoint stays
+    if not _all_finite(learned):  # the last update of an epoch shows in no loss; the last good checkpoint stays
         raise _diverged(epoch, "weights not finite", folder)
     state = {
         "adversary": learned,
@@ -254,13 +258,13 @@ def _save(folder: RunFolder, adversary: Adversary, selector: Selector, epoch: in
     save_checkpoint(folder.checkpoint, state)
 
 
-def _finite(node: Any) -> bool:
+def _all_finite(node: Any) -> bool:
     """Whether no tensor of a nested state holds a NaN or an infinity."""
     if isinstance(node, Tensor):
         return not node.is_floating_point() or bool(node.isfinite().all())
     if isinstance(node, dict):
-        return all(map(_finite, node.values()))
-    return all(map(_finite, node)) if isinstance(node, list | tuple) else True
+        return all(map(_all_finite, node.values()))
+    return all(map(_all_finite, node)) if isinstance(node, list | tuple) else True
 
 
 class _Clock:

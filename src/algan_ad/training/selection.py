@@ -69,4 +69,4 @@ class Selector:
         if self.rule == "cut-paste":
             made_up = "good training images against cut-and-pasted copies of them"
             return f"epoch {self.epoch}, the best AUROC ({self.best:.3f}) of {made_up}, chosen without labels"
-        return f"epoch {self.epoch}, the best AUROC ({self.best}) on the labelled validation half (protocol thesis)"
+        return f"epoch {self.epoch}, the best AUROC ({self.best:.3f}) on the labelled validation half (protocol thesis)"

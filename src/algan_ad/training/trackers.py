@@ -95,7 +95,7 @@ def open_trackers(
 def read_rows(path: Path) -> list[Row]:
     """The rows of a metrics.jsonl; a last line cut short by a killed process is left out."""
     rows = []
-    for line in path.read_text().splitlines() if path.exists() else []:
+    for line in path.read_text().splitlines() if path.is_file() else []:
         try:
             rows.append(json.loads(line))
         except json.JSONDecodeError:

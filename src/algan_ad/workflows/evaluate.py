@@ -175,7 +175,7 @@ def _gallery(model: Model, evaluation: Evaluation, model_folder: Path | None, ma
 
     def picture(kind: str) -> bytes | None:
         path = model_folder / f"{kind}.png" if model_folder else None
-        return path.read_bytes() if path and path.exists() else None
+        return path.read_bytes() if path and path.is_file() else None
 
     return Gallery(
         {path: thumbnail(image) for path, image in zip(shown, images, strict=True)},

@@ -22,7 +22,7 @@ from algan_ad.runtime.files import sha256
 from algan_ad.runtime.images import Skipped, as_batch
 from algan_ad.runtime.predictor import Rows, resized
 from algan_ad.runtime.progress import log, track
-from algan_ad.runtime.vectors import SUFFIXES, read_labels, read_vectors
+from algan_ad.runtime.vectors import SUFFIXES, read_labels, read_table
 from algan_ad.workflows.options import DataOptions
 
 TEST_FRACTION = 0.2  # of the good rows of a table that holds bad ones, too
@@ -30,7 +30,10 @@ TEST_FRACTION = 0.2  # of the good rows of a table that holds bad ones, too
 
 @dataclass(frozen=True)
 class Prepared:
-    """Samples ready to fit on, and what a model folder records of them. `n_test`: labelled ones left for a test."""
+    """Samples ready to fit on, and what a model folder records of them.
+
+    n_test: labelled ones left for a test. columns: the names of a vector's numbers, None where the source has none.
+    """
 
     name: str
     data: TrainingData
@@ -39,6 +42,7 @@ class Prepared:
     n_test: int = 0
     skipped: tuple[Skipped, ...] = ()
     notes: dict[str, list[str]] = field(default_factory=dict)
+    columns: tuple[str, ...] | None = None
 
 
 def prepare(
@@ -118,7 +122,8 @@ def _prepare_vectors(source: str | Path | NDArray[Any], options: DataOptions, se
     _refuse_thesis(options)
     for wish in options.wishes:
         raise InputError(Option(wish), " is for images; leave it out for vectors")
-    vectors = read_vectors(source).astype(np.float32)
+    table = read_table(source)
+    vectors = table.vectors.astype(np.float32)
     labels = read_labels(source)
     name = Path("array" if isinstance(source, np.ndarray) else source)
     normal = np.arange(len(vectors)) if labels is None else np.flatnonzero(labels == 0)
@@ -132,7 +137,7 @@ def _prepare_vectors(source: str | Path | NDArray[Any], options: DataOptions, se
     }
     data = TrainingData(vectors[train], Recipe(), vectors[calibration])
     n_test = 0 if labels is None else len(vectors) - len(normal)
-    return Prepared(name.stem, data, vectors[calibration], print_of, n_test)
+    return Prepared(name.stem, data, vectors[calibration], print_of, n_test, columns=table.columns)
 
 
 def _refuse_thesis(options: DataOptions) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from algan_ad.detectors import find_method
 from algan_ad.detectors.shared.contract import Detector, RunOptions
 from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector
-from algan_ad.report.cards import model_card
+from algan_ad.report.cards import CARD, model_card
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import InputError, Option
 from algan_ad.runtime.model_folder import CONFIG, ModelConfig, PlanEntry
@@ -137,7 +137,9 @@ def _hash_of(fingerprint: dict[str, Any]) -> str:
 
 
 def _model(detector: Detector, plan: Plan, options: TrainOptions, prepared: Prepared, trained: Trained) -> Model:
-    calibration = Calibration(scores=detector.score(prepared.calibration), false_alarm_rate=options.false_alarm_rate)
+    # Under protocol thesis the normals that calibrate are those of the validation half.
+    scores, rate = detector.score(prepared.calibration), options.false_alarm_rate
+    calibration = Calibration(scores=scores, false_alarm_rate=rate, also_selected=trained.by_labels)
     log(calibration.explain())
     return make_model(
         detector,
@@ -146,6 +148,8 @@ def _model(detector: Detector, plan: Plan, options: TrainOptions, prepared: Prep
             plan=plan,
             input=detector.input,
             preprocessing=detector.preprocessing(prepared.data.recipe),
+            columns=prepared.columns,
+            maps=None if detector.input == "vector" else "own" if detector.draws_maps else "attribution",
             calibration=calibration,
             protocol=options.protocol,
             selection=trained.selection,
@@ -172,7 +176,7 @@ def _extra_files(model: Model, run: RunFolder, detector: Detector) -> dict[str, 
     card = model_card(model.config, list(files))
     if run.metrics.exists():
         files["metrics.jsonl"] = run.metrics.read_bytes()
-    return files | {"README.md": card.encode()}
+    return files | {CARD: card.encode()}
 
 
 def _quality(options: TrainOptions, prepared: Prepared, detector: Detector) -> Quality | None:

@@ -20,14 +20,14 @@ TITLES = {
 
 def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, threads: int) -> dict[str, Any]:
     """Draw `n` numbers (setting; 20,000 without) from each of the six distributions, as training would."""
-    from algan_ad.algan.latents import Family, Latents
+    from algan_ad.algan.latents import LatentFamily, Latents
     from algan_ad.training.seeding import seed_torch
 
     n = int(spec.settings.get("n", 20000))
     seed_torch(spec.seed, "latents")
     drawn: dict[str, Any] = {}
     figures: dict[str, float] = {}
-    for family in get_args(Family):
+    for family in get_args(LatentFamily):
         source = Latents(dim=1, sigma=4.0, family=family)
         z_n, z_a = source.normal(n).numpy().ravel(), source.anomalous(n).numpy().ravel()
         drawn |= {f"{family}/normal": z_n, f"{family}/anomalous": z_a}

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from algan_ad.algan import ALGAN, Hyperparameters, Latents
 from algan_ad.algan.algorithm import BufferScope, Scope
-from algan_ad.algan.latents import Family
+from algan_ad.algan.latents import LatentFamily
 from algan_ad.algan.networks import effective_weights
 from algan_ad.detectors.shared.trained_by_epochs import TrainingConfig
 
@@ -28,7 +28,7 @@ class AlganConfig(TrainingConfig):
     lr_d: float = Field(1e-4, gt=0, le=1, description="learning rate of the discriminator (5.1.1)")
     beta_1: float = Field(0.0, ge=0, lt=1, description="Adam's first momentum (5.1.1)")
     beta_2: float = Field(0.9, ge=0, lt=1, description="Adam's second momentum (5.1.1)")
-    latents: Family = Field("normal", description="family of the latents (5.9)")
+    latents: LatentFamily = Field("normal", description="family of the latents (5.9)")
     buffered: bool = Field(True, description="samples of the generator's past in training; without: ablation of 5.5")
     anomalous_latents: bool = Field(True, description="fake-anomalous data in training; without: ablation of 5.5")
     saturating: bool = Field(False, description="the generator's loss as printed in eq. 4.2")

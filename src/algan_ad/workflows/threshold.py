@@ -1,0 +1,28 @@
+"""Another threshold for a model that is trained, with a record of the change. Imports no torch."""
+
+from pathlib import Path
+
+from algan_ad.report.cards import CARD, model_card
+from algan_ad.runtime.model_folder import ModelConfig, read_model, rewrite_config
+from algan_ad.runtime.progress import log
+
+
+def change_false_alarm_rate(folder: str | Path, rate: float, reason: str | None = None) -> ModelConfig:
+    """Let a model flag another share of good samples, from the same held-out scores, and write that down.
+
+    The weights stay as they are. The change is added to `threshold_history` in config.json, and the model card
+    describes the new threshold; the model's own rate changes nothing. Returns the new configuration.
+
+    Raises:
+        InputError: no model, a damaged one, one without calibration, or a rate outside [1e-6, 1).
+        AlganError: the disk is full.
+    """
+    config, _ = read_model(Path(folder))
+    changed = config.with_false_alarm_rate(rate, reason)
+    if changed is config:
+        return config
+    if (reports := Path(folder) / "evaluation").is_dir():
+        log(f"warning: {reports} shows the former threshold; evaluate the model again")
+    pictures = [name for name in config.files if name.endswith(".png")]
+    cards = {CARD: model_card(changed, pictures).encode()} if CARD in config.files else {}
+    return rewrite_config(Path(folder), changed, cards)
