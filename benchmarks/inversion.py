@@ -25,7 +25,7 @@ from algan_ad.benchmark.samples import load_samples
 from algan_ad.benchmark.sources import Sources
 from algan_ad.detectors import METHODS
 from algan_ad.detectors.shared.contract import RunOptions
-from algan_ad.detectors.shared.image_gan import to_range
+from algan_ad.detectors.shared.pixels import to_range
 from algan_ad.evaluation.metrics import image_auroc
 
 DRAW: dict[str, Callable[[Any, Tensor], Tensor]] = {

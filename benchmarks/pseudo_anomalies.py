@@ -22,7 +22,7 @@ from algan_ad.benchmark.samples import load_samples
 from algan_ad.benchmark.sources import Sources
 from algan_ad.detectors import METHODS
 from algan_ad.detectors.shared.contract import RunOptions
-from algan_ad.detectors.shared.image_gan import to_pixels
+from algan_ad.detectors.shared.pixels import to_pixels
 from algan_ad.detectors.shared.two_phase_gan import TwoPhaseGan, TwoPhases
 from algan_ad.evaluation.metrics import image_auroc
 

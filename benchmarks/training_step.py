@@ -23,7 +23,7 @@ from algan_ad.algan import ALGAN, Buffer, Hyperparameters, Latents
 from algan_ad.algan.networks import ImageDiscriminator, ImageGenerator
 from algan_ad.data.cache import DecodedImages
 from algan_ad.data.demo import make_demo
-from algan_ad.detectors.shared.image_gan import to_range
+from algan_ad.detectors.shared.pixels import to_range
 from algan_ad.runtime.images import Preprocessing, load
 from algan_ad.training.device import pick_precision
 

@@ -18,7 +18,7 @@ from algan_ad.runtime.model_folder import ModelConfig, write_model
 
 BLOCKED = (
     "torch", "torchvision", "timm", "kornia", "captum", "torchmetrics", "faiss", "FrEIA", "sklearn", "scipy", "pandas",
-    "pyarrow", "matplotlib", "jinja2", "filelock", "ray", "mlflow", "tensorboard",
+    "pyarrow", "matplotlib", "filelock", "ray", "mlflow", "tensorboard",
 )  # fmt: skip
 ALGAN = f"""
 import sys

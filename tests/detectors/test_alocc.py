@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from algan_ad.detectors.alocc import Alocc, AloccAdversary, AloccConfig, AloccScorer
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
-from algan_ad.detectors.shared.image_gan import to_range
+from algan_ad.detectors.shared.pixels import to_range
 from algan_ad.evaluation.metrics import image_auroc
 
 SMALL = {

@@ -16,7 +16,7 @@ from algan_ad.detectors.shared.ganomaly_training import (
     descend,
     gan_loss,
 )
-from algan_ad.detectors.shared.image_gan import to_range
+from algan_ad.detectors.shared.pixels import to_range
 from algan_ad.evaluation.metrics import image_auroc
 
 SMALL = {"image_size": 32, "width": 8, "z_dim": 16, "batch_size": 8, "precision": "float32", "selection": "last"}

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
-from algan_ad.detectors.shared.image_gan import to_range
+from algan_ad.detectors.shared.pixels import to_range
 from algan_ad.detectors.skip_ganomaly import SkipGanomaly, SkipGanomalyAdversary, SkipGanomalyConfig, UNet
 from algan_ad.evaluation.metrics import image_auroc
 

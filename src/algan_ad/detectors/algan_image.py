@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from algan_ad.algan.networks import ImageDiscriminator, ImageGenerator
 from algan_ad.detectors.shared.algan_adversary import N_OBSERVED, AlganAdversary, AlganConfig, make_algan
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
-from algan_ad.detectors.shared.image_gan import LAYOUT, ImageGan, ImageSize, to_pixels, to_range
+from algan_ad.detectors.shared.image_gan import ImageGan, ImageSize
+from algan_ad.detectors.shared.pixels import LAYOUT, to_pixels, to_range
 from algan_ad.training.loop import Trained
 from algan_ad.training.seeding import seed_torch
 

@@ -13,16 +13,10 @@ from torch.nn.functional import mse_loss, softplus
 
 from algan_ad.algan.networks import ImageGenerator
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
-from algan_ad.detectors.shared.image_gan import (
-    Encoder,
-    GanAdversary,
-    ImageGan,
-    ImageGanConfig,
-    descend,
-    gan_loss,
-    residual_map,
-    to_range,
-)
+from algan_ad.detectors.shared.encoder import Encoder
+from algan_ad.detectors.shared.gan_adversary import GanAdversary, descend, gan_loss
+from algan_ad.detectors.shared.image_gan import ImageGan, ImageGanConfig
+from algan_ad.detectors.shared.pixels import residual_map, to_range
 from algan_ad.training.loop import Trained
 
 Judged = Literal["refined", "input"]

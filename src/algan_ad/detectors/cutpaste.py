@@ -17,7 +17,7 @@ from algan_ad.data.cutpaste import cut_paste, cut_paste_scar
 from algan_ad.data.recipe import Recipe
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.detectors.shared.feature_pass import PooledConfig, collect
-from algan_ad.detectors.shared.image_gan import GanAdversary
+from algan_ad.detectors.shared.gan_adversary import GanAdversary
 from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector, TrainingConfig
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.features.conditioning import Whitening, fit_whitening

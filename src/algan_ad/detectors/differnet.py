@@ -18,7 +18,7 @@ from torch.nn.functional import avg_pool2d
 from algan_ad.data.recipe import Recipe
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.detectors.shared.feature_pass import CHUNK, PooledConfig, collect
-from algan_ad.detectors.shared.image_gan import GanAdversary
+from algan_ad.detectors.shared.gan_adversary import GanAdversary
 from algan_ad.detectors.shared.rotated_views import RotatedDetector
 from algan_ad.detectors.shared.trained_by_epochs import TrainingConfig
 from algan_ad.features.backbones import RANDOM, Backbone

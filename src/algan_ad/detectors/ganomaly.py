@@ -6,8 +6,10 @@ from torch import Tensor, nn
 
 from algan_ad.algan.networks import ImageGenerator
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
+from algan_ad.detectors.shared.encoder import Encoder
 from algan_ad.detectors.shared.ganomaly_training import GanomalyAdversary, GanomalyConfig, code_distance
-from algan_ad.detectors.shared.image_gan import Encoder, ImageGan, ImageGanConfig, residual_map, to_range
+from algan_ad.detectors.shared.image_gan import ImageGan, ImageGanConfig
+from algan_ad.detectors.shared.pixels import residual_map, to_range
 from algan_ad.training.loop import Trained
 
 

@@ -9,7 +9,7 @@ from torch.optim import Adam
 
 from algan_ad.algan.networks import ImageDiscriminator, ImageGenerator
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
-from algan_ad.detectors.shared.image_gan import place
+from algan_ad.detectors.shared.pixels import place
 from algan_ad.detectors.shared.two_phase_gan import ClassifierScorer, SavedGeneratorsConfig, TwoPhaseGan, TwoPhases
 from algan_ad.training.loop import Trained
 from algan_ad.training.seeding import seed_torch

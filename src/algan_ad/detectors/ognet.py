@@ -11,7 +11,8 @@ from torch.optim import Adam
 
 from algan_ad.algan.networks import ImageGenerator
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
-from algan_ad.detectors.shared.image_gan import LAYOUT, Encoder, place, residual_map, to_range
+from algan_ad.detectors.shared.encoder import Encoder
+from algan_ad.detectors.shared.pixels import LAYOUT, place, residual_map, to_range
 from algan_ad.detectors.shared.two_phase_gan import TwoPhaseConfig, TwoPhaseGan, TwoPhases
 from algan_ad.training.loop import Trained
 from algan_ad.training.seeding import seed_torch

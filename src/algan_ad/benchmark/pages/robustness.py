@@ -30,7 +30,7 @@ def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, thre
     from algan_ad.data.cutpaste import cut_paste
     from algan_ad.detectors.algan_image import AlganImage, AlganImageConfig
     from algan_ad.detectors.shared.contract import RunOptions
-    from algan_ad.detectors.shared.image_gan import to_pixels
+    from algan_ad.detectors.shared.pixels import to_pixels
     from algan_ad.evaluation.metrics import image_auroc
     from algan_ad.training.checkpoint import load_checkpoint
     from algan_ad.training.loop import RunFolder

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from algan_ad.detectors.shared.image_gan import GanAdversary, descend, gan_loss
+from algan_ad.detectors.shared.gan_adversary import GanAdversary, descend, gan_loss
 from algan_ad.detectors.shared.trained_by_epochs import TrainingConfig
 
 

@@ -9,7 +9,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from algan_ad.detectors.shared.image_gan import LAYOUT, GanAdversary, ImageGan, ImageGanConfig, to_range
+from algan_ad.detectors.shared.gan_adversary import GanAdversary
+from algan_ad.detectors.shared.image_gan import ImageGan, ImageGanConfig
+from algan_ad.detectors.shared.pixels import LAYOUT, to_range
 
 
 class TwoPhaseConfig(ImageGanConfig):
