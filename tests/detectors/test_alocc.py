@@ -47,7 +47,7 @@ def test_score_is_minus_the_logit_of_what_is_judged(striped: Alocc) -> None:
     torch.testing.assert_close(m(pixels), -m.discriminator(m.refiner(x)).flatten())
     as_published = Alocc(AloccConfig(**SMALL, judged="input"), "cpu").load(striped.tensors())
     torch.testing.assert_close(scorer(as_published)(pixels), -m.discriminator(x).flatten())
-    torch.testing.assert_close(m.score_and_maps(pixels)[1], (x - m.refiner(x)).abs().mean(1))
+    torch.testing.assert_close(m.forward_with_maps(pixels)[1], (x - m.refiner(x)).abs().mean(1))
 
 
 def test_losses_are_those_of_the_paper() -> None:

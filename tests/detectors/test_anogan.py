@@ -69,7 +69,7 @@ def test_maps_show_what_the_search_could_not_draw() -> None:
     half = WHITE.clone()
     half[:, : SIDE // 2] = 128
     half[:, 0] = 0
-    heat = by_hand(iterations=400, search_lr=0.01, feature_weight=0.0).score_and_maps(half)[1][0]
+    heat = by_hand(iterations=400, search_lr=0.01, feature_weight=0.0).forward_with_maps(half)[1][0]
     # the median of the pixels has the least residual: 2 rows of white, 1 of grey, 1 of black -> grey to white
     assert heat[0].mean() > heat[2].mean()
     assert heat.shape == (SIDE, SIDE)

@@ -335,7 +335,7 @@ def test_attribution_maps(fitted: Detector) -> None:
 def test_methods_that_say_where_draw_maps(name: str, fitted: Detector) -> None:
     x = samples(fitted, 5, 3)
     if not fitted.draws_maps:
-        assert not hasattr(fitted.module, "score_and_maps")
+        assert not hasattr(fitted.module, "forward_with_maps")
         return
     scores, maps = fitted.score_and_maps(x)
     np.testing.assert_allclose(scores, fitted.score(x), rtol=1e-4, atol=1e-5)

@@ -77,7 +77,7 @@ def test_few_comparisons_settle_the_score(odd: float, reweight: int, monkeypatch
     module = PatchScorer(Fixed(maps), bank, 1024, reweight)  # type: ignore[arg-type]
     scores = module(torch.empty(1))
     assert 0 < sum(searched) < 3 * 196 * len(bank) / 2
-    torch.testing.assert_close(module.score_and_maps(torch.empty(3, 56, 56, 3))[0], scores)
+    torch.testing.assert_close(module.forward_with_maps(torch.empty(3, 56, 56, 3))[0], scores)
     x = patches(Fixed(maps), torch.empty(1), 1024).flatten(1, 2).double()  # type: ignore[arg-type]
     distances, rows = torch.cdist(x, bank.double()).min(2)
     expected, worst = distances.max(1)

@@ -21,9 +21,9 @@ from algan_ad.workflows.model import TorchScorer
 
 class Dark(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
-        return self.score_and_maps(images)[0]
+        return self.forward_with_maps(images)[0]
 
-    def score_and_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         maps = 255 - images.float().mean(3)
         return maps.amax((1, 2)), maps
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from algan_ad.report.cards import CARD, model_card
-from algan_ad.runtime.model_folder import read_model
+from algan_ad.report.cards import model_card
+from algan_ad.runtime.model_folder import CARD, read_model
 from algan_ad.workflows.load import load_model
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.threshold import change_false_alarm_rate

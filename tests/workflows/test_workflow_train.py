@@ -17,6 +17,7 @@ from algan_ad.detectors.algan_vector import AlganVectorConfig
 from algan_ad.detectors.padim import PadimConfig
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import decode
+from algan_ad.workflows.evaluate import evaluate, report
 from algan_ad.workflows.load import load_model
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.train import train
@@ -281,3 +282,19 @@ def test_options_are_checked_by_one_schema(pristine_parts: Path) -> None:
         train(pristine_parts, seed=-1)
     with pytest.raises(InputError, match="sede"):
         train(pristine_parts, sede=1)
+
+
+def test_files_of_the_user_stay(pristine_parts: Path, tiny_image: Config, tmp_path: Path) -> None:
+    """A folder that is no model may hold a README, and reports, that nobody here wrote."""
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(InputError, match=r"README.md: exists already; .* set overwrite=True"):
+        train(pristine_parts, config=tiny_image, out=tmp_path)
+    assert (tmp_path / "README.md").read_text() == "mine"
+    page = tmp_path / "m/evaluation/report.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("mine")
+    model = train(pristine_parts, config=tiny_image, out=tmp_path / "m")
+    assert page.read_text() == "mine"
+    with pytest.raises(InputError, match=r"report.html: exists already"):
+        report(model, evaluate(model, pristine_parts), page.parent, maps=False)
+    assert page.read_text() == "mine"

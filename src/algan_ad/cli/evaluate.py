@@ -23,6 +23,7 @@ class Evaluate:
         Path | None, arg(help="folder for the report (default: MODEL/evaluation, in it DATASET for a further data set)")
     ] = None
     no_maps: Annotated[bool, arg(help="leave out the maps beside the images, slow with a large backbone")] = False
+    overwrite: Annotated[bool, arg(help="replace a report.html or evaluation.json that no evaluation made")] = False
     device: Device = "auto"
     threads: Threads = None
     strict: Strict = False
@@ -38,6 +39,6 @@ def verb(argv: list[str]) -> int:
     model = load_trained(o.model, o.device, o.threads)
     evaluation = evaluate(model, o.path, o.strict)
     folder = o.report or report_folder(o.model, evaluation.dataset)
-    page = report(model, evaluation, folder, o.model, not o.no_maps)
+    page = report(model, evaluation, folder, o.model, not o.no_maps, o.overwrite)
     result = {**evaluation.summary(), "model": str(o.model), "report": str(page)}
     return emit(result, o.json, lambda console: show_evaluation(console, evaluation, page))

@@ -58,7 +58,7 @@ class AloccScorer(nn.Module):
         logit: Tensor = self.discriminator(self.refiner(x) if self.judged == "refined" else x)
         return -logit.flatten()
 
-    def score_and_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The score, and what R changes."""
         x = to_range(images)
         refined: Tensor = self.refiner(x)

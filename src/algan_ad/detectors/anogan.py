@@ -54,9 +54,9 @@ class LatentSearch(nn.Module):
         self.register_buffer("start", torch.zeros(config.z_dim))
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.score_and_maps(images)[0]
+        return self.forward_with_maps(images)[0]
 
-    def score_and_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The score, and |x - G(z)|."""
         x = to_range(images)
         found = self.search(x)

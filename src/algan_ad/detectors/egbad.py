@@ -62,9 +62,9 @@ class BiganScorer(nn.Module):
         self.feature_weight = feature_weight
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.score_and_maps(images)[0]
+        return self.forward_with_maps(images)[0]
 
-    def score_and_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(1 - lambda) |x - G(E(x))|_1 + lambda |f_D(x, E(x)) - f_D(G(E(x)), E(x))|_1, and |x - G(E(x))|."""
         x = to_range(images)
         z = self.encoder(x)

@@ -25,9 +25,9 @@ class GanomalyScorer(nn.Module):
         self.encoder, self.decoder, self.reencoder = encoder, decoder, reencoder
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.score_and_maps(images)[0]
+        return self.forward_with_maps(images)[0]
 
-    def score_and_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The score, and |x - G(x)|."""
         x = to_range(images)
         z = self.encoder(x)

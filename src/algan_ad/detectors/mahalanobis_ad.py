@@ -13,7 +13,7 @@ from algan_ad.features.conditioning import Whitening, fit_whitening
 from algan_ad.training.loop import Trained
 
 
-class MahalanobisConfig(PyramidConfig):
+class MahalanobisADConfig(PyramidConfig):
     """The paper's network, all of its nine levels."""
 
     backbone: str = Field("efficientnet_b4", description="frozen network, by its torchvision or timm name")
@@ -39,8 +39,8 @@ class MahalanobisAD(PyramidDetector):
     """Nothing is trained: mean and Ledoit-Wolf covariance of each level are estimated once."""
 
     name = "mahalanobis-ad"
-    Config = MahalanobisConfig
-    config: MahalanobisConfig
+    Config = MahalanobisADConfig
+    config: MahalanobisADConfig
     module: MahalanobisScorer | None
 
     def build_module(self, tensors: Mapping[str, Tensor]) -> MahalanobisScorer:

@@ -105,9 +105,9 @@ class OGNetScorer(nn.Module):
         self.generator, self.discriminator = generator, discriminator
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.score_and_maps(images)[0]
+        return self.forward_with_maps(images)[0]
 
-    def score_and_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The score, and |x - G(x)|."""
         x = to_range(images).contiguous(memory_format=LAYOUT)
         reconstructed = self.generator(x)

@@ -45,9 +45,9 @@ class PadimScorer(nn.Module):
             self.register_buffer(name, tensor)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.score_and_maps(images)[0]
+        return self.forward_with_maps(images)[0]
 
-    def score_and_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         x = embedding(self.backbone, images, self.kept)
         rows = by_position(x) - self.mean[:, None]
         distances = torch.bmm(rows, self.factor.transpose(1, 2)).norm(dim=2)  # (P, N)

@@ -49,7 +49,7 @@ class PatchScorer(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         return torch.stack([self._score(x) for x in patches(self.backbone, images, self.dim).flatten(1, 2)])
 
-    def score_and_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The score, and the distances of all patches, which take several times as long as the largest alone."""
         x = patches(self.backbone, images, self.dim)
         distances, rows = (each.reshape(len(x), -1) for each in nearest(x.flatten(0, 2), self.bank, 1))

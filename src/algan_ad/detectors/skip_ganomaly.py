@@ -101,9 +101,9 @@ class SkipGanomalyScorer(nn.Module):
         self.generator, self.discriminator, self.score_lambda = generator, discriminator, score_lambda
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.score_and_maps(images)[0]
+        return self.forward_with_maps(images)[0]
 
-    def score_and_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The score, and |x - G(x)|."""
         x = to_range(images)
         x_hat = self.generator(x)

@@ -50,7 +50,7 @@ class SpadeScorer(nn.Module):
         deep = pooled(self.backbone(images)[-1])
         return nearest(deep, self.bank, self.neighbours)[0].mean(1)
 
-    def score_and_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The score, and of each position the distance to the nearest feature, anywhere in the K images (kappa = 1)."""
         *levels, deep = self.backbone(images)
         to_images, found = nearest(pooled(deep), self.bank, self.neighbours)

@@ -9,8 +9,6 @@ from pydantic import JsonValue
 
 from algan_ad.runtime.model_folder import ModelConfig
 
-CARD = "README.md"
-
 #: Where a setting's value came from, in the words of reports and cards.
 ORIGINS = {"fixed": "fixed", "derived": "derived from the data", "user": "set by the user"}
 

@@ -22,14 +22,23 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from algan_ad.runtime.calibration import Calibration
-from algan_ad.runtime.errors import InputError
-from algan_ad.runtime.files import explaining_write_errors, flush_to_disk, read_json, sha256, write_json
+from algan_ad.runtime.errors import InputError, Option
+from algan_ad.runtime.files import (
+    explaining_write_errors,
+    flush_to_disk,
+    read_json,
+    refuse_to_replace,
+    sha256,
+    write_json,
+)
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.schema import Schema, describe
 
 SCHEMA_VERSION: Final = 2
 CONFIG = "config.json"
 WEIGHTS = "weights.safetensors"
+CARD = "README.md"
+METRICS = "metrics.jsonl"
 _STAGED = ".saving"  # may be incomplete
 _COMMITTED = ".saved"  # complete, not yet in place
 
@@ -120,8 +129,8 @@ def write_model(
 ) -> None:
     """Save a model, whole or not at all; `extra_files` are further contents by plain file name.
 
-    Raises InputError when the folder holds a model and `overwrite` is not set, or cannot be written to;
-    AlganError when the disk is full.
+    Raises InputError when the folder holds a model, or another file of one of these names, and `overwrite` is not set,
+    and when it cannot be written to; AlganError when the disk is full.
     """
     in_order = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}  # safetensors needs it
     contents = {**(extra_files or {}), WEIGHTS: save(in_order)}
@@ -129,7 +138,10 @@ def write_model(
     with explaining_write_errors(folder):
         _put_in_place(folder)
         if (folder / CONFIG).exists() and not overwrite:
-            raise InputError(f"{folder}: already holds a model; choose another folder, or allow overwriting.")
+            raise InputError(
+                f"{folder}: already holds a model; choose another folder, or set ", Option("overwrite", True)
+            )
+    refuse_to_replace([folder / name for name in contents], [], overwrite)
     _commit(folder, config, contents)
 
 

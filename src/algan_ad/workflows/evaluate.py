@@ -11,7 +11,7 @@ from algan_ad.evaluation.results import Evaluation, Pixels, evaluate_scores, rea
 from algan_ad.report.gallery import Gallery, pictured
 from algan_ad.report.page import write_report
 from algan_ad.runtime.errors import InputError
-from algan_ad.runtime.files import explaining_write_errors
+from algan_ad.runtime.files import explaining_write_errors, refuse_to_replace
 from algan_ad.runtime.images import Skipped
 from algan_ad.runtime.predictor import Scores
 from algan_ad.runtime.progress import log
@@ -144,17 +144,30 @@ def remove_reports(model_folder: Path) -> None:
     """Remove what `report` wrote into the folders that `report_folder` names."""
     folder = model_folder / "evaluation"
     for each in (folder, *(inner for inner in folder.glob("*") if inner.is_dir())):
-        for name in (RESULTS, PAGE):
+        for name in (RESULTS, PAGE) if _made_here(each) else ():
             (each / name).unlink(missing_ok=True)
 
 
+def _made_here(folder: Path) -> bool:
+    """Whether the results in a folder are those of an evaluation."""
+    try:
+        read_evaluation(folder / RESULTS)
+    except InputError:
+        return False
+    return True
+
+
 def report(
-    model: Model, evaluation: Evaluation, folder: Path, model_folder: Path | None = None, maps: bool = True
-) -> Path:
+    model: Model, evaluation: Evaluation, folder: Path, model_folder: Path | None = None, maps: bool = True,
+    overwrite: bool = False,
+) -> Path:  # fmt: skip
     """Write `evaluation.json` and `report.html` into `folder`, with maps beside the images or without.
 
-    Returns the page. Results that lie there already are replaced, which is said.
+    Returns the page. Results of an evaluation that lie there are replaced, which is said. Raises InputError for files
+    of these names that no evaluation made, unless `overwrite`.
     """
+    if not _made_here(folder):
+        refuse_to_replace([folder / RESULTS, folder / PAGE], [], overwrite)
     with explaining_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     if (folder / RESULTS).exists():

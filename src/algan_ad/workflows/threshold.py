@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from algan_ad.report.cards import CARD, model_card
-from algan_ad.runtime.model_folder import ModelConfig, read_model, rewrite_config
+from algan_ad.report.cards import model_card
+from algan_ad.runtime.model_folder import CARD, ModelConfig, read_model, rewrite_config
 from algan_ad.runtime.progress import log
 
 

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from algan_ad.detectors import find_method
 from algan_ad.detectors.shared.contract import Detector, RunOptions
 from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector
-from algan_ad.report.cards import CARD, model_card
+from algan_ad.report.cards import model_card
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import InputError, Option
-from algan_ad.runtime.model_folder import CONFIG, ModelConfig, PlanEntry
+from algan_ad.runtime.files import refuse_to_replace
+from algan_ad.runtime.model_folder import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, PlanEntry
 from algan_ad.runtime.progress import log
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.device import using_threads
@@ -96,6 +97,7 @@ def _check_out(folder: Path, options: TrainOptions) -> None:
         raise InputError(out, f": {nearest} is not a folder that can be written to; choose another place")
     if (folder / CONFIG).exists() and not options.overwrite:
         raise InputError(out, ": holds a model already; choose another folder or set ", Option("overwrite", True))
+    refuse_to_replace([folder / name for name in (CARD, METRICS, WEIGHTS)], [], options.overwrite)
     run = _run_path(folder)
     if RunFolder(run).checkpoint.exists() and not options.resume and not options.overwrite:
         raise InputError(
@@ -175,7 +177,7 @@ def _extra_files(model: Model, run: RunFolder, detector: Detector) -> dict[str, 
     files = {f"{kind}.png": sheet(images) for kind, images in detector.examples.items()}
     card = model_card(model.config, list(files))
     if run.metrics.exists():
-        files["metrics.jsonl"] = run.metrics.read_bytes()
+        files[METRICS] = run.metrics.read_bytes()
     return files | {CARD: card.encode()}
 
 

@@ -61,7 +61,7 @@ class Detector(ABC):
     input: Literal["image", "vector"]  # of a class, or of one detector where its settings decide
     augments: ClassVar[bool] = False  # trains on images as the recipe varies them
     generates_images: ClassVar[bool] = False  # so that their quality can be monitored
-    # The module gives maps, too: `score_and_maps`, uint8 (N, S, S, 3) -> scores (N,) and maps, float (N, S, S).
+    # The module gives maps, too: `forward_with_maps`, uint8 (N, S, S, 3) -> scores (N,) and maps, float (N, S, S).
     draws_maps: ClassVar[bool] = False
     map_batch: ClassVar[int] = 8  # images whose maps are drawn at once
 
@@ -141,7 +141,7 @@ class Detector(ABC):
         scores: list[Tensor] = []
         maps: Maps = []
         for batch in _batches(images, batch_size or self.map_batch, self.device, "scores and maps"):
-            some, heats = module.score_and_maps(batch)
+            some, heats = module.forward_with_maps(batch)
             scores.append(some)
             maps.extend(heats.float().cpu().numpy())
         return _as_scores(scores), maps
