@@ -1,6 +1,7 @@
 """The documentation against the product: commands parse, options exist and are described, links lead somewhere."""
 
 import contextlib
+import importlib.util
 import io
 import re
 import shlex
@@ -97,7 +98,18 @@ def options() -> set[str]:
 
 
 def test_the_reference_describes_every_option(options: set[str]) -> None:
-    assert options - {"--help"} - set(OPTION.findall((ROOT / "docs" / "reference.md").read_text())) == set()
+    described = "".join((ROOT / "docs" / name).read_text() for name in ("reference.md", "options.md"))
+    assert options - {"--help"} - set(OPTION.findall(described)) == set()
+
+
+def test_the_page_of_options_is_that_of_the_schemas() -> None:
+    script = ROOT / "docs" / "make_options.py"
+    spec = importlib.util.spec_from_file_location("make_options", script)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (ROOT / "docs" / "options.md").read_text(encoding="utf-8") == module.page(), f"run python {script}"
 
 
 def test_the_methods_that_flips_act_on_are_named() -> None:

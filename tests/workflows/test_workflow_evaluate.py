@@ -190,4 +190,4 @@ def test_results_of_another_data_set_stay_where_they_are(
     (tmp_path / "evaluation/other/notes.txt").write_text("mine")
     remove_reports(tmp_path)
     left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
-    assert left == {"other.npz", "notes.txt"}
+    assert left == {"other.npz", "notes.txt", "evaluation.json", "report.html"}  # a damaged one is nobody's to remove
