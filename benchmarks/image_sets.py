@@ -93,7 +93,7 @@ def run_one(options: argparse.Namespace, row: str, seed: int) -> dict[str, objec
         "validation_curve": curve,
         "n_train": len(parts.train), "n_normal": int((labels["test"] == 0).sum()),
         "n_anomalous": int(labels["test"].sum()), "notes": parts.notes,
-        "seconds": round(trained.seconds), "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "seconds": round(trained.loop_seconds), "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "machine": f"{platform.processor() or platform.machine()}, {options.threads} thread, torch {torch.__version__}",
     }  # fmt: skip
 

@@ -17,13 +17,14 @@ from algan_ad.detectors.shared.classical import ClassicalDetector
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.features.backbones import RANDOM, Backbone
+from algan_ad.runtime.bulk import predict_files
 from algan_ad.runtime.errors import InputError
 from algan_ad.workflows.evaluate import evaluate, report
 from algan_ad.workflows.load import load_model
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.options import DataOptions
+from algan_ad.workflows.overlays import OverlayFolder
 from algan_ad.workflows.plan import method_plan
-from algan_ad.workflows.predict import predict_to_files
 from algan_ad.workflows.samples import prepare
 from algan_ad.workflows.train import train
 
@@ -237,7 +238,7 @@ def test_images_from_the_folder_to_the_report(pristine_parts: Path, tmp_path: Pa
     model = load_model(tmp_path / "m")
     assert isinstance(model, Model)
     assert (model.config.input, model.detector.input) == ("image", "image")
-    predictions = list(predict_to_files(model, [pristine_parts / "test"], maps=tmp_path / "maps"))
+    predictions = list(predict_files(model, [pristine_parts / "test"], overlays=OverlayFolder(tmp_path / "maps")))
     assert len(predictions) == len(list((tmp_path / "maps").rglob("*.png")))
     evaluation = evaluate(model, pristine_parts)
     assert evaluation.image_auroc is not None

@@ -20,7 +20,7 @@ from algan_ad.runtime.model_folder import ModelConfig
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.loop import Trained
 from algan_ad.workflows.evaluate import evaluate
-from algan_ad.workflows.model import Model, make_model
+from algan_ad.workflows.model import Model
 
 
 class FirstColumn(Detector):
@@ -33,7 +33,7 @@ class FirstColumn(Detector):
     def preprocessing(self, recipe: Recipe) -> None:
         return None
 
-    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         raise AssertionError("nothing here is trained")
 
     def build_module(self, tensors: Mapping[str, Tensor]) -> nn.Module:
@@ -51,7 +51,7 @@ def model(calibration: Calibration | None) -> Model:
         method="first-column", plan={}, input="vector", calibration=calibration, protocol="normal-only", seed=0,
         selection="none", fingerprint={"n_features": 1, "files": {}}, versions={}, training={},
     )  # fmt: skip
-    return make_model(detector, config)
+    return Model(detector, config)
 
 
 def evaluated(of: Model, normal: object, anomalous: object, folder: Path) -> Evaluation:

@@ -16,7 +16,6 @@ from algan_ad.runtime.images import Preprocessing, load_many
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.loop import Trained
 from algan_ad.workflows.maps import judged_masks, score_and_judge
-from algan_ad.workflows.model import TorchScorer
 
 
 class Dark(nn.Module):
@@ -37,7 +36,7 @@ class Darkness(Detector):
     def build_module(self, tensors: Mapping[str, Tensor]) -> nn.Module:
         return Dark()
 
-    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         self.module = Dark()
         return FITTED_ONCE
 
@@ -117,11 +116,11 @@ def test_attributions_are_drawn_but_not_judged(detector: Darkness, marked: Path)
     detector.draws_maps = False  # type: ignore[misc]
     assert judge(detector, marked) is None
     x = np.random.default_rng(0).integers(0, 255, (2, 32, 32, 3), dtype=np.uint8)
-    assert [heat.shape for heat in TorchScorer(detector).score_and_maps(x)[1]] == [(32, 32)] * 2
-    assert not np.allclose(TorchScorer(detector).score_and_maps(x)[1][0], 255 - x[0].mean(2))
+    assert [heat.shape for heat in detector.score_and_maps(x)[1]] == [(32, 32)] * 2
+    assert not np.allclose(detector.score_and_maps(x)[1][0], 255 - x[0].mean(2))
 
 
 def test_own_maps_are_drawn_as_they_are(detector: Darkness) -> None:
     x = np.random.default_rng(0).integers(0, 255, (2, 32, 32, 3), dtype=np.uint8)
-    np.testing.assert_allclose(TorchScorer(detector).score_and_maps(x)[1][1], 255 - x[1].mean(2), rtol=1e-5)
+    np.testing.assert_allclose(detector.score_and_maps(x)[1][1], 255 - x[1].mean(2), rtol=1e-5)
     assert torch.is_tensor(detector.module(torch.from_numpy(x)))  # type: ignore[misc]

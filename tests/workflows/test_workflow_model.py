@@ -14,7 +14,7 @@ from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import decode
 from algan_ad.workflows.load import load_model
 from algan_ad.workflows.model import Model
-from algan_ad.workflows.predict import predict_to_files
+from algan_ad.workflows.overlays import OverlayFolder
 from algan_ad.workflows.train import train
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-6}
@@ -132,7 +132,11 @@ def test_bad_samples(image_model: Model, vector_model: Model, tmp_path: Path) ->
 def test_folders_are_searched_and_names_told_apart(image_model: Model, parts: Path, tmp_path: Path) -> None:
     (parts / "test/.hidden.png").write_text("hidden")
     (parts / "test/readme.txt").write_text("no image")
-    found = list(predict_to_files(image_model, [parts / "test", parts / "test/good/000.png"], maps=tmp_path / "maps"))
+    found = list(
+        predict_files(
+            image_model, [parts / "test", parts / "test/good/000.png"], overlays=OverlayFolder(tmp_path / "maps")
+        )
+    )
     assert [Path(str(each.source)).relative_to(parts / "test") for each in found] == [
         *(Path("good") / f"{i:03}.png" for i in range(10)),
         *(Path("hole") / f"{i:03}.png" for i in range(8)),

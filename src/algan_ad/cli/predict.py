@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
 from algan_ad.cli.parsing import Device, Json, ModelFolder, Strict, Threads, emit, parse
 from algan_ad.runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from algan_ad.workflows.overlays import OverlayFolder
 
 
 @dataclass
@@ -34,12 +37,11 @@ class Predict:
 def verb(argv: list[str]) -> int:
     o = parse(Predict, "predict", argv)
     from algan_ad.cli.show import show_predictions
-    from algan_ad.runtime.bulk import list_skipped
+    from algan_ad.runtime.bulk import list_skipped, predict_files
     from algan_ad.runtime.images import Skipped
     from algan_ad.runtime.prediction import Prediction, write_csv
     from algan_ad.runtime.progress import log
     from algan_ad.workflows.load import load_model
-    from algan_ad.workflows.predict import predict_to_files
 
     if not o.paths:
         raise InputError("predict: expected at least one image or folder after the model")
@@ -49,7 +51,9 @@ def verb(argv: list[str]) -> int:
     calibration = model.config.calibration
     if o.false_alarm_rate is not None and calibration is not None and not calibration.sufficient:
         log(f"warning: {calibration.explain()}")
-    found = list(predict_to_files(model, o.paths, o.out, o.maps, o.strict, o.overwrite))
+    found = list(
+        predict_files(model, o.paths, strict=o.strict, out=o.out, overlays=_overlays(o.maps), overwrite=o.overwrite)
+    )
     predictions = [each for each in found if isinstance(each, Prediction)]
     skipped = [each for each in found if isinstance(each, Skipped)]
     list_skipped(skipped)
@@ -66,3 +70,11 @@ def verb(argv: list[str]) -> int:
         "skipped": [{"path": str(each.path), "reason": each.reason} for each in skipped],
     }
     return emit(result, o.json, lambda console: show_predictions(console, predictions, skipped, o.out))
+
+
+def _overlays(folder: Path | None) -> "OverlayFolder | None":
+    if folder is None:
+        return None
+    from algan_ad.workflows.overlays import OverlayFolder  # matplotlib, which scoring does without
+
+    return OverlayFolder(folder)

@@ -67,7 +67,7 @@ class AlganFeature(RotatedDetector, PairDetector):
         backbone = Backbone(c.backbone, c.layer, RANDOM)  # the tensors hold its weights
         return FeatureScorer(backbone, c.test_rotations, *self.placeholder(tensors))
 
-    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         c = self.config
         backbone = Backbone(c.backbone, c.layer, c.backbone_weights).to(self.device)
         features = extract(backbone, data.train, c.train_rotations, self.device, "training features")

@@ -42,7 +42,7 @@ class AlganImage(ImageGan):
         c = self.config
         return ImageScorer(ImageDiscriminator(c.image_size, c.width, c.max_width, normalised=False))
 
-    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         c = self.config
         seed_torch(run.seed, "networks")
         G = ImageGenerator(c.image_size, c.z_dim, c.width, c.max_width).to(memory_format=LAYOUT)

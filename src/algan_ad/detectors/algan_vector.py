@@ -34,7 +34,7 @@ class AlganVector(PairDetector):
     def build_module(self, tensors: Mapping[str, Tensor]) -> VectorScorer:
         return VectorScorer(*self.placeholder(tensors))
 
-    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         train = np.asarray(data.train[:], dtype=np.float32)
         conditioning = self.fit_conditioning(train)
         self.module = VectorScorer(conditioning, self.twin(train.shape[1])).to(self.device)

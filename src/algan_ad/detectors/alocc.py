@@ -105,6 +105,6 @@ class Alocc(ImageGan):
     def build_module(self, tensors: Mapping[str, Tensor]) -> nn.Module:
         return AloccScorer(*self.networks(), self.config.judged)
 
-    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         networks = self.fresh(self.networks, run.seed)
         return self.run_loop(AloccAdversary(*networks, self.config), self.fetcher(data), data, run)

@@ -125,7 +125,7 @@ class AnoGan(ImageGan):
     def build_module(self, tensors: Mapping[str, Tensor]) -> nn.Module:
         return LatentSearch(*self.networks(), self.config)
 
-    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         G, D = self.fresh(self.networks, run.seed)
         seed_torch(run.seed, "start of the search")
         start = draw_latents(1, self.config.z_dim, torch.device("cpu"))[0]

@@ -120,7 +120,7 @@ class CutPaste(TrainedDetector):
         density = fit_whitening(features(backbone, self.fitting_on, self.device).numpy(), scale=1.0)
         self.module = CutPasteScorer(backbone, density).to(self.device).eval()
 
-    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         c = self.config
         seed_torch(run.seed, "networks")
         backbone = Backbone(c.backbone, c.layer, c.backbone_weights or RANDOM)

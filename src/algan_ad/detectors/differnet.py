@@ -158,7 +158,7 @@ class DifferNet(RotatedDetector):
         features = MultiScale(self._backbone(RANDOM), c.test_rotations, c.scales)  # the tensors hold its weights
         return FlowScorer(features, self._flow(len(tensors["flow.module_list.0.perm"])))
 
-    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         c = self.config
         features = MultiScale(self._backbone(c.backbone_weights), c.test_rotations, c.scales).to(self.device)
         y = self._collect(features, data.train, "training features").to(self.device)

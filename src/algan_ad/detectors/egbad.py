@@ -110,6 +110,6 @@ class Egbad(ImageGan):
     def build_module(self, tensors: Mapping[str, Tensor]) -> nn.Module:
         return BiganScorer(*self.networks(), self.config.feature_weight)
 
-    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         networks = self.fresh(self.networks, run.seed)
         return self.run_loop(BiganAdversary(*networks, self.config), self.fetcher(data), data, run)

@@ -67,6 +67,6 @@ class G2D(TwoPhaseGan):
         c = self.config
         return ClassifierScorer(Encoder(c.image_size, c.width, c.max_width, out=1))
 
-    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         seed_torch(run.seed, "networks")
         return self.run_loop(G2DAdversary(self.config, self.device), self.fetcher(data), data, run)

@@ -44,7 +44,7 @@ class Ganomaly(ImageGan):
     def build_module(self, tensors: Mapping[str, Tensor]) -> GanomalyScorer:
         return GanomalyScorer(self._encoder(), self._decoder(), self._encoder())
 
-    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         networks = self.fresh(self._networks, run.seed)
         return self.run_loop(GanomalyAdversary(*networks, self.config), self.fetcher(data), data, run)
 

@@ -95,7 +95,7 @@ class GanomalyVector(TrainedDetector):
         module.backbone = self._backbone(RANDOM)  # the tensors hold its weights
         return module
 
-    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         c, backbone = self.config, self._backbone(self.config.backbone_weights)
         rows = self._vectors(backbone, data.train)
         dim = rows.shape[1]

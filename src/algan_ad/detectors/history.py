@@ -86,6 +86,6 @@ class History(TwoPhaseGan):
         c = self.config
         return ClassifierScorer(ImageDiscriminator(c.image_size, c.width, c.max_width, normalised=False))
 
-    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         seed_torch(run.seed, "networks")
         return self.run_loop(HistoryAdversary(self.config, self.device), self.fetcher(data), data, run)

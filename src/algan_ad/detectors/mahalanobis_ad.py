@@ -49,7 +49,7 @@ class MahalanobisAD(PyramidDetector):
         backbone = PyramidBackbone(c.backbone, c.layers, RANDOM)  # the tensors hold its weights
         return MahalanobisScorer(backbone, [Whitening(dim) for dim in dims])
 
-    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         at_least_two(data.train)
         c = self.config
         backbone = PyramidBackbone(c.backbone, c.layers, c.backbone_weights).to(self.device)

@@ -125,7 +125,7 @@ class OGNet(TwoPhaseGan):
         size = c.width, c.max_width
         return OGNetScorer(Reconstructor(c.image_size, c.z_dim, *size), Encoder(c.image_size, *size, out=1))
 
-    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         seed_torch(run.seed, "networks")
         n_batches = math.ceil(len(data.train) / self.config.batch_size)
         return self.run_loop(OGNetAdversary(self.config, n_batches, self.device), self.fetcher(data), data, run)

@@ -76,7 +76,7 @@ class Padim(PyramidDetector):
         empty = (torch.empty_like(tensors[name]) for name in ("kept", "mean", "factor"))
         return PadimScorer(PyramidBackbone(c.backbone, c.layers, RANDOM), *empty)
 
-    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         at_least_two(data.train)
         c = self.config
         backbone = PyramidBackbone(c.backbone, c.layers, c.backbone_weights).to(self.device)

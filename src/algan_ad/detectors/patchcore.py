@@ -115,7 +115,7 @@ class PatchCore(PyramidDetector):
     def build_module(self, tensors: Mapping[str, Tensor]) -> PatchScorer:
         return self._scorer(PyramidBackbone(self.config.backbone, self.config.layers, RANDOM), tensors["bank"].clone())
 
-    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         c = self.config
         backbone = PyramidBackbone(c.backbone, c.layers, c.backbone_weights).to(self.device)
         found = collect(lambda batch: patches(backbone, batch, c.dim), data.train, self.device, "features")

@@ -122,7 +122,7 @@ class SkipGanomaly(ImageGan):
     def build_module(self, tensors: Mapping[str, Tensor]) -> SkipGanomalyScorer:
         return SkipGanomalyScorer(*self._networks(), self.config.score_lambda)
 
-    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         networks = self.fresh(self._networks, run.seed)
         return self.run_loop(SkipGanomalyAdversary(*networks, self.config), self.fetcher(data), data, run)
 

@@ -80,7 +80,7 @@ class Spade(PyramidDetector):
         backbone = SpadeBackbone(self.config.backbone, self._layers(), RANDOM)
         return SpadeScorer(backbone, bank, gallery, self.config.neighbours)
 
-    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         c = self.config
         backbone = SpadeBackbone(c.backbone, self._layers(), c.backbone_weights).to(self.device)
         bank = collect(lambda batch: pooled(backbone(batch)[-1]), data.train, self.device, "features")

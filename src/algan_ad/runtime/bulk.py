@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
-from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.errors import InputError, Option
+from algan_ad.runtime.files import refuse_to_replace
 from algan_ad.runtime.images import Pixels, Skipped
 from algan_ad.runtime.listing import images_below
 from algan_ad.runtime.prediction import Prediction
@@ -15,64 +17,78 @@ CHUNK = 64  # images decoded at a time: memory stays bounded however many there 
 
 
 @dataclass(frozen=True)
-class Scored:
-    """A prediction and the image it is about, uint8 (S, S, 3) as the scorer sees it. `position`: among the files."""
-
-    prediction: Prediction
-    image: Pixels
-    position: int
-
-
-@dataclass(frozen=True)
 class Found:
-    """An image file, and the source, a folder or the file itself, that it was found by."""
+    """An image file, and its place in the source it was found in; of several sources, below the source's name."""
 
     path: Path
-    source: Path
+    place: Path
+
+
+class Overlays(Protocol):
+    """A place for the pictures of the anomaly maps (`workflows/overlays.py`)."""
+
+    def targets(self, found: Sequence[Found]) -> list[Path]:
+        """The file for each image."""
+
+    def draw(self, prediction: Prediction, image: Pixels, target: Path) -> None:
+        """Write the map of a prediction, laid over its image, uint8 (S, S, 3) as the scorer sees it."""
+
+
+def predict_files(
+    predictor: Predictor, sources: Sequence[str | Path], *, strict: bool = False, out: Path | None = None,
+    overlays: Overlays | None = None, overwrite: bool = False,
+) -> Iterator[Prediction | Skipped]:  # fmt: skip
+    """Predictions for images, folders of images and tables of vectors, as they come; a `Skipped` for a bad file.
+
+    Args:
+        sources: files, and folders with all below them.
+        out: file that the caller will write; checked here, before anything is scored.
+        overlays: where the anomaly maps go; the predictions come without them.
+        overwrite: replace files that are there already. An input is never replaced.
+
+    Raises InputError, at once, when there is nothing to score or a file would be replaced; with `strict` when one file
+    cannot be read.
+    """
+    if predictor.config.input == "vector":
+        if overlays is not None:
+            raise InputError(Option("maps"), ": this model scores vectors, there is nothing to draw on; leave it out")
+        refuse_to_replace([out] if out else [], map(Path, sources), overwrite)
+        return (each for source in sources for each in predictor.predict(Path(source)))
+    found = find_images(sources)
+    targets = overlays.targets(found) if overlays else []
+    refuse_to_replace([*targets, *([out] if out else [])], [each.path for each in found], overwrite)
+    return _predict_images(predictor, [each.path for each in found], strict, overlays, targets)
 
 
 def find_images(sources: Sequence[str | Path]) -> list[Found]:
     """Every image among the sources and below them, in order. Raises InputError when there is none."""
-    places = [Path(source) for source in sources]
-    found = [Found(path, place) for place in places for path in ([place] if place.is_file() else images_below(place))]
+    found = []
+    for source in map(Path, sources):
+        above = Path(source.resolve().name if len(sources) > 1 else "")
+        if source.is_file():
+            found.append(Found(source, Path(source.name)))
+        else:
+            found += [Found(path, above / path.relative_to(source)) for path in images_below(source)]
     if not found:
         raise InputError(f"{', '.join(map(str, sources))}: no images found; expected image files or folders of them")
     return found
 
 
-def predict_images(
-    predictor: Predictor, paths: Sequence[Path], maps: bool = False, strict: bool = False
-) -> Iterator[Scored | Skipped]:
-    """A `Scored` for each image file, in order, or a `Skipped` where it cannot be read.
-
-    Raises InputError with `strict`, when one file cannot be read.
-    """
+def _predict_images(
+    predictor: Predictor, paths: Sequence[Path], strict: bool, overlays: Overlays | None, targets: Sequence[Path]
+) -> Iterator[Prediction | Skipped]:
     with bar("scoring", len(paths)) as advance:
         for start in range(0, len(paths), CHUNK):
             loaded = predictor.read(paths[start : start + CHUNK], strict)
             yield from loaded.skipped
             kept = [start + position for position in loaded.kept]
-            predictions = predictor.predictions(loaded.images, [str(paths[i]) for i in kept], maps)
+            predictions = predictor.predictions(loaded.images, [str(paths[i]) for i in kept], overlays is not None)
             for i, prediction, image in zip(kept, predictions, loaded.images, strict=True):
-                yield Scored(prediction, image, i)
+                if overlays is not None:
+                    overlays.draw(prediction, image, targets[i])
+                yield replace(prediction, anomaly_map=None)  # thousands of maps would fill the memory
             for path in paths[start : start + CHUNK]:
                 advance(f"scoring {path.name}")
-
-
-def predict_files(
-    predictor: Predictor, sources: Sequence[str | Path], strict: bool = False
-) -> Iterator[Prediction | Skipped]:
-    """Predictions for images, folders of images and tables of vectors, as they come; a `Skipped` for a bad file.
-
-    Raises InputError when there is nothing to score, or with `strict` when one file cannot be read.
-    """
-    if predictor.config.input == "vector":
-        for source in sources:
-            yield from predictor.predict(Path(source))
-        return
-    paths = [each.path for each in find_images(sources)]
-    for each in predict_images(predictor, paths, strict=strict):
-        yield each if isinstance(each, Skipped) else replace(each.prediction, anomaly_map=None)
 
 
 def list_skipped(skipped: Sequence[Skipped]) -> None:

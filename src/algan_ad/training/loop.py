@@ -92,7 +92,6 @@ class Trained:
         epoch: the one they are of; 0 without epochs.
         loop_seconds: time of the loop, all sessions of a resumed run.
         earlier_seconds: the part of it that sessions before this one took.
-        seconds: time of the whole fit, earlier sessions included; filled in by `Detector.fit`.
         by_labels: labelled validation data, normals among them, chose the epoch (protocol thesis).
     """
 
@@ -101,7 +100,6 @@ class Trained:
     epoch: int
     loop_seconds: float = 0.0
     earlier_seconds: float = 0.0
-    seconds: float = 0.0
     by_labels: bool = False
 
 

@@ -183,7 +183,7 @@ def _gallery(model: Model, evaluation: Evaluation, model_folder: Path | None, ma
         return Gallery()
     shown = pictured(evaluation)
     images = model.read([Path(path) for path in shown], strict=True).images
-    heats = model.scorer.maps(images) if maps else []
+    heats = model.scorer.score_and_maps(images)[1] if maps else []
     highest = max((float(heat.max()) for heat in heats), default=0.0)
 
     def picture(kind: str) -> bytes | None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,7 +28,7 @@ from algan_ad.training.device import using_threads
 from algan_ad.training.loop import RunFolder, Trained
 from algan_ad.training.seeding import private_randomness
 from algan_ad.workflows.evaluate import remove_reports
-from algan_ad.workflows.model import Model, make_model
+from algan_ad.workflows.model import Model
 from algan_ad.workflows.options import CHECKPOINT_SECONDS, PLANNED, TrainOptions
 from algan_ad.workflows.pictures import sheet
 from algan_ad.workflows.plan import entries, method_plan
@@ -80,8 +81,10 @@ def _train(source: str | Path | NDArray[Any], detector: Detector, options: Train
     plan = _plan(detector, options, prepared)
     run_folder, quality = _run_folder(folder, plan, options, prepared), _quality(options, prepared, detector)
     run = RunOptions(options.seed, options.device, run_folder, quality)
+    start = time.monotonic()
     trained = detector.fit(prepared.data, run)
-    model = _model(detector, plan, options, prepared, trained)
+    seconds = trained.earlier_seconds + time.monotonic() - start  # of a resumed run all sessions count
+    model = _model(detector, plan, options, prepared, trained, seconds)
     if folder is not None and run.folder is not None:
         model.save(folder, _extra_files(model, run.folder, detector), options.overwrite)
         remove_reports(folder)  # of the model that was there before
@@ -138,12 +141,14 @@ def _hash_of(fingerprint: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _model(detector: Detector, plan: Plan, options: TrainOptions, prepared: Prepared, trained: Trained) -> Model:
+def _model(
+    detector: Detector, plan: Plan, options: TrainOptions, prepared: Prepared, trained: Trained, seconds: float
+) -> Model:
     # Under protocol thesis the normals that calibrate are those of the validation half.
     scores, rate = detector.score(prepared.calibration), options.false_alarm_rate
     calibration = Calibration(scores=scores, false_alarm_rate=rate, also_selected=trained.by_labels)
     log(calibration.explain())
-    return make_model(
+    return Model(
         detector,
         ModelConfig(
             method=detector.name,
@@ -164,7 +169,7 @@ def _model(detector: Detector, plan: Plan, options: TrainOptions, prepared: Prep
                 "n_calibration": len(prepared.calibration),
                 "n_test": prepared.n_test,
                 "skipped": [str(each.path) for each in prepared.skipped],
-                "seconds": round(trained.seconds, 1),
+                "seconds": round(seconds, 1),
                 "device": str(detector.device),
                 "threads": torch.get_num_threads(),
                 **prepared.notes,

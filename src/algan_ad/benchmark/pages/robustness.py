@@ -65,7 +65,7 @@ def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, thre
         (folder / f"{kind}.png").write_bytes(sheet(images[:8]))
     return {
         "figures": figures, "n_train": len(found.data.train), "n_normal": len(normal), "n_anomalous": n,
-        "notes": found.notes, "train_seconds": trained.seconds, "selection": trained.selection,
+        "notes": found.notes, "train_seconds": trained.loop_seconds, "selection": trained.selection,
     }  # fmt: skip
 
 

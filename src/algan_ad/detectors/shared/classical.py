@@ -127,7 +127,7 @@ class ClassicalDetector(Detector):
     def preprocessing(self, recipe: Recipe) -> Preprocessing | None:
         return None if self.config.backbone is None else recipe.for_features(self.config.image_size)
 
-    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         backbone = self._backbone(self.config.backbone_weights)
         if backbone is None:
             rows = torch.tensor(np.asarray(data.train[:]), dtype=torch.float32)

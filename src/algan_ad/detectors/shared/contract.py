@@ -1,9 +1,8 @@
 """The contract of every method: fit on normal examples, score a batch, hand over the module that scores."""
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -17,7 +16,7 @@ from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.predictor import Maps, Rows, Scores
 from algan_ad.runtime.progress import track
 from algan_ad.runtime.schema import Schema
-from algan_ad.training.device import DeviceName, pick_device
+from algan_ad.training.device import DeviceName, pick_device, using_threads
 from algan_ad.training.loop import RunFolder, Trained, Weights
 
 NO_AUGMENTATION = Recipe()
@@ -68,6 +67,7 @@ class Detector(ABC):
     def __init__(self, config: Schema, device: DeviceName = "auto") -> None:
         self.config = config
         self.device = pick_device(device)
+        self.threads: int | None = None  # of one operation while scoring; None = the physical cores
         self.module: nn.Module | None = None
         self.examples: dict[str, NDArray[np.uint8]] = {}  # generated images (n, S, S, 3) by kind, for people
 
@@ -75,18 +75,9 @@ class Detector(ABC):
     def preprocessing(self, recipe: Recipe) -> Preprocessing | None:
         """The way from files to this method's input; None for vectors."""
 
-    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
-        """Train on normal examples. Raises InputError for unusable data, TrainingDiverged when training fails.
-
-        Returns the selection, with the seconds of everything that was done here, feature extraction included.
-        """
-        start = time.monotonic()
-        trained = self._fit(data, run)
-        return replace(trained, seconds=trained.earlier_seconds + time.monotonic() - start)
-
     @abstractmethod
-    def _fit(self, data: TrainingData, run: RunOptions) -> Trained:
-        """The method's part of `fit`: leaves a fitted `module`."""
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+        """Train on normal examples. Raises InputError for unusable data, TrainingDiverged when training fails."""
 
     @abstractmethod
     def build_module(self, tensors: Mapping[str, Tensor]) -> nn.Module:
@@ -129,21 +120,33 @@ class Detector(ABC):
         """Raw anomaly scores, float64 (N,) of float32 precision; always in eval mode."""
         module, device = self.scoring_module()
         size = max(1, batch_size // self.views)
-        return _as_scores([module(batch) for batch in _batches(samples, size, device, "scores")])
+        with using_threads(self.threads):
+            return _as_scores([module(batch) for batch in _batches(samples, size, device, "scores")])
+
+    def score_and_maps(self, images: Rows, batch_size: int | None = None) -> tuple[Scores, Maps]:
+        """`score`, and a map of each image, float32 (S, S), higher = more anomalous.
+
+        The maps are the method's own, from the same pass, or else an attribution of the score. Raises InputError for
+        a detector of vectors.
+        """
+        if self.draws_maps:
+            return self._scores_with_maps(images, batch_size or self.map_batch)
+        from algan_ad.detectors.shared.attribution import attribution_maps  # captum and torchvision, seconds to import
+
+        with using_threads(self.threads):
+            maps = attribution_maps(self, images)
+        return self.score(images), maps
 
     @torch.no_grad()
-    def score_and_maps(self, images: Rows, batch_size: int | None = None) -> tuple[Scores, Maps]:
-        """From one pass of a method that draws maps: `score`, and anomaly maps, float32 (S, S) an image.
-
-        Higher = more anomalous, in both.
-        """
+    def _scores_with_maps(self, images: Rows, batch_size: int) -> tuple[Scores, Maps]:
         module: Any = self._fitted().eval()
         scores: list[Tensor] = []
         maps: Maps = []
-        for batch in _batches(images, batch_size or self.map_batch, self.device, "scores and maps"):
-            some, heats = module.forward_with_maps(batch)
-            scores.append(some)
-            maps.extend(heats.float().cpu().numpy())
+        with using_threads(self.threads):
+            for batch in _batches(images, batch_size, self.device, "scores and maps"):
+                some, heats = module.forward_with_maps(batch)
+                scores.append(some)
+                maps.extend(heats.float().cpu().numpy())
         return _as_scores(scores), maps
 
     def scoring_module(self) -> tuple[nn.Module, torch.device]:

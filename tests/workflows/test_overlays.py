@@ -6,16 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from algan_ad.runtime.bulk import predict_files
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.prediction import Prediction
-from algan_ad.runtime.predictor import Maps, Rows
-from algan_ad.workflows.model import Model, TorchScorer
-from algan_ad.workflows.predict import predict_to_files
+from algan_ad.runtime.predictor import Maps, Rows, Scores
+from algan_ad.workflows.model import Model
+from algan_ad.workflows.overlays import OverlayFolder
 
 
 def drawn(model: Model, sources: list[Path], folder: Path) -> list[str]:
     """The maps that a prediction writes, as paths in their folder."""
-    predictions = list(predict_to_files(model, sources, maps=folder))
+    predictions = list(predict_files(model, sources, overlays=OverlayFolder(folder)))
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     assert len(files) == len(predictions)  # none is written over
     assert all(
@@ -26,10 +27,10 @@ def drawn(model: Model, sources: list[Path], folder: Path) -> list[str]:
 
 @pytest.fixture
 def model(image_model: Model, monkeypatch: pytest.MonkeyPatch) -> Model:
-    def found(self: TorchScorer, samples: Rows) -> Maps:
-        return [np.ones((32, 32), np.float32)] * len(samples)
+    def found(samples: Rows) -> tuple[Scores, Maps]:
+        return image_model.detector.score(samples), [np.ones((32, 32), np.float32)] * len(samples)
 
-    monkeypatch.setattr(TorchScorer, "maps", found)
+    monkeypatch.setattr(image_model.detector, "score_and_maps", found)
     return image_model
 
 
@@ -70,24 +71,24 @@ def test_no_input_is_ever_replaced(model: Model, tree: Path) -> None:
     before = {path: path.read_bytes() for path in tree.rglob("*") if path.is_file()}
     for overwrite in (False, True):
         with pytest.raises(InputError, match=r"0.png: is an input, and would be replaced"):
-            predict_to_files(model, [tree / "new"], maps=tree / "new", overwrite=overwrite)
+            predict_files(model, [tree / "new"], overlays=OverlayFolder(tree / "new"), overwrite=overwrite)
         with pytest.raises(InputError, match=r"0.gif: is an input"):
-            predict_to_files(model, [tree / "new"], out=tree / "new/scratch/0.gif", overwrite=overwrite)
+            predict_files(model, [tree / "new"], out=tree / "new/scratch/0.gif", overwrite=overwrite)
     (tree / "link").symlink_to(tree / "new")
     with pytest.raises(InputError, match="is an input"):
-        predict_to_files(model, [tree / "new"], maps=tree / "link", overwrite=True)
+        predict_files(model, [tree / "new"], overlays=OverlayFolder(tree / "link"), overwrite=True)
     assert {path: path.read_bytes() for path in before} == before
 
 
 def test_a_file_that_is_there_takes_overwrite(model: Model, tree: Path) -> None:
     (tree / "table.csv").write_text("mine")
-    for options in ({"out": tree / "table.csv"}, {"maps": tree / "old"}):
+    for options in ({"out": tree / "table.csv"}, {"overlays": OverlayFolder(tree / "old")}):
         sources = [tree / "new/good"] if "out" in options else [tree / "new"]
         (tree / "old/good").mkdir(exist_ok=True)
         (tree / "old/good/0.png").write_bytes(b"mine")
         with pytest.raises(InputError, match="exists already; choose another place, or set overwrite=True"):
-            predict_to_files(model, sources, **options)  # type: ignore[arg-type]
+            predict_files(model, sources, **options)  # type: ignore[arg-type]
     assert (tree / "table.csv").read_text() == "mine"
     assert (tree / "old/good/0.png").read_bytes() == b"mine"
-    list(predict_to_files(model, [tree / "new"], maps=tree / "old", overwrite=True))
+    list(predict_files(model, [tree / "new"], overlays=OverlayFolder(tree / "old"), overwrite=True))
     assert (tree / "old/good/0.png").read_bytes() != b"mine"

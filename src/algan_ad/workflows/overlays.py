@@ -1,0 +1,34 @@
+"""Anomaly maps laid over their images, as PNG files in sub-folders as the images are."""
+
+from collections.abc import Sequence
+from itertools import chain, count
+from pathlib import Path
+
+from algan_ad.runtime.bulk import Found
+from algan_ad.runtime.files import replacing
+from algan_ad.runtime.images import Pixels
+from algan_ad.runtime.prediction import Prediction
+from algan_ad.workflows.pictures import overlay
+
+
+class OverlayFolder:
+    """A folder of overlays, for `predict_files`. Each map is scaled by its own maximum."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def targets(self, found: Sequence[Found]) -> list[Path]:
+        """The image's own place as .png, numbered where it is taken."""
+        taken: dict[Path, None] = {}  # in order
+        for place in (each.place for each in found):
+            candidates = chain([place.stem], (f"{place.stem}-{n}" for n in count(2)))
+            files = (place.with_name(f"{name}.png") for name in candidates)
+            taken[next(file for file in files if file not in taken)] = None
+        return [self.folder / place for place in taken]
+
+    def draw(self, prediction: Prediction, image: Pixels, target: Path) -> None:
+        """The image is that which the detector sees, because the map belongs there."""
+        heat = prediction.anomaly_map
+        assert heat is not None
+        with replacing(target) as temporary:
+            temporary.write_bytes(overlay(image, heat, float(heat.max())))
