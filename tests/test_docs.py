@@ -5,18 +5,22 @@ import importlib.util
 import io
 import re
 import shlex
+import shutil
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tyro
 from packaging.requirements import Requirement
 
 from algan_ad import cli
 from algan_ad.detectors import METHODS
+from algan_ad.detectors.shared import trained_by_epochs
 from algan_ad.evaluation.results import Evaluation
+from algan_ad.training.loop import Schedule
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -56,6 +60,25 @@ def _commands(page: Path) -> Iterator[str]:
 
 
 COMMANDS = sorted({(command, _name(page)) for page in PAGES for command in _commands(page)})
+
+
+PROGRAMS = [page for page in PAGES if "```python" in page.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("page", PROGRAMS, ids=_name)
+def test_programs_run(page: Path, parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every Python block, one after the other, among the files that the text names; trainings end after one epoch."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(parts, "parts")
+    Path("new-images").mkdir()
+    for i in (1, 2):
+        shutil.copy(parts / "test/good/000.png", f"new-images/000{i}.png")
+    monkeypatch.setattr(trained_by_epochs, "Schedule", lambda epochs, *rest: Schedule(1, *rest))
+    rng = np.random.default_rng(0)
+    names: dict[str, Any] = {"X_good": rng.normal(size=(200, 5)), "X_new": rng.normal(size=(9, 5))}
+    for language, program in FENCE.findall(page.read_text(encoding="utf-8")):
+        if language == "python":
+            exec(compile(program, _name(page), "exec"), names)
 
 
 class _ParsedError(Exception):

@@ -51,10 +51,10 @@ class Prediction:
 _COLUMNS = ("source", "score", "p_value", "threshold", "anomalous")
 
 
-def write_csv(predictions: Iterable[Prediction], path: Path) -> None:
+def write_csv(predictions: Iterable[Prediction], path: str | Path) -> None:
     """One row per prediction under a header, UTF-8, unknown values empty; written atomically."""
     with (
-        replacing(path) as temporary,
+        replacing(Path(path)) as temporary,
         # file names need not be valid Unicode
         temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
     ):
