@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from algan_ad import __version__
 from algan_ad.cli import benchmark, data, demo, evaluate, info, methods, predict, threshold, train
 from algan_ad.cli.parsing import fail
+from algan_ad.runtime.decoder_messages import silence_decoders
 from algan_ad.runtime.errors import AlganError, InputError, MissingExtra, dashed
 from algan_ad.runtime.progress import speak_dashes
 from algan_ad.runtime.schema import describe
@@ -56,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of `algan`. Exit status: 0 done, 2 wrong usage or input, 1 anything else."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name may hold what a terminal cannot show
+    silence_decoders()
     try:
         status = run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
