@@ -402,6 +402,10 @@ class TestLoadMany:
             load_many(paths * 20, Preprocessing(size=2), strict=True)
         assert len(read) < 400
 
+    def test_without_a_label_there_is_no_bar(self, paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(images, "track", None)
+        assert load_many(paths[:2], Preprocessing(size=2), label=None).kept == [0, 1]
+
     def test_nothing_to_read(self) -> None:
         loaded = load_many([], Preprocessing(size=2))
         assert (loaded.images.shape, loaded.kept, loaded.skipped) == ((0, 2, 2, 3), [], [])

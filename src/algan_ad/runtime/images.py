@@ -160,9 +160,9 @@ def load(source: Path | bytes, preprocessing: Preprocessing) -> Pixels:
 
 
 def load_many(
-    paths: Sequence[Path], preprocessing: Preprocessing, strict: bool = False, label: str = "reading images"
+    paths: Sequence[Path], preprocessing: Preprocessing, strict: bool = False, label: str | None = "reading images"
 ) -> Loaded:
-    """Decode and preprocess many images in threads, in the order of `paths`.
+    """Decode and preprocess many images in threads, in the order of `paths`; without a bar where `label` is None.
 
     Files that cannot be used are skipped and listed; with `strict` the first of them raises its InputError.
     """
@@ -170,7 +170,7 @@ def load_many(
     kept: list[int] = []
     skipped: list[Skipped] = []
     results = _load_in_threads(paths, preprocessing, strict)
-    for position, result in enumerate(track(results, label, total=len(paths))):
+    for position, result in enumerate(results if label is None else track(results, label, total=len(paths))):
         if isinstance(result, InputError):
             skipped.append(Skipped(paths[position], str(result)))
         else:
