@@ -178,7 +178,7 @@ def test_a_reader_that_has_seen_enough(chain: Chain, unbuffered: str) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("verb", ["--help", "train --help"])
+@pytest.mark.parametrize("verb", ["--help", "predict --help"])
 def test_standard_output_that_takes_nothing(verb: str, unbuffered: str) -> None:
     command, env = (
         [sys.executable, "-m", "algan_ad.cli", *verb.split()],
@@ -193,7 +193,7 @@ def test_standard_output_that_takes_nothing(verb: str, unbuffered: str) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="closed streams are a matter of POSIX")
 def test_closed_streams() -> None:
     for closed, shown in (("<&- >&-", False), ("<&- 2>&-", True)):
-        command = f"{shlex.quote(sys.executable)} -m algan_ad.cli train --help {closed}"
+        command = f"{shlex.quote(sys.executable)} -m algan_ad.cli predict --help {closed}"
         done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False, timeout=60)
         assert (done.returncode, done.stderr, bool(done.stdout)) == (0, "", shown)
 
