@@ -1,8 +1,10 @@
 """The command line as a user runs it: one chain in processes of its own, the rest in this one."""
 
+import io
 import json
 import os
 import random
+import re
 import shlex
 import signal
 import subprocess
@@ -13,8 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from algan_ad import __version__, cli
+from algan_ad.detectors import METHODS
 
 TINY = ["--image-size", "32", "--width", "4", "--epochs", "2", "--batch-size", "8"]
 LONG = [*TINY[:-4], "--epochs", "30", "--batch-size", "8", "--checkpoint-seconds", "0"]
@@ -172,6 +176,38 @@ def test_a_reader_that_has_seen_enough(chain: Chain, unbuffered: str) -> None:
     assert process.wait() == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("verb", ["--help", "predict --help"])
+def test_standard_output_that_takes_nothing(verb: str, unbuffered: str) -> None:
+    command, env = (
+        [sys.executable, "-m", "algan_ad.cli", *verb.split()],
+        _PIPES["env"] | {"PYTHONUNBUFFERED": unbuffered},
+    )
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=env, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert "No space left on device" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closed streams are a matter of POSIX")
+def test_closed_streams() -> None:
+    for closed, shown in (("<&- >&-", False), ("<&- 2>&-", True)):
+        command = f"{shlex.quote(sys.executable)} -m algan_ad.cli predict --help {closed}"
+        done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False, timeout=60)
+        assert (done.returncode, done.stderr, bool(done.stdout)) == (0, "", shown)
+
+
+def test_decoders_do_not_speak_beside_us(parts: Path) -> None:
+    buffer = io.BytesIO()
+    Image.effect_noise((32, 32), 50).save(buffer, "TIFF", compression="tiff_lzw")
+    (parts / "test/good/cut.tif").write_bytes(buffer.getvalue()[:-40])
+    done = algan("data", "check", parts, "--json")
+    assert done.status == 0
+    assert done.err == ""
+    assert [Path(each).name for each in done.result["unreadable"]] == ["cut.tif"]
+
+
 def test_without_torch_a_verb_says_what_to_install(chain: Chain) -> None:
     done = algan("predict", chain.model, chain.model, program=("-c", WITHOUT_TORCH))
     assert done.status == 2
@@ -326,6 +362,24 @@ def test_every_verb_explains_itself(capsys: Out) -> None:
         assert err == ""
     assert run("--version") == 0
     assert capsys.readouterr().out == f"{__version__}\n"
+
+
+@pytest.mark.parametrize("verb", [*cli.VERBS, *(f"train --method {method}" for method in METHODS)])
+def test_help_is_in_the_words_of_the_command_line(verb: str, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    assert run(*verb.split(), "--help") == 0
+    text = capsys.readouterr().out
+    assert "None" not in text
+    assert not re.search(r"\(default: (|True|False)\)|\(default: [^)]*\) \(default: ", text)
+    options = [line for line in text.splitlines() if re.match("│ --", line)]
+    assert [line for line in options if not re.match(r"│ --\S+( \S+)*  +\S", line)] == []  # each is explained
+    assert "positional arguments" not in text or "(required)" in text or "PATH..." in text
+
+
+def test_values_of_yes_or_no_can_be_either(capsys: Out) -> None:
+    """An option that follows the data set unless it is set is no flag."""
+    assert run("train", "--help") == 0
+    assert "--horizontal-flip {True,False}" in capsys.readouterr().out
 
 
 def test_help_of_train_lists_the_options_of_the_method(capsys: Out) -> None:

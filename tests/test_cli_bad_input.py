@@ -67,6 +67,7 @@ def vector_model(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["--false-alarm-rate", "0"], "--false-alarm-rate: Input should be greater than or equal to 0.000001"),
         (["--false-alarm-rate", "2"], "--false-alarm-rate: Input should be less than 1 (found 2.0)"),
         (["--false-alarm-rate", "low"], "--false-alarm-rate: could not convert string to float: 'low'"),
+        (["--checkpoint-seconds", "-1"], "--checkpoint-seconds: Input should be greater than or equal to 0 (found -1"),
         (["--seed", "-1"], "--seed: Input should be greater than or equal to 0 (found -1)"),
         (["--threads", "0"], "--threads: Input should be greater than or equal to 1 (found 0)"),
         (["--device", "tpu"], "invalid choice 'tpu' for argument '--device'. Expected one of ('auto', 'cpu'"),
@@ -88,9 +89,14 @@ def test_options_of_train(options: list[str], said: str, pristine_parts: Path, t
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("verb", ["frobnicate", "data", "--json"])
+@pytest.mark.parametrize("verb", ["frobnicate", "--json"])
 def test_unknown_verb(verb: str, capsys: Out) -> None:
     assert f"'{verb}' is not a verb; expected one of demo, data check" in refused(capsys, verb)
+
+
+def test_the_first_word_of_two(capsys: Out) -> None:
+    assert "algan data: expected one of algan data check, algan data get" in refused(capsys, "data")
+    assert "expected one of algan benchmark run, algan benchmark list" in refused(capsys, "benchmark", "ran")
 
 
 @pytest.mark.parametrize("verb", [["train"], ["evaluate"], ["predict"], ["info"], ["data", "check"], ["data", "get"]])

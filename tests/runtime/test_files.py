@@ -2,6 +2,8 @@ import errno
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,91 @@ def test_what_a_kill_leaves_can_be_removed(tmp_path: Path, monkeypatch: pytest.M
     assert temporary.exists()
     remove_leftovers(path)
     assert sorted(tmp_path.iterdir()) == sorted(others)
+
+
+def test_of_a_link_the_target_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    target, link, dangling = tmp_path / "store" / "a.json", tmp_path / "link.json", tmp_path / "dangling"
+    write_json(target, "old")
+    link.symlink_to("store/a.json")
+    write_json(link, "new")
+    assert link.is_symlink()
+    assert read_json(target) == "new"
+    dangling.symlink_to("store/deeper/b.json")
+    write_json(dangling, "new")
+    assert dangling.is_symlink()
+    assert read_json(tmp_path / "store/deeper/b.json") == "new"
+    assert entries(link) == ["dangling", "link.json", "store"]
+    assert entries(target) == ["a.json", "deeper"]
+
+
+def test_what_a_kill_left_beside_the_target_of_a_link_can_be_removed(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    left = tmp_path / "store" / ".a-01234567.json"
+    left.write_text("half")
+    (tmp_path / "link").symlink_to("store/a.json")
+    remove_leftovers(tmp_path / "link")
+    assert not left.exists()
+
+
+def test_into_a_fifo_the_content_is_written(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo.json"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    write_json(fifo, "new")
+    assert os.read(reader, 100) == b'"new"\n'
+    os.close(reader)
+    assert fifo.is_fifo()
+    assert entries(fifo) == [fifo.name]
+
+
+@pytest.fixture
+def no_renaming(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that fails must not replace a device of the machine it runs on."""
+
+    def refuse(source: Path, target: Path) -> None:
+        pytest.fail(f"{target} would have been replaced")
+
+    monkeypatch.setattr(os, "replace", refuse)
+
+
+@pytest.mark.usefixtures("no_renaming")
+def test_a_device_stays_one(tmp_path: Path) -> None:
+    device = tmp_path / "null"
+    device.symlink_to("/dev/null")
+    for path in (device, Path("/dev/null")):
+        with replacing(path) as temporary:
+            assert temporary.parent not in (tmp_path, Path("/dev"))
+            temporary.write_text("new")
+    assert device.is_symlink()
+
+
+@pytest.mark.usefixtures("no_renaming")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_device_says_so() -> None:
+    with pytest.raises(AlganError, match=r"/dev/full: the disk is full"):
+        write_json(Path("/dev/full"), "new")
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="a device of POSIX")
+@pytest.mark.parametrize("mode", ["w", "a"])
+def test_standard_output_in_a_file_is_written_after_what_is_there(tmp_path: Path, mode: str) -> None:
+    script = """
+import os
+from pathlib import Path
+from algan_ad.runtime.files import write_json
+os.replace = None  # as above
+print("before")
+write_json(Path("/dev/stdout"), "new")
+print("after")
+"""
+    path = tmp_path / "out"
+    path.write_text("old\n")
+    with path.open(mode) as file:
+        subprocess.run([sys.executable, "-c", script], stdout=file, check=True, timeout=60)
+    assert path.read_text() == "old\n" * (mode == "a") + 'before\n"new"\nafter\n'
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == 'before\n"new"\nafter\n'
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])

@@ -17,6 +17,7 @@ from algan_ad.runtime import images
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import (
     IMAGE_SUFFIXES,
+    MAX_SIDE,
     Loaded,
     Preprocessing,
     Skipped,
@@ -253,13 +254,38 @@ class TestBadFiles:
         with pytest.raises(InputError, match="not an image"):
             decode(encode(Image.fromarray(RGB), "EPS"))
 
-    def test_running_out_of_memory_is_not_the_file_s_fault(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+    @pytest.mark.parametrize("shape", [(100_000_000, 1), (1, 100_000_000), (MAX_SIDE + 1, 1)])
+    @pytest.mark.parametrize("kind", ["PNG", "BMP", "PPM"])
+    def test_a_side_that_no_picture_has(self, bad: Path, shape: tuple[int, int], kind: str) -> None:
+        headers = {
+            "PNG": png(*shape, 8, 2, b"\0" * 50),
+            "BMP": b"BM"
+            + struct.pack("<IHHIIiiHHIIiiII", 74, 0, 0, 54, 40, *shape, 1, 24, 0, 0, 0, 0, 0, 0)
+            + bytes(20),
+            "PPM": b"P6 %d %d 255 " % shape + bytes(50),
+        }
+        bad.write_bytes(headers[kind])
+        with pytest.raises(InputError, match=r"bad ü\.png: \d+ x \d+, a side longer than 65,535 pixels"):
+            decode(bad)
+
+    def test_the_longest_side_is_read(self) -> None:
+        assert decode(encode(Image.new("L", (MAX_SIDE, 1)))).shape == (1, MAX_SIDE, 3)
+
+    def test_a_header_with_hardly_anything_behind_it(self, bad: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        bad.write_bytes(png(2000, 2000, 8, 2, b"\0" * 50))
+        monkeypatch.setattr(images, "load_whole", None)  # refused before memory is taken
+        with pytest.raises(InputError, match=r"bad ü\.png: 2000 x 2000 pixels promised in \d+ bytes"):
+            decode(bad)
+
+    def test_running_out_of_memory_is_a_matter_of_one_file(self, bad: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def out_of_memory(*_: object, **__: object) -> None:
             raise MemoryError
 
-        monkeypatch.setattr(Image, "open", out_of_memory)
-        with pytest.raises(MemoryError):
-            decode(b"x")
+        bad.write_bytes(encode(Image.fromarray(RGB)))
+        monkeypatch.setattr(images, "load_whole", out_of_memory)
+        loaded = load_many([bad], Preprocessing(size=2))
+        assert "too large for the memory that is free" in loaded.skipped[0].reason
 
     @pytest.mark.filterwarnings("ignore")
     @given(
@@ -375,6 +401,10 @@ class TestLoadMany:
         with pytest.raises(InputError):
             load_many(paths * 20, Preprocessing(size=2), strict=True)
         assert len(read) < 400
+
+    def test_without_a_label_there_is_no_bar(self, paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(images, "track", None)
+        assert load_many(paths[:2], Preprocessing(size=2), label=None).kept == [0, 1]
 
     def test_nothing_to_read(self) -> None:
         loaded = load_many([], Preprocessing(size=2))

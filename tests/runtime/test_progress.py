@@ -1,5 +1,8 @@
+import re
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +20,47 @@ def quiet() -> Iterator[None]:
 def test_away_from_a_terminal_the_items_pass_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
     assert list(progress.track(iter([3, 1, 2]), "reading", total=3)) == [3, 1, 2]
     assert capfd.readouterr() == ("", "")
+
+
+TIME = r"\d:\d\d:\d\d"
+
+
+def wait_for(pattern: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Until a line on stderr is like the pattern."""
+    said = ""
+    for _ in range(10_000):
+        out, err = capfd.readouterr()
+        assert out == ""
+        said += err
+        if re.search(f"^{pattern}$", said, re.MULTILINE):
+            return
+        time.sleep(0.001)
+    pytest.fail(f"no line like {pattern!r}: {said}")
+
+
+def test_away_from_a_terminal_a_long_wait_is_a_line_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.001)
+    with progress.bar("training", 10, done=2) as advance:
+        wait_for(f"training: 2 of 10, {TIME} so far", capfd)
+        advance("training  loss D 1.386")
+        advance("training  loss D 1.200")
+        wait_for(rf"training  loss D 1\.200: 4 of 10, {TIME} so far, about {TIME} left", capfd)
+    for item in progress.track((x for x in "ab"), "looking"):  # of unknown length
+        if item == "b":
+            wait_for(f"looking: 1, {TIME} so far", capfd)
+
+
+def test_nothing_speaks_of_what_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.001)
+    before = set(threading.enumerate())
+    with progress.bar("reading", 2):
+        speaking = set(threading.enumerate()) - before
+    for thread in speaking:
+        thread.join(10)
+    assert len(speaking) == 1
+    assert not any(thread.is_alive() for thread in speaking)
 
 
 def test_a_line_goes_to_stderr_as_it_is(capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.errors import InputError, dashed
 from algan_ad.runtime.schema import Schema, describe
 
 
@@ -18,6 +18,12 @@ def test_every_bad_field_is_named_with_what_was_found() -> None:
     with pytest.raises(InputError, match=r"^parts.*list.*found 7.*; name.*string.*found 1") as caught:
         Whole(parts=7, name=1)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
+
+
+def test_the_command_line_names_a_field_as_an_option() -> None:
+    with pytest.raises(InputError) as caught:
+        Part(size="x")  # type: ignore[arg-type]
+    assert dashed(caught.value.args).startswith("--size: Input should be a valid integer")
 
 
 def test_unknown_fields_are_refused_and_values_frozen() -> None:

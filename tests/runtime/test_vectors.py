@@ -142,6 +142,14 @@ def test_text_in_a_table(tmp_path):
         read_table(tmp_path / "t.parquet")
 
 
+def test_a_header_and_nothing_else(tmp_path):
+    with pytest.raises(InputError, match=r"t\.csv: no row below its header"):
+        read_table(write(tmp_path / "t.csv", "a,b\n"))
+    pd.DataFrame({"kind": []}, dtype=object).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(InputError, match=r"t\.parquet: no row below its header"):
+        read_table(tmp_path / "t.parquet")
+
+
 @pytest.mark.parametrize("text", ["1,2\n3,4,5\n", "a,b\n1,2,3\n4,5,6\n", ""])
 def test_rows_of_different_width(tmp_path, text):
     with pytest.raises(InputError, match=r"t.csv: cannot be read as csv"):

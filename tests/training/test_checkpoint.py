@@ -61,3 +61,20 @@ def test_a_full_disk_keeps_the_last_good_file(tmp_path: Path, monkeypatch: pytes
         save_checkpoint(path, {"epoch": 4})
     assert path.read_bytes() == good
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_that_is_full_while_tensors_are_written(tmp_path: Path) -> None:
+    """safetensors raises an error of its own, no OSError. Here the system allows no file beyond 100 kB."""
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "c.safetensors"
+    save_checkpoint(path, STATE)
+    good = path.read_bytes()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(AlganError, match=r"c\.safetensors: it was not saved .*File too large.*intact.*Free some"):
+            save_checkpoint(path, {"weights": torch.zeros(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_bytes() == good
+    assert list(tmp_path.iterdir()) == [path]

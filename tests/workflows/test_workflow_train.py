@@ -17,6 +17,7 @@ from algan_ad.detectors.algan_vector import AlganVectorConfig
 from algan_ad.detectors.padim import PadimConfig
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import decode
+from algan_ad.training.lock import locked
 from algan_ad.workflows.evaluate import evaluate, report
 from algan_ad.workflows.load import load_model
 from algan_ad.workflows.model import Model
@@ -298,3 +299,15 @@ def test_files_of_the_user_stay(pristine_parts: Path, tiny_image: Config, tmp_pa
     with pytest.raises(InputError, match=r"report.html: exists already"):
         report(model, evaluate(model, pristine_parts), page.parent, maps=False)
     assert page.read_text() == "mine"
+
+
+def test_two_runs_do_not_mix(table: Path, tmp_path: Path) -> None:
+    """The second is refused at once and harms nothing, even where it is told to resume or to overwrite."""
+    (tmp_path / "model.run").mkdir()
+    (tmp_path / "model.run/checkpoint.safetensors").write_bytes(b"of the first")
+    with locked(tmp_path / "model.run"):
+        for options in ({}, {"resume": True}, {"overwrite": True}):
+            with pytest.raises(InputError, match=r"model\.run: another process is training there"):
+                train(table, "algan-vector", tmp_path / "model", **options)
+    assert (tmp_path / "model.run/checkpoint.safetensors").read_bytes() == b"of the first"
+    assert not (tmp_path / "model").exists()

@@ -8,6 +8,7 @@ from contextlib import contextmanager, redirect_stdout
 from typing import Any, NamedTuple, Protocol
 
 from algan_ad.benchmark.run_one import Job, Output, run_one
+from algan_ad.runtime.decoder_messages import silence_decoders
 from algan_ad.runtime.errors import AlganError, InputError, MissingExtra
 from algan_ad.runtime.progress import log, set_quiet
 
@@ -71,6 +72,7 @@ class _Worker:
 
     def __init__(self) -> None:
         set_quiet(True)
+        silence_decoders()
 
     def where(self) -> str:
         return f"{socket.gethostname()}, process {os.getpid()}"

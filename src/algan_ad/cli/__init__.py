@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from algan_ad import __version__
 from algan_ad.cli import benchmark, data, demo, evaluate, info, methods, predict, threshold, train
 from algan_ad.cli.parsing import fail
+from algan_ad.runtime.decoder_messages import silence_decoders
 from algan_ad.runtime.errors import AlganError, InputError, MissingExtra, dashed
 from algan_ad.runtime.progress import speak_dashes
 from algan_ad.runtime.schema import describe
@@ -54,27 +55,46 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of `algan`. Exit status: 0 done, 2 wrong usage or input, 1 anything else."""
+    _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name may hold what a terminal cannot show
+    silence_decoders()
     try:
         status = run(list(sys.argv[1:] if argv is None else argv))
-        sys.stdout.flush()
     except BrokenPipeError:  # the reader, `| head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
-    sys.exit(status)
+    sys.exit(_flush(status))
+
+
+def _open_closed_streams() -> None:
+    """A stream that was closed, as by `>&-`, becomes one that leads nowhere."""
+    for name in ("stdin", "stdout", "stderr"):  # in this order each gets back its own descriptor
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
+
+
+def _flush(status: int) -> int:
+    """Write out what standard output still holds; returns the exit status, 1 where it could not take all."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter tries again at its end
+        if status == 0 and not isinstance(error, BrokenPipeError):
+            fail(f"standard output: {error.strerror}", 1)
+        return status or 1
+    return status
 
 
 def run(argv: list[str]) -> int:
     """One call of the command; returns the exit status."""
-    if not argv or argv[0] in ("-h", "--help"):
-        print(OVERVIEW)
-        return 0
-    if argv[0] == "--version":
-        print(__version__)
-        return 0
     speak_dashes()
     try:
+        if not argv or argv[0] in ("-h", "--help"):
+            print(OVERVIEW)
+            return 0
+        if argv[0] == "--version":
+            print(__version__)
+            return 0
         verb, rest = _find_verb(argv)
         return verb(rest)
     except ValidationError as error:
@@ -100,4 +120,7 @@ def _find_verb(argv: list[str]) -> tuple[Callable[[list[str]], int], list[str]]:
         name = " ".join(argv[:words])
         if name in VERBS:
             return VERBS[name], argv[words:]
+    begun = [verb for verb in VERBS if verb.split()[0] == argv[0]]
+    if begun:
+        raise InputError(f"algan {argv[0]}: expected one of {', '.join(f'algan {verb}' for verb in begun)}")
     raise InputError(f"{argv[0]!r} is not a verb; expected one of {', '.join(VERBS)} (see algan --help)")

@@ -19,13 +19,13 @@ class BenchmarkRun:
     """Carry out every run of a plan that is not done yet, and write each result as it comes.
 
     The same command again goes on where the last one stopped, or joins in where one is at work. Failures are
-    recorded and shown; exit status 1 tells of them.
+    recorded and shown; exit status 1 reports them.
     """
 
     plan: PlanName
-    data: Annotated[Path | None, arg(help="the folder that holds the data sets, by their names in the catalogue")] = (
-        None
-    )
+    data: Annotated[
+        Path | None, arg(help="the folder that holds the data sets, by their names in the catalogue (`algan data get`)")
+    ] = None
     out: Annotated[Path | None, arg(help="folder for the results (default: results/PLAN, or results/PLAN-small)")] = (
         None
     )
@@ -33,10 +33,10 @@ class BenchmarkRun:
         Literal["full", "small"], arg(help="small: what the plan's author thinks fits a small machine")
     ] = "full"
     workers: Annotated[
-        int | None, arg(help="runs at a time (default: the GPUs, or else the cores); 0: without Ray")
+        int | None, arg(help="runs at a time; 0: one, without Ray (default: the GPUs, or else the cores)")
     ] = None
     address: Annotated[str | None, arg(help="a Ray cluster to work on (default: this machine)")] = None
-    seeds: Annotated[tuple[int, ...], arg(help="instead of the plan's")] = ()
+    seeds: Annotated[tuple[int, ...], arg(help="whole numbers, 0 or more (default: the plan's)")] = ()
     retry_failed: Annotated[bool, arg(help="run again what has failed before")] = False
     device: Device = "auto"
     json: Json = False

@@ -14,9 +14,11 @@ class DataCheck:
     """What would be used as train / calibration / test / masks, and what is wrong with it. Nothing is changed."""
 
     path: Annotated[Positional[Path], arg(help="a folder of images")]
-    protocol: Literal["normal-only", "thesis"] = "normal-only"
-    calibration_fraction: float = 0.2
-    seed: int = 0
+    protocol: Annotated[
+        Literal["normal-only", "thesis"], arg(help="normal-only: no anomaly is seen; thesis: half of the labels select")
+    ] = "normal-only"
+    calibration_fraction: Annotated[float, arg(help="share of the good images held out to set the threshold")] = 0.2
+    seed: Annotated[int, arg(help="of the division")] = 0
     json: Json = False
 
 
@@ -24,8 +26,8 @@ class DataCheck:
 class DataGet:
     """Download a data set of the catalogue, or say what to fetch and where to put it. `demo` is made on the spot."""
 
-    name: Positional[Literal["demo", "mvtec-ad", "mtd", "coil-100"]]
-    into: Annotated[Path, arg(help="folder for data sets")] = Path("data")
+    name: Annotated[Positional[Literal["demo", "mvtec-ad", "mtd", "coil-100"]], arg(help="the data set")]
+    into: Annotated[Path, arg(help="folder for data sets; this one goes to INTO/NAME")] = Path("data")
     seed: Annotated[int, arg(help="of the demo set")] = 0
     json: Json = False
 

@@ -2,18 +2,19 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import field, make_dataclass
 from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
-from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
+from tyro.conf import DisallowNone, FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
 
-from algan_ad.runtime.schema import Schema
+from algan_ad.cli.help import explained
 
-Device = Literal["auto", "cpu", "cuda", "mps"]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda", "mps"], arg(help="where to compute; auto: CUDA, then MPS, then the CPU")
+]
 Json = Annotated[bool, arg(help="print one JSON object on standard output")]
 Strict = Annotated[bool, arg(help="an unreadable file ends the run instead of being skipped and listed")]
 Threads = Annotated[int | None, arg(help="threads of one operation (default: the physical cores)")]
@@ -22,21 +23,12 @@ ModelFolder = Annotated[Positional[Path], arg(metavar="MODEL", help="a folder th
 
 def parse(kind: type[Any], verb: str, argv: list[str], text: str | None = None) -> Any:
     return tyro.cli(
-        kind,
+        explained(kind),
         prog=f"algan {verb}",
         args=argv,
         description=cleandoc(text or kind.__doc__ or ""),
-        config=(OmitArgPrefixes, FlagCreatePairsOff),
+        config=(OmitArgPrefixes, FlagCreatePairsOff, DisallowNone),
     )
-
-
-def options_of(schema: type[Schema]) -> type[Any]:
-    """The fields of a schema as a dataclass for `parse`, which leaves bounds and their errors to the schema itself."""
-    fields = [
-        (name, Annotated[of.annotation, arg(help=of.description)], field(default=of.default))
-        for name, of in schema.model_fields.items()
-    ]
-    return make_dataclass(schema.__name__, fields)
 
 
 def emit(result: dict[str, Any], as_json: bool, show: Callable[[Console], None]) -> int:

@@ -21,12 +21,14 @@ class Predict:
     paths: Annotated[
         Positional[tuple[Path, ...]], arg(metavar="PATH...", help="images, folders of them, or tables of vectors")
     ]
-    out: Annotated[Path | None, arg(help="write all predictions as CSV")] = None
+    out: Annotated[Path | None, arg(help="write all predictions to this file, as CSV")] = None
     maps: Annotated[
         Path | None,
-        arg(help="write the anomaly map of each image (or an attribution of its score), laid over it, here"),
+        arg(help="folder for one picture an image: its anomaly map (or an attribution of its score), laid over it"),
     ] = None
-    false_alarm_rate: Annotated[float | None, arg(help="decide by another rate than the model was trained with")] = None
+    false_alarm_rate: Annotated[
+        float | None, arg(help="wanted share of good parts flagged (default: the model's own)")
+    ] = None
     overwrite: Annotated[bool, arg(help="replace files that --out and --maps name; an input is never replaced")] = False
     device: Device = "auto"
     threads: Threads = None

@@ -9,7 +9,10 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from algan_ad.cli.parsing import Json, emit, fail, options_of, parse
+from algan_ad.cli.help import options_of
+from algan_ad.cli.parsing import Json, emit, fail, parse
+
+DEFAULT_METHOD = "algan-image"
 
 
 @dataclass
@@ -18,6 +21,9 @@ class Train:
 
     PATH is a folder of images (MVTec layout, good images alone, good/ beside folders of bad ones, MTD,
     COIL-100) or a table of vectors (.npy, .npz, .csv, .parquet). Nothing is ever trained on an anomaly.
+
+    Numbers in brackets are sections and equations of the thesis that ALGAN comes from (H. Murase, 2022), or of the
+    paper that a method comes from.
     """
 
     path: Annotated[Positional[Path], arg(help="a folder of images, or a table of vectors")]
@@ -31,19 +37,24 @@ def verb(argv: list[str]) -> int:
     from algan_ad.workflows.options import TrainOptions
     from algan_ad.workflows.train import train
 
-    name = _peek(argv, "--method", "algan-image")
-    method, methods = find_method(name), ", ".join(METHODS)
+    name = _peek(argv, "--method", DEFAULT_METHOD)
+    method = find_method(name)
+    explanation = arg(
+        help=f"one of {', '.join(METHODS)}; its own options are listed below",
+        help_behavior_hint=f"(default: {DEFAULT_METHOD})",  # also where another one is chosen
+    )
     general, own = options_of(TrainOptions), options_of(method.Config)
+    group = name.replace("-", "_")  # heads the method's own options in the help
     options: list[Any] = [
-        ("method", Annotated[str, arg(help=f"one of {methods}; its own options are listed below")], name),
-        ("options", general, field(default_factory=general)),
-        ("config", own, field(default_factory=own)),
+        ("method", Annotated[str, explanation], name),
+        ("training", general, field(default_factory=general)),
+        (group, own, field(default_factory=own)),
     ]
     o = parse(dataclasses.make_dataclass("Train", options, bases=(Train,)), "train", argv, Train.__doc__)
     data = o.path.resolve()
     out = o.out or Path("models") / f"{data.name if data.is_dir() else data.stem}-{name}"
     try:
-        model = train(o.path, name, out, config=vars(o.config), **vars(o.options))
+        model = train(o.path, name, out, config=vars(getattr(o, group)), **vars(o.training))
     except KeyboardInterrupt:
         epochs = issubclass(method, TrainedDetector)
         return fail("stopped" + "; add --resume to continue from the last checkpoint" * epochs, 1)

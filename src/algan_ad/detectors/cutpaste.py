@@ -42,9 +42,7 @@ class CutPasteConfig(PooledConfig, TrainingConfig):
     image_size: int = Field(256, ge=32, le=1024, description="side of the images")
     variant: Literal["normal", "scar", "3-way"] = Field("3-way", description="which altered copies are told apart")
     backbone: str = Field("resnet18", description="network to train, by its torchvision or timm name")
-    backbone_weights: Path | None = Field(
-        None, description="weights file to start from; None or 'random' = from scratch"
-    )
+    backbone_weights: Path | None = Field(None, description="weights file to start from, or 'random'; None = random")
     translation: float = Field(
         0.1, ge=0, le=0.5, description="shift of training images, at most, as a share of the side"
     )

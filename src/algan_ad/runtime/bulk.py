@@ -79,7 +79,7 @@ def _predict_images(
 ) -> Iterator[Prediction | Skipped]:
     with bar("scoring", len(paths)) as advance:
         for start in range(0, len(paths), CHUNK):
-            loaded = predictor.read(paths[start : start + CHUNK], strict)
+            loaded = predictor.read(paths[start : start + CHUNK], strict, label=None)  # one bar for all
             yield from loaded.skipped
             kept = [start + position for position in loaded.kept]
             predictions = predictor.predictions(loaded.images, [str(paths[i]) for i in kept], overlays is not None)

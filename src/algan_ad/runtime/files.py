@@ -7,10 +7,13 @@ import json
 import math
 import os
 import secrets
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from algan_ad.runtime.errors import AlganError, InputError, Option
 
@@ -38,20 +41,62 @@ def explaining_write_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary sibling of `path` (same suffix) to write; it takes the place of `path` on success.
+    """Yield a temporary file (same suffix) to write; on success it takes the place of `path`, on failure it goes.
 
-    The folder is made when it is missing. When the block fails, the temporary file is removed and a previous
-    `path` is left as it was. Raises AlganError when the disk is full, InputError when it cannot be written.
+    A regular file is replaced by renaming a sibling, so that it is whole at any moment; of a symbolic link, what it
+    leads to is replaced and the link stays. Into anything else (a FIFO, a device, what standard output goes to) the
+    content is written. The folder is made when it is missing.
+    Raises AlganError when the disk is full, InputError when `path` cannot be written.
     """
-    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
-    with explaining_write_errors(path):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            yield temporary
-            flush_to_disk(temporary)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with explaining_write_errors(path), (_filling if _is_stream(path) else _renaming)(path) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _renaming(path: Path) -> Iterator[Path]:
+    target = _behind_links(path)
+    temporary = target.with_name(f".{target.stem}-{secrets.token_hex(4)}{target.suffix}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        flush_to_disk(temporary)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _filling(path: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="algan-") as folder:
+        temporary = Path(folder) / f"content{path.suffix}"
+        yield temporary
+        with temporary.open("rb") as content, _open_stream(path) as stream:
+            shutil.copyfileobj(content, stream)
+
+
+def _is_stream(path: Path) -> bool:
+    return path.exists() and (not (path.is_file() or path.is_dir()) or _standard_stream(path) is not None)
+
+
+def _open_stream(path: Path) -> BinaryIO:
+    standard = _standard_stream(path)
+    if standard is None:
+        return path.open("wb")
+    sys.stdout.flush()
+    return os.fdopen(os.dup(standard), "wb")  # opened anew, a file would be written from its beginning
+
+
+def _standard_stream(path: Path) -> int | None:
+    """The descriptor of standard output or error, if `path` is where it goes: /dev/stdout, the X of `> X`."""
+    for descriptor in (1, 2):
+        with suppress(OSError):  # it is closed
+            if os.path.samestat(path.stat(), os.fstat(descriptor)):
+                return descriptor
+    return None
+
+
+def _behind_links(path: Path) -> Path:
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def refuse_to_replace(targets: Iterable[Path], inputs: Iterable[Path], overwrite: bool) -> None:
@@ -60,13 +105,14 @@ def refuse_to_replace(targets: Iterable[Path], inputs: Iterable[Path], overwrite
     for target in targets:
         if target.resolve() in read:
             raise InputError(f"{target}: is an input, and would be replaced; choose another place")
-        if target.is_file() and not overwrite:
+        if target.is_file() and not _is_stream(target) and not overwrite:
             raise InputError(f"{target}: exists already; choose another place, or set ", Option("overwrite", True))
 
 
 def remove_leftovers(path: Path) -> None:
     """Remove the temporary siblings of `path` that killed processes left. Nobody may be writing it meanwhile."""
-    for each in path.parent.glob(f".{glob.escape(path.stem)}-{'[0-9a-f]' * 8}{path.suffix}"):
+    target = _behind_links(path)
+    for each in target.parent.glob(f".{glob.escape(target.stem)}-{'[0-9a-f]' * 8}{target.suffix}"):
         each.unlink(missing_ok=True)
 
 

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.progress import track
 from algan_ad.runtime.schema import Schema
+from algan_ad.runtime.whole_images import load_whole
 
 Pixels = NDArray[np.uint8]
 
@@ -22,6 +23,9 @@ IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
 MAX_PIXELS = 100_000_000
+MAX_SIDE = 65_535  # of a JPEG; a row or column of pixels costs memory of its own
+# A PNG, however blank, holds at most 8,256 pixels a byte (deflate's 1,032 to 1, at 8 pixels a byte).
+MAX_PIXELS_PER_BYTE = 10_000
 # Named, because Pillow would otherwise also try formats that start other programs (EPS).
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _THREADS = min(8, os.cpu_count() or 1)
@@ -32,7 +36,8 @@ def decode(source: Path | bytes) -> Pixels:
 
     Grey becomes three equal channels; transparency is composited on white; 16-bit values keep their upper 8
     bits; float images hold 0..1 or 0..255; EXIF orientation is applied; of several pages the first counts.
-    Raises InputError, naming the file, for anything that is not a whole image of at most MAX_PIXELS pixels.
+    Raises InputError, naming the file, for anything that is not a whole image of at most MAX_PIXELS pixels, for sides
+    beyond MAX_SIDE, for headers that promise more than MAX_PIXELS_PER_BYTE, and when the memory does not suffice.
     """
     name = "image data" if isinstance(source, bytes) else str(source)
     try:
@@ -43,8 +48,8 @@ def decode(source: Path | bytes) -> Pixels:
         raise InputError(f"{name}: {_TOO_LARGE}") from error
     except UnidentifiedImageError as error:
         raise InputError(f"{name}: not an image ({_EXPECTED}), or its beginning is damaged.") from error
-    except MemoryError:
-        raise
+    except MemoryError as error:
+        raise InputError(f"{name}: too large for the memory that is free; scale it down first.") from error
     except Exception as error:  # on damaged bytes the decoders of Pillow raise almost anything
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{name}: cannot be read as an image ({reason}); replace or remove it.") from error
@@ -59,9 +64,21 @@ def _decode(source: Path | bytes) -> Pixels:
     if size == 0:
         raise InputError("empty (0 bytes); replace or remove it.")
     with Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise InputError(_TOO_LARGE)
+        _check_size(image.width, image.height, size)
+        load_whole(image, source)
         return np.array(_to_rgb(ImageOps.exif_transpose(image)))
+
+
+def _check_size(width: int, height: int, file_bytes: int) -> None:
+    """Raise InputError for what a header promises, before memory is taken for it."""
+    if width * height > MAX_PIXELS:
+        raise InputError(_TOO_LARGE)
+    if max(width, height) > MAX_SIDE:
+        raise InputError(f"{width} x {height}, a side longer than {MAX_SIDE:,} pixels; cut it into parts first.")
+    if width * height > MAX_PIXELS_PER_BYTE * file_bytes:
+        raise InputError(
+            f"{width} x {height} pixels promised in {file_bytes} bytes, too few for any picture; replace or remove it."
+        )
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -143,9 +160,9 @@ def load(source: Path | bytes, preprocessing: Preprocessing) -> Pixels:
 
 
 def load_many(
-    paths: Sequence[Path], preprocessing: Preprocessing, strict: bool = False, label: str = "reading images"
+    paths: Sequence[Path], preprocessing: Preprocessing, strict: bool = False, label: str | None = "reading images"
 ) -> Loaded:
-    """Decode and preprocess many images in threads, in the order of `paths`.
+    """Decode and preprocess many images in threads, in the order of `paths`; without a bar where `label` is None.
 
     Files that cannot be used are skipped and listed; with `strict` the first of them raises its InputError.
     """
@@ -153,7 +170,7 @@ def load_many(
     kept: list[int] = []
     skipped: list[Skipped] = []
     results = _load_in_threads(paths, preprocessing, strict)
-    for position, result in enumerate(track(results, label, total=len(paths))):
+    for position, result in enumerate(results if label is None else track(results, label, total=len(paths))):
         if isinstance(result, InputError):
             skipped.append(Skipped(paths[position], str(result)))
         else:

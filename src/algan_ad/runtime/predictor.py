@@ -86,7 +86,7 @@ class Predictor:
         paths = [source] if isinstance(source, str | Path) else source
         return self.read([Path(path) for path in paths], strict=True).images
 
-    def read(self, paths: Sequence[Path], strict: bool = False, label: str = "reading images") -> Loaded:
+    def read(self, paths: Sequence[Path], strict: bool = False, label: str | None = "reading images") -> Loaded:
         """Image files, decoded as this model was trained on them; unreadable ones are listed, or fatal if strict."""
         return load_many(paths, self._preprocessing(), strict, label)
 

@@ -1,16 +1,20 @@
-"""What a person at a terminal sees while waiting. Everything goes to stderr; stdout is for results."""
+"""Bars for a person at a terminal, a line a minute for a log file. Everything goes to stderr; stdout is for results."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from operator import length_hint
+from threading import Event, Thread
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
 
 from algan_ad.runtime.errors import Option, dashed, plain
 
 Item = TypeVar("Item")
+
+LINE_SECONDS = 60.0  # between two lines where there is no terminal
 
 _voice = plain
 
@@ -23,6 +27,7 @@ _bars = Progress(
     TimeRemainingColumn(elapsed_when_finished=True),
     console=_console,
     transient=True,
+    speed_estimate_period=3600,  # an epoch may take longer than rich's 30 s, and would never show the time left
     redirect_stdout=False,  # results printed meanwhile stay on stdout
 )
 
@@ -33,7 +38,7 @@ def set_quiet(quiet: bool) -> None:
 
 
 def track(iterable: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
-    """Pass the items on, with a progress bar and the time left; silent when quiet or not at a terminal.
+    """Pass the items on, with a progress bar as `bar` makes it.
 
     `total` is the number of items, where `len(iterable)` does not tell.
     """
@@ -45,18 +50,45 @@ def track(iterable: Iterable[Item], label: str, total: int | None = None) -> Ite
 
 @contextmanager
 def bar(label: str, total: int | None, done: int = 0) -> Iterator[Callable[[str], None]]:
-    """A progress bar to move by hand: call what it yields after each step, with the next label."""
-    if _console.quiet or not _console.is_terminal:
+    """A progress bar to move by hand: call what it yields after each step, with the next label.
+
+    At a terminal it is drawn, with the time left; a bar inside another one is a second line. Elsewhere a plain line
+    is written every LINE_SECONDS, so that whatever lasts less leaves no trace. Silent when quiet.
+    """
+    if _console.quiet:
         yield lambda label: None
         return
     task = _bars.add_task(label, total=total, completed=done)
-    _bars.start()
+    ended = Event()
+    if _console.is_terminal:
+        _bars.start()
+    elif total != 1:  # a thread costs as much as a quick step
+        Thread(target=_write_lines, args=(task, ended), daemon=True).start()
     try:
         yield lambda label: _bars.update(task, advance=1, description=label)
     finally:
+        ended.set()
         _bars.remove_task(task)
-        if not _bars.tasks:
+        if _console.is_terminal and not _bars.tasks:
             _bars.stop()
+
+
+def _write_lines(task: int, ended: Event) -> None:
+    while not ended.wait(LINE_SECONDS):
+        for each in _bars.tasks:
+            if each.id == task:
+                log(_line(each))
+
+
+def _line(task: Task) -> str:
+    """training  loss  D 1.386: 12 of 96, 0:05:00 so far, about 0:35:00 left."""
+    steps = f"{task.completed:.0f}" if task.total is None else f"{task.completed:.0f} of {task.total:.0f}"
+    left = "" if task.time_remaining is None else f", about {_spell(task.time_remaining)} left"
+    return f"{task.description}: {steps}, {_spell(task.elapsed or 0)} so far{left}"
+
+
+def _spell(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))
 
 
 def log(*parts: str | Option) -> None:

@@ -118,6 +118,8 @@ def _read(path: Path) -> tuple[NDArray[Any], tuple[str, ...] | None]:
         table = pd.read_csv(path, **options) if suffix == ".csv" else pd.read_parquet(path)
     except (OSError, ValueError) as error:  # pandas and pyarrow derive theirs from these
         raise InputError(f"{path}: cannot be read as {suffix[1:]} ({error})") from error
+    if not len(table):
+        raise InputError(f"{path}: no row below its header; expected one row for each sample")
     columns = None if options.get("header", 0) is None else tuple(map(str, table.columns))
     for column in table.columns:
         if not pd.api.types.is_numeric_dtype(table[column]):

@@ -9,19 +9,28 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from algan_ad.runtime.errors import InputError, Option
+from algan_ad.runtime.errors import AlganError, InputError, Option
 from algan_ad.runtime.files import replacing
 
 SCHEMA_VERSION = 1
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write nested dictionaries and lists of tensors and JSON values; the last good file survives a failure."""
+    """Write nested dictionaries and lists of tensors and JSON values; the last good file survives a failure.
+
+    Raises AlganError when the disk is full, InputError when `path` cannot be written.
+    """
     tensors: dict[str, Tensor] = {}
     skeleton = _take_tensors(state, tensors)
     header = {"schema_version": str(SCHEMA_VERSION), "skeleton": json.dumps(skeleton)}
     with replacing(path) as temporary:
-        save_file(tensors, temporary, header)
+        try:
+            save_file(tensors, temporary, header)
+        except SafetensorError as error:  # the system's error, as text only
+            raise AlganError(
+                f"{path}: it was not saved ({error}); a previous version, if any, is intact. Free some space and go on "
+                "from there."
+            ) from error
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from algan_ad.training.device import DeviceName
 from algan_ad.training.trackers import TrackerName
 
 CHECKPOINT_SECONDS = 60.0
+_OF_DATA = "None = as suits the data set (5.2.5)"
 
 
 class DataOptions(Schema):
@@ -23,10 +24,12 @@ class DataOptions(Schema):
     calibration_fraction: float = Field(
         DEFAULT_FRACTION, gt=0, lt=1, description="share of the good samples held out to set the threshold"
     )
-    horizontal_flip: bool | None = Field(None, description="mirror half of the training images")
-    vertical_flip: bool | None = Field(None, description="turn half of the training images upside down")
-    rotation_degrees: float | None = Field(None, ge=0, le=180, description="rotate by up to this, either way")
-    grayscale: bool | None = Field(None, description="drop the colour")
+    horizontal_flip: bool | None = Field(None, description=f"mirror half of the training images; {_OF_DATA}")
+    vertical_flip: bool | None = Field(None, description=f"turn half of the training images upside down; {_OF_DATA}")
+    rotation_degrees: float | None = Field(
+        None, ge=0, le=180, description=f"degrees; rotate training images by up to this, either way; {_OF_DATA}"
+    )
+    grayscale: bool | None = Field(None, description=f"drop the colour; {_OF_DATA}")
 
     @property
     def wishes(self) -> dict[str, bool | float]:
@@ -40,7 +43,7 @@ class DataOptions(Schema):
 
 
 class TrainOptions(DataOptions):
-    """The options of `train` and of `algan train`."""
+    """The options of a training, whatever the method."""
 
     false_alarm_rate: float = Field(0.01, ge=1e-6, lt=1, description="wanted share of good parts flagged")
     seed: int = Field(0, ge=0, description="the same seed gives the same model, bit for bit on one machine")
@@ -52,13 +55,14 @@ class TrainOptions(DataOptions):
     )
     strict: bool = Field(False, description="an unreadable file ends the run instead of being skipped and listed")
     checkpoint_seconds: float = Field(
-        CHECKPOINT_SECONDS, ge=0, description="seconds that checkpoints are apart, at least"
+        CHECKPOINT_SECONDS, ge=0, description="least time between two checkpoints, in seconds"
     )
-    track: tuple[TrackerName, ...] = Field((), description="log there, too")
+    track: tuple[TrackerName, ...] = Field((), description="log the metrics there, too")
     quality_backbone: str | None = Field(
-        None, description="network that judges generated images: Fréchet distance, inception score (5.8)"
+        None,
+        description="network that judges generated images: Fréchet distance, inception score (5.8); None = no judge",
     )
-    quality_weights: Path | None = Field(None, description="its weights file; None = downloaded")
+    quality_weights: Path | None = Field(None, description="weights file of that network; None = downloaded")
 
 
 #: Options that the data and the threshold depend on: they stand in the plan of a run beside the method's settings.

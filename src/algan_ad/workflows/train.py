@@ -5,7 +5,8 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from algan_ad.runtime.model_folder import CARD, CONFIG, METRICS, WEIGHTS, ModelC
 from algan_ad.runtime.progress import log
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.device import using_threads
+from algan_ad.training.lock import locked
 from algan_ad.training.loop import RunFolder, Trained
 from algan_ad.training.seeding import private_randomness
 from algan_ad.workflows.evaluate import remove_reports
@@ -61,18 +63,16 @@ def train(
             resume, overwrite and others.
 
     Raises:
-        InputError: unusable data, method, settings or options; a model in `out` and not `overwrite`; `resume`, `track`
-            or `checkpoint_seconds` for a method without epochs.
+        InputError: unusable data, method, settings or options; a model in `out` and not `overwrite`; another
+            process that trains into `out`; `resume`, `track` or `checkpoint_seconds` for a method without epochs.
         TrainingDiverged: NaN or a collapsed discriminator.
     """
     kind, chosen = find_method(method), TrainOptions(**options)
     settings = config if isinstance(config, Schema) else kind.Config(**(config or {}))
     folder = None if out is None else Path(out)
-    if folder is not None:
-        _check_out(folder, chosen)
     if not issubclass(kind, TrainedDetector):
         _refuse_options_of_epochs(method, chosen)
-    with private_randomness(), using_threads(chosen.threads):
+    with _alone_in(folder, chosen), private_randomness(), using_threads(chosen.threads):
         return _train(source, kind(settings, chosen.device), chosen, folder)
 
 
@@ -92,12 +92,30 @@ def _train(source: str | Path | NDArray[Any], detector: Detector, options: Train
     return model
 
 
-def _check_out(folder: Path, options: TrainOptions) -> None:
-    """Nothing is lost unless the user said so, and a place that cannot be written to is refused before training."""
+@contextmanager
+def _alone_in(folder: Path | None, options: TrainOptions) -> Iterator[None]:
+    """Training without a second process in the same place, and without a loss that the user did not ask for."""
+    if folder is None:
+        yield
+        return
+    _check_place(folder)
+    with locked(_run_path(folder)):
+        _check_out(folder, options)
+        yield
+
+
+def _check_place(folder: Path) -> None:
+    """A place that cannot be written to is refused before training."""
     nearest = next(place for place in (folder, *folder.parents) if place.exists())
-    out = Option("out", str(folder))
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise InputError(out, f": {nearest} is not a folder that can be written to; choose another place")
+        raise InputError(
+            Option("out", str(folder)), f": {nearest} is not a folder that can be written to; choose another place"
+        )
+
+
+def _check_out(folder: Path, options: TrainOptions) -> None:
+    """Nothing is lost unless the user said so."""
+    out = Option("out", str(folder))
     if (folder / CONFIG).exists() and not options.overwrite:
         raise InputError(out, ": holds a model already; choose another folder or set ", Option("overwrite", True))
     refuse_to_replace([folder / name for name in (CARD, METRICS, WEIGHTS)], [], options.overwrite)

@@ -29,8 +29,8 @@ class AlganConfig(TrainingConfig):
     beta_1: float = Field(0.0, ge=0, lt=1, description="Adam's first momentum (5.1.1)")
     beta_2: float = Field(0.9, ge=0, lt=1, description="Adam's second momentum (5.1.1)")
     latents: LatentFamily = Field("normal", description="family of the latents (5.9)")
-    buffered: bool = Field(True, description="samples of the generator's past in training; without: ablation of 5.5")
-    anomalous_latents: bool = Field(True, description="fake-anomalous data in training; without: ablation of 5.5")
+    buffered: bool = Field(True, description="samples of the generator's past in training; the ablation of 5.5")
+    anomalous_latents: bool = Field(True, description="fake-anomalous data in training; the ablation of 5.5")
     saturating: bool = Field(False, description="the generator's loss as printed in eq. 4.2")
     latent_scope: Scope = Field(
         "dataset", description="latents of each batch, kept n_z epochs; one batch of them for all; or always fresh"

@@ -31,7 +31,8 @@ class TrainingConfig(Schema):
     batch_size: int = Field(16, ge=2, description="samples a batch (5.1.1)")
     selection: Selection | None = Field(
         None,
-        description="which weights are kept: cut-paste, average or last, all without labels; validation (thesis)",
+        description="weights that are kept: cut-paste, average or last, all without labels; validation, with labels, "
+        "under protocol thesis; None = by method and protocol",
     )
     observe_every: int = Field(8, ge=1, description="epochs between two looks at the monitors (5.3)")
     precision: Precision = Field("auto", description="auto: bfloat16 where the processor has it, else float32")
