@@ -159,7 +159,7 @@ def test_protocols_are_kept_apart_and_named(tmp_path: Path) -> None:
     assert {row["protocol"]: round(float(row["mean"]), 3) for row in rows} == {"normal-only": 0.96, "thesis": 0.98}
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "## Detection (protocol normal-only)" in text
-    assert "half of the labelled test set selected the checkpoint" in text
+    assert "Labelled test-half data selected the checkpoint" in text
 
 
 def test_results_of_other_settings_take_no_part(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from algan_ad.benchmark.samples import Samples, load_samples
 from algan_ad.benchmark.sources import NO_DATA, Sources
 from algan_ad.detectors import METHODS
 from algan_ad.detectors.shared.contract import Detector, RunOptions
+from algan_ad.evaluation.figures import FIGURES
 from algan_ad.evaluation.results import Evaluation, evaluate_scores
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import AlganError, InputError
@@ -36,11 +37,6 @@ from algan_ad.workflows.train import versions
 
 #: Wanted of every threshold; the realised rate of a result is to be compared with it.
 FALSE_ALARM_RATE = 0.05
-
-FIGURES = (
-    "image_auroc", "auprc", "f1_max", "f1_all_anomalous", "fpr_at_95_tpr", "pixel_auroc", "aupro",
-    "false_alarm_rate", "guaranteed_false_alarm_rate", "realised_false_alarm_rate", "detection_rate",
-)  # fmt: skip
 
 Values = dict[str, Any]
 T = TypeVar("T")
@@ -121,7 +117,7 @@ def _fit_and_evaluate(job: Job, path: Path | None, folder: Path) -> Values:
     evaluation = _evaluate(spec, detector, samples, scores, trained)
     _keep(job, folder, run, detector, samples, scores)
     return {
-        "figures": {name: getattr(evaluation, name) for name in FIGURES},
+        "figures": {figure.key: getattr(evaluation, figure.key) for figure in FIGURES},
         "intervals": evaluation.intervals,
         "n_train": len(samples.data.train),
         "n_normal": evaluation.n_normal,

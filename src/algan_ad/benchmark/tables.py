@@ -2,40 +2,24 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from algan_ad.benchmark.outcomes import Outcomes, Row
 from algan_ad.benchmark.results import Result
 from algan_ad.evaluation.comparison import paired_difference, spread
+from algan_ad.evaluation.figures import AUROC, F1_ALL, Figure
 from algan_ad.report.tables import EMPTY, Cell, Table
+from algan_ad.runtime.protocols import named
 
 INCOMPLETE = "†"
 GRID = " | "  # a label "ROW | COLUMN" has its place in a grid
 
 
-class Figure(NamedTuple):
-    """A figure of the result lines; `sign` -1 where less is better, 0 where neither is."""
-
-    key: str
-    name: str
-    digits: int = 3
-    sign: int = 1
-
-
-AUROC = Figure("image_auroc", "AUROC")
-ACCURACY = (
-    AUROC,
-    Figure("auprc", "AUPRC"),
-    Figure("f1_max", "F1 max"),
-    Figure("fpr_at_95_tpr", "FPR at 95 % TPR", sign=-1),
-    Figure("pixel_auroc", "pixel AUROC"),
-    Figure("aupro", "AUPRO"),
-)
+#: What a run took; the rest of `Result` that tables show.
 COSTS = (
-    Figure("train_seconds", "training, s", 1, -1),
-    Figure("score_ms_per_image", "prediction, ms an image", 2, -1),
-    Figure("peak_mb", "peak memory, MB", 0, -1),
-    Figure("n_parameters", "parameters", 0, 0),
+    Figure("train_seconds", "training, s", better="lower", digits=1),
+    Figure("score_ms_per_image", "prediction, ms an image", better="lower", digits=2),
+    Figure("peak_mb", "peak memory, MB", better="lower", digits=0),
+    Figure("n_parameters", "parameters", better="neither", digits=0),
 )
 
 
@@ -101,7 +85,7 @@ def difference_table(outcomes: Outcomes, protocol: str, rows: Sequence[Row], ref
     caption = (
         f"AUROC of {reference} minus that of each method, on {over}, seed by seed. Interval: 95 %, Student's t over "
         "seeds. Seeds share images, so that the interval is rather too narrow. No correction for the number of "
-        f"comparisons. Protocol {protocol}.{_incomplete(body)}"
+        f"comparisons. {named(protocol)}.{_incomplete(body)}"
     )
     return Table(
         f"{reference} against each method",
@@ -126,7 +110,7 @@ def cost_table(outcomes: Outcomes, protocol: str, reference: str) -> Table | Non
     caption = (
         f"Means over the runs. In brackets the ratio to {reference}, over the rows and seeds of both. Other runs "
         "may share the machine meanwhile: thesis/table-5.6 and thesis/table-5.7 measure times properly. "
-        f"Protocol {protocol}.{_incomplete(body)}"
+        f"{named(protocol)}.{_incomplete(body)}"
     )
     return Table("Time and memory", caption, "method", tuple(figure.name for figure in COSTS), tuple(body), protocol)
 
@@ -146,7 +130,7 @@ def _cost(outcomes: Outcomes, label: str, protocol: str, figure: Figure, referen
         text = f" (× {brief(sum(own[run] for run in shared) / below)})"
     expected = sum(outcomes.of(label, row, protocol).expected(figure.key) for row in outcomes.rows)
     mark = INCOMPLETE if len(own) < expected else ""
-    return Cell(f"{mean:,.{figure.digits}f}{text}", mark=mark, numbers={"mean": mean})
+    return Cell(figure.text(mean) + text, mark=mark, numbers={"mean": mean})
 
 
 def published_table(thesis: Mapping[str, str], reference: str) -> Table | None:
@@ -274,13 +258,11 @@ def _caption(outcomes: Outcomes, protocol: str, body: Sequence[tuple[str, Sequen
         text += " The mean rows average over rows first, seed by seed; their ± is over seeds."
     if any(cell.beside for _, cells in body for cell in cells):
         text += " In small print or brackets: the thesis's figures, on its own data and machine."
-    return f"{text} Protocol {protocol}, scale {outcomes.plan.scale}.{_incomplete(body)}"
+    return f"{text} {named(protocol)}; scale {outcomes.plan.scale}.{_incomplete(body)}"
 
 
 def _everything_flagged(outcomes: Outcomes, protocol: str, row: Row) -> str:
-    values = [
-        v for each in outcomes.labels for v in outcomes.of(each, row, protocol).values("f1_all_anomalous").values()
-    ]
+    values = [v for each in outcomes.labels for v in outcomes.of(each, row, protocol).values(F1_ALL.key).values()]
     return f" To flag everything has an F1 of {sum(values) / len(values):.3f}." if values else ""
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from algan_ad.cli.parsing import Json, emit, parse
+from algan_ad.runtime.protocols import Protocol
 
 
 @dataclass
@@ -14,7 +15,7 @@ class DataCheck:
     """What would be used as train / calibration / test / masks, and what is wrong with it. Nothing is changed."""
 
     path: Annotated[Positional[Path], arg(help="a folder of images")]
-    protocol: Literal["normal-only", "thesis"] = "normal-only"
+    protocol: Protocol = "normal-only"
     calibration_fraction: float = 0.2
     seed: int = 0
     json: Json = False
