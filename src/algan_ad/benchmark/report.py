@@ -112,7 +112,7 @@ def _comparison(outcomes: Outcomes, protocol: str, reference: str) -> Section:
     folded = [costs] if variants and costs else []
     plots = [plot for plot in (ranks, None if variants else _scatter(outcomes, protocol)) if plot]
     if not paired:
-        why += " With fewer than two seeds in common there are no differences with intervals to show."
+        why += " With fewer than three seeds in common there are no differences with intervals to show."
     return Section("Comparison", protocol, why.strip(), tuple(shown), tuple(plots), folded=tuple(folded))
 
 

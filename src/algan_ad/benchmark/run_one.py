@@ -7,7 +7,6 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +25,7 @@ from algan_ad.detectors.shared.contract import Detector, RunOptions
 from algan_ad.evaluation.figures import FIGURES
 from algan_ad.evaluation.results import Evaluation, evaluate_scores
 from algan_ad.runtime.calibration import Calibration
+from algan_ad.runtime.clock import now
 from algan_ad.runtime.errors import AlganError, InputError
 from algan_ad.runtime.predictor import Scores
 from algan_ad.runtime.schema import Schema
@@ -65,7 +65,7 @@ class Output:
 
 def run_one(job: Job) -> Output:
     """Carry out a run. Whatever goes wrong in it becomes a result that says so."""
-    started = datetime.now(UTC).isoformat(timespec="milliseconds")
+    started = now()
     with tempfile.TemporaryDirectory(prefix="algan-") as folder:
         try:
             found = {"status": "done", **_carry_out(job, Path(folder))}
@@ -77,8 +77,7 @@ def run_one(job: Job) -> Output:
 
 def failure(job: Job, error: str) -> Result:
     """The result of a run that was lost with its worker, on whatever machine that was."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return Result(key=job.spec.key, spec=job.spec, versions=versions(), git=job.git, started=now,
+    return Result(key=job.spec.key, spec=job.spec, versions=versions(), git=job.git, started=now(),
                   status="failed", error=_printable(error))  # fmt: skip
 
 

@@ -48,6 +48,7 @@ class Evaluation(Schema):
     Attributes:
         protocol: what of the labels was seen before, see `runtime.protocols`.
         n_left_out: samples that the model was made with, which count nowhere here.
+        evaluated: when, UTC, ISO 8601; None in files of earlier versions.
         pixel_auroc, aupro: of the anomaly maps against the masks; None without either.
         f1_all_anomalous: the F1 of flagging everything, which `f1_max` is to be compared with.
         intervals: 95 % bootstrap intervals over the test images, by the name of the figure.
@@ -60,6 +61,7 @@ class Evaluation(Schema):
     dataset: str
     protocol: BenchmarkProtocol
     seed: int
+    evaluated: str | None = None
     n_normal: int
     n_anomalous: int
     n_left_out: int = 0
@@ -112,6 +114,7 @@ def evaluate_scores(
     seed: int,
     skipped: Sequence[Skipped] = (),
     n_left_out: int = 0,
+    evaluated: str | None = None,
     pixels: Pixels | None = None,
 ) -> Evaluation:
     """Every figure there is for `scores` (N,) of test images with `labels` (N,), 0 normal and 1 anomalous.
@@ -147,6 +150,7 @@ def evaluate_scores(
         n_normal=int(np.count_nonzero(label == 0)),
         n_anomalous=int(np.count_nonzero(label == 1)),
         n_left_out=n_left_out,
+        evaluated=evaluated,
         per_defect=_per_defect(label, score, np.asarray(defects, dtype=object), flagged),
         skipped=tuple(skipped),
         images=tuple(

@@ -27,12 +27,13 @@ class Gallery:
 
 
 class Group(NamedTuple):
-    """Images under one heading: the first `SHOWN` of `total`."""
+    """Images under one heading: the first `SHOWN` of `total`. `mistakes` are those that were decided wrongly."""
 
     title: str
     explanation: str
     images: tuple[ImageScore, ...]
     total: int
+    mistakes: bool = False
 
 
 def groups(evaluation: Evaluation) -> list[Group]:
@@ -45,6 +46,7 @@ def groups(evaluation: Evaluation) -> list[Group]:
                 "False alarms",
                 "normal, but above the threshold, the highest score first",
                 lambda image: image.label == 0 and image.anomalous is True,
+                mistakes=True,
             ),
             _group(
                 evaluation,
@@ -52,6 +54,7 @@ def groups(evaluation: Evaluation) -> list[Group]:
                 "anomalous, but not above the threshold, the lowest score first",
                 lambda image: image.label == 1 and image.anomalous is False,
                 ascending=True,
+                mistakes=True,
             ),
             _group(evaluation, "Most odd", "the highest scores of the whole test set", lambda _: True),
             _group(
@@ -77,10 +80,11 @@ def _group(
     explanation: str,
     belongs: Callable[[ImageScore], bool],
     ascending: bool = False,
+    mistakes: bool = False,
 ) -> Group:
     members = [image for image in evaluation.images if belongs(image)]
     members.sort(key=lambda image: (image.score if ascending else -image.score, image.path))
-    return Group(title, explanation, tuple(members[:SHOWN]), len(members))
+    return Group(title, explanation, tuple(members[:SHOWN]), len(members), mistakes)
 
 
 def _unique(paths: Iterable[str]) -> list[str]:
