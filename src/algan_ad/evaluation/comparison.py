@@ -11,7 +11,7 @@ from algan_ad.runtime.errors import InputError
 
 Floats = NDArray[np.float64]
 
-#: Fewer say nothing: Student's t of two differences has one degree of freedom, and an interval 9 times their distance.
+#: Fewer say nothing: the interval by Student's t of two differences is 13 times as wide as they are apart.
 FEWEST_SEEDS = 3
 
 
