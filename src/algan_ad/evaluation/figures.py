@@ -85,7 +85,7 @@ ACCURACY = (
 DECISIONS = (
     Figure("false_alarm_rate", "wanted", "false alarms: wanted", better="lower", share=True),
     Figure(
-        "guaranteed_false_alarm_rate", "guaranteed", "false alarms: guaranteed at most, on average",
+        "guaranteed_false_alarm_rate", "guaranteed", "false alarms: guaranteed, on average",
         better="lower", share=True, absent="nothing: the same normals chose the epoch",
     ),
     Figure("realised_false_alarm_rate", "false alarms", "false alarms: found here", better="lower", share=True),

@@ -37,23 +37,23 @@ class Group(NamedTuple):
 
 
 def groups(evaluation: Evaluation) -> list[Group]:
-    """False alarms and misses first, then the most and the least odd images; empty groups are left out."""
+    """Misses and false alarms first, then the most and the least odd images; empty groups are left out."""
     return [
         group
         for group in (
-            _group(
-                evaluation,
-                "False alarms",
-                "normal, but above the threshold, the highest score first",
-                lambda image: image.label == 0 and image.anomalous is True,
-                mistakes=True,
-            ),
             _group(
                 evaluation,
                 "Misses",
                 "anomalous, but not above the threshold, the lowest score first",
                 lambda image: image.label == 1 and image.anomalous is False,
                 ascending=True,
+                mistakes=True,
+            ),
+            _group(
+                evaluation,
+                "False alarms",
+                "normal, but above the threshold, the highest score first",
+                lambda image: image.label == 0 and image.anomalous is True,
                 mistakes=True,
             ),
             _group(evaluation, "Most odd", "the highest scores of the whole test set", lambda _: True),
