@@ -2,7 +2,7 @@
 
     python benchmarks/pyod.py --data ../shared/data/pyod --out results/pyod.jsonl
 
-PyOD's benchmark: 60 % of a set to train on, anomalies among them and labels unseen; 40 % to test on; split by
+Protocol pyod, as in PyOD's benchmark: 60 % of a set to train on, anomalies among them; 40 % to test on; split by
 scikit-learn's `train_test_split` with RandomState(0) to RandomState(9); standardised by the training part; the mean
 of ten AUROC. KNN takes the largest of 5 distances, LOF 20 neighbours, OCSVM nu 0.5 and gamma auto: our defaults, so
 that no setting is named here. One line of JSON a set and split.

@@ -140,9 +140,58 @@ def test_one_seed_claims_no_spread(tmp_path: Path) -> None:
     found = figures(folder_of(tmp_path, by_method, seeds=[4]))
     assert found["AUROC", "bottle", "ALGAN"]["sd"] == "nan"
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert "| bottle | **0.990** (0.948 ± 0.024) |" in text
+    assert "| bottle | 0.990 (0.948 ± 0.024) |" in text
     assert "seed 4 alone: no spread is known" in text
     assert "no differences with intervals" in text
+
+
+def test_noise_is_not_bold(tmp_path: Path) -> None:
+    def noisy(spec: RunSpec) -> float:
+        level = {"ALGAN": 0.9, "GANomaly": 0.89, "ALOCC": 0.6}[spec.label]
+        return level + {"ALGAN": 0.01, "GANomaly": -0.02, "ALOCC": 0.0}[spec.label] * (-1) ** spec.seed
+
+    write_report(folder_of(tmp_path, noisy, thesis={}))
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    row = next(line for line in text.splitlines() if line.startswith("| bottle |"))
+    assert [cell.strip().startswith("**") for cell in row.split("|")[2:-1]] == [True, True, False]
+    assert "Bold: the best and all that do not differ from it" in text
+
+
+def test_nothing_is_bold_where_nothing_differs(tmp_path: Path) -> None:
+    write_report(folder_of(tmp_path, lambda spec: 0.9 + 0.01 * ((spec.seed * 7 + len(spec.label)) % 3), thesis={}))
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "**" not in text
+    assert "Nothing is bold" in text
+
+
+def test_two_seeds_have_no_interval(tmp_path: Path) -> None:
+    """Student's t with one degree of freedom gave intervals up to +3.0."""
+
+    def jumping(spec: RunSpec) -> float:
+        return 0.5 + (0.4 if (spec.label == "ALGAN") == (spec.seed == 0) else 0.0)
+
+    found = figures(folder_of(tmp_path, jumping, seeds=[0, 1]))
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "With fewer than three seeds in common there are no differences with intervals" in text
+    assert "high" not in found["AUROC", "bottle", "ALGAN"]
+
+
+def test_no_interval_leaves_what_is_possible(tmp_path: Path) -> None:
+    def jumping(spec: RunSpec) -> float:
+        return float((spec.label == "ALGAN") == (spec.seed == 0))
+
+    found = figures(folder_of(tmp_path, jumping))
+    row = found["ALGAN against each method", "GANomaly", "difference"]
+    assert (float(row["low"]), float(row["high"])) == (-1, 1)
+    assert 0 <= float(found["AUROC", "bottle", "ALGAN"]["low"]) <= float(found["AUROC", "bottle", "ALGAN"]["high"]) <= 1
+
+
+def test_every_cell_names_its_column(tmp_path: Path) -> None:
+    """On a phone, where a table is too wide, a row is a list of its cells."""
+    write_report(folder_of(tmp_path, by_method))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count('data-column="GANomaly"') >= 3
+    assert page.count("<td ") == page.count('<td class="number" data-column=')
 
 
 def test_protocols_are_kept_apart_and_named(tmp_path: Path) -> None:
@@ -159,7 +208,7 @@ def test_protocols_are_kept_apart_and_named(tmp_path: Path) -> None:
     assert {row["protocol"]: round(float(row["mean"]), 3) for row in rows} == {"normal-only": 0.96, "thesis": 0.98}
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "## Detection (protocol normal-only)" in text
-    assert "half of the labelled test set selected the checkpoint" in text
+    assert "Labelled test-half data selected the checkpoint" in text
 
 
 def test_results_of_other_settings_take_no_part(tmp_path: Path) -> None:

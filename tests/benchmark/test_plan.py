@@ -220,7 +220,16 @@ def test_a_broken_plan_of_a_folder_is_told_in_words(tmp_path: Path) -> None:
         read_folder_plan(tmp_path)
 
 
-SOUND = 'title = "t"\nseeds = [0]\n[[methods]]\nname = "kde"\n[[data]]\nname = "pyod"\ncategories = ["cardio"]\n'
+SOUND = """
+title = "t"
+protocols = ["pyod"]
+seeds = [0]
+[[methods]]
+name = "kde"
+[[data]]
+name = "pyod"
+categories = ["cardio"]
+"""
 
 
 @pytest.mark.parametrize(
@@ -228,7 +237,10 @@ SOUND = 'title = "t"\nseeds = [0]\n[[methods]]\nname = "kde"\n[[data]]\nname = "
     [
         (SOUND + "[small.method_settings]\nkdee = { bandwidth = 3.0 }\n", "did you mean 'kde'"),
         (SOUND + '[thesis]\nkde = "0.9"\n', "thesis: 'kde'; expected"),
-        (SOUND.replace("seeds", 'protocols = ["normal-only", "normal-only"]\nseeds'), "protocols: .* holds one twice"),
+        (SOUND.replace('["pyod"]', '["pyod", "pyod"]'), "protocols: .* holds one twice"),
+        (SOUND.replace('["pyod"]', '["pyod", "normal-only"]'), r"data 'pyod'.*anomalies are among .*\['pyod'\]"),
+        (SOUND.replace('protocols = ["pyod"]\n', ""), "data 'pyod': .*anomalies are among"),
+        (SOUND.replace('"pyod"\ncat', '"tabular"\ncat'), "data 'tabular': protocol pyod is for the data set pyod only"),
         (SOUND + '[[data]]\nname = "pyod"\nlabel = "again"\ncategories = ["cardio"]\n', "names 1 runs more than once"),
         (SOUND.replace("[0]", str([f"s{i}" for i in range(12)])), "seeds.11"),
     ],

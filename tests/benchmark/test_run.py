@@ -9,6 +9,7 @@ import pytest
 
 from algan_ad.benchmark.plan import Plan, RunSpec
 from algan_ad.benchmark.plan_files import read_folder_plan, read_plan
+from algan_ad.benchmark.report import write_report
 from algan_ad.benchmark.results import Result, ResultsFolder
 from algan_ad.benchmark.run import Summary, run_plan
 from algan_ad.benchmark.run_one import Job, failure, run_one
@@ -195,9 +196,14 @@ def test_no_guarantee_where_the_calibration_normals_chose_the_epoch(pristine_par
 def test_neighbours_as_in_pyods_published_table(shared: Path, tmp_path: Path, write_plan: Write) -> None:
     """cardio, KNN: 0.7236 in roc.csv; ten divisions, one fifth nearest neighbour."""
     plan: Plan = read_plan(write_plan(
-        'title = "t"\nseeds = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]\n[[methods]]\nname = "knn"\n'
+        'title = "t"\nprotocols = ["pyod"]\nseeds = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]\n[[methods]]\nname = "knn"\n'
         'settings = { k = 5, distance = "largest" }\n[[data]]\nname = "pyod"\ncategories = ["cardio"]\n'
     ))  # fmt: skip
     run_plan(plan, Sources(shared / "data"), tmp_path / "out", workers=0)
     found = np.mean([result.figures["image_auroc"] for result in _results(tmp_path / "out")])
     assert abs(found - 0.7236) < 0.0002
+    page = write_report(tmp_path / "out").read_text(encoding="utf-8")
+    assert "Anomalies were among the training data" in page
+    assert "protocol pyod</span>" in page
+    assert "Protocol pyod: anomalies are among the training data" in (tmp_path / "out/report.md").read_text()
+    assert "No anomalous example took part" not in page

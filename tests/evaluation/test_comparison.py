@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from algan_ad.evaluation.comparison import cliques, critical_difference, paired_difference, ranking, spread
+from algan_ad.evaluation.comparison import (
+    cliques,
+    critical_difference,
+    leaders,
+    paired_difference,
+    ranking,
+    spread,
+)
 from algan_ad.runtime.errors import InputError
 
 # Demšar (JMLR 7, 2006), Table 6: AUC of C4.5, C4.5+m, C4.5+cf and C4.5+m+cf on 14 data sets. On "voting" the last two
@@ -115,3 +122,27 @@ def test_empty_unequal_and_nan_are_refused() -> None:
         paired_difference([0.1], [0.1, 0.2])
     with pytest.raises(InputError, match="level"):
         spread([0.1, 0.2], level=1.0)
+
+
+STEADY = {0: 0.90, 1: 0.92, 2: 0.94}
+
+
+def shifted(by: float, noise: float = 0.0) -> dict[int, float]:
+    return {seed: value + by + noise * (-1) ** seed for seed, value in STEADY.items()}
+
+
+def test_leaders_are_the_best_and_those_not_shown_to_be_worse() -> None:
+    assert leaders([STEADY, shifted(-0.01, noise=0.02), shifted(-0.1, noise=0.001)], 1) == [True, True, False]
+    assert leaders([STEADY, shifted(-0.01, noise=0.02), shifted(-0.1, noise=0.001)], -1) == [False, False, True]
+
+
+def test_where_all_is_noise_nobody_leads() -> None:
+    assert leaders([STEADY, shifted(-0.01, noise=0.02)], 1) == [False, False]
+    assert leaders([STEADY, dict(STEADY)], 1) == [False, False]
+
+
+def test_fewer_than_three_seeds_show_nothing() -> None:
+    few = {0: 0.99, 1: 0.99}
+    assert leaders([few, {0: 0.5, 1: 0.5}], 1) == [False, False]
+    assert leaders([few, STEADY, shifted(-0.1, noise=0.001)], 1) == [False, True, False]
+    assert leaders([{}, {}], 1) == [False, False]

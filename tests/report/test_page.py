@@ -106,15 +106,15 @@ def test_header_figures_and_rates(write: Write, evaluate: Make) -> None:
     low, high = result.intervals["image_auroc"]
     assert f"AUROC {result.image_auroc:.3f} {low:.3f} – {high:.3f}" in text
     assert "flagging everything gives 0.500" in text
-    assert "Wanted false-alarm rate 10.0% Guaranteed 10.0% Realised on 20 normal test images 10.0%" in text
-    assert "Detection rate on 10 anomalous ones 70.0%" in text
-    assert "on average at most 10.000% of good ones like them are flagged" in text  # Calibration.explain()
+    assert "false alarms: wanted 10 % false alarms: guaranteed, on average 10 %" in text
+    assert "false alarms: found here 10 % anomalies detected at that threshold 70 %" in text
+    assert "on average at most 10 % of good ones like them are flagged" in text  # Calibration.explain()
 
 
 def test_nothing_is_called_guaranteed_where_the_calibration_normals_chose_the_epoch(write: Write) -> None:
     void = Calibration(scores=tuple(range(19)), false_alarm_rate=0.1, also_selected=True)
     text = write({"calibration": void}, {"calibration": void})[1].text
-    assert "Wanted false-alarm rate 10.0% Guaranteed nothing Realised" in text
+    assert "guaranteed, on average nothing: the same normals chose the epoch false alarms: found" in text
     assert "approximately, because the same normals chose the epoch" in text
     assert "The guarantee" not in text
 
@@ -123,9 +123,9 @@ def test_defects_and_trade_off_with_the_models_own_threshold(
     write: Write,
 ) -> None:
     page, outline = write()
-    assert re.search(r"crack 5 0\.\d{3} 60\.0% stain 5 0\.\d{3} 80\.0%", outline.text)
+    assert re.search(r"crack 5 0\.\d{3} 60 % stain 5 0\.\d{3} 80 %", outline.text)
     own = re.findall(r'<tr class="own">(.*?)</tr>', page, flags=re.DOTALL)
-    assert [re.findall(r">([^<]+)</td>", row) for row in own] == [["17.00", "10.0%", "70.0%"]]
+    assert [re.findall(r">([^<]+)</td>", row) for row in own] == [["17.00", "10\xa0%", "70\xa0%"]]
     thresholds = [float(t) for t in re.findall(r'<tr[^>]*>\s*<td class="number">([\d.]+)</td>', page)]
     assert thresholds == sorted(set(thresholds), reverse=True)
     assert len(thresholds) > 2
@@ -144,6 +144,37 @@ def test_protocol_thesis_carries_its_note_and_every_section_its_protocol(
         assert page.count(f'<span class="protocol">protocol {protocol}</span>') == sections
         assert f"protocol {protocol}</title>" in page
         assert f"Protocol {protocol}." in outline.text
+
+
+def test_the_verdict_comes_first_then_pictures_then_statistics(write: Write) -> None:
+    text = write()[1].text
+    places = [
+        "7 of 10 defective parts were found; 2 of 20 good parts were flagged by mistake (10 %; promised: at most 10 %",
+        "method algan-image", "Misses", "False alarms", "Scores and threshold", "AUROC 0.", "Training",
+    ]  # fmt: skip
+    assert [text.index(place) for place in places] == sorted(text.index(place) for place in places)
+
+
+def test_one_rate_is_written_in_one_way(write: Write) -> None:
+    """10 of 201 are 4.975 %: 4.98 % in the sentence of the calibration and in the table."""
+    calibration = Calibration(scores=tuple(range(200)), false_alarm_rate=0.05)
+    text = write({"calibration": calibration}, {"calibration": calibration})[1].text
+    assert text.count("4.98 %") == 2
+    assert "promised: at most 5 % on average" in text  # what is below the wanted rate keeps it
+
+
+def test_when_it_was_trained_and_tested(write: Write) -> None:
+    assert "trained on 57 normal images tested on 20 normal, 10 anomalous Protocol" in write()[1].text
+    dated = write({"evaluated": "2026-02-03T04:05:06.000+00:00"},
+                  {"training": {"n_train": 57, "finished": "2026-01-02T03:04:05.000+00:00"}})[1].text  # fmt: skip
+    assert "trained on 57 normal images, 2026-01-02" in dated
+    assert "tested on 20 normal, 10 anomalous, 2026-02-03" in dated
+
+
+def test_files_are_named_with_their_folder(write: Write) -> None:
+    _, outline = write({"paths": [f"/data/test/scratch/{i:03d}.png" for i in range(30)]})
+    assert "scratch/007.png" in outline.text
+    assert "test/scratch" not in outline.text
 
 
 def test_samples_left_out_are_a_fact_of_the_page(write: Write) -> None:
@@ -175,9 +206,9 @@ def test_maps_are_labelled_as_what_they_are(write: Write, evaluate: Make) -> Non
     assert label not in write(gallery=without)[1].text
 
 
-def test_false_alarms_and_misses_come_first(write: Write, evaluate: Make) -> None:
+def test_misses_and_false_alarms_come_first(write: Write, evaluate: Make) -> None:
     shown = {group.title: [image.score for image in group.images] for group in groups(evaluate())}
-    assert list(shown) == ["False alarms", "Misses", "Most odd", "Least odd"]
+    assert list(shown) == ["Misses", "False alarms", "Most odd", "Least odd"]
     assert shown["False alarms"] == [19, 18]
     assert shown["Misses"] == [15, 16, 17]
     assert shown["Most odd"][:3] == [24, 23, 22]
@@ -210,7 +241,7 @@ def test_missing_pictures_leave_their_image_listed(write: Write, evaluate: Make)
 @pytest.mark.parametrize(
     ("evaluation", "config", "absent"),
     [
-        ({"calibration": None}, {"calibration": None}, ["Wanted false-alarm rate", "False alarms"]),
+        ({"calibration": None}, {"calibration": None}, ["false alarms: wanted", "False alarms"]),
         ({"labels": [0] * 30}, {}, ["ROC curve", "AUROC", "Trade-off", "By kind of defect"]),
         ({"labels": [1] * 30}, {}, ["ROC curve", "Trade-off"]),
         ({"labels": [], "scores": [], "defects": [], "paths": []}, {}, ["ROC curve", "Most odd"]),

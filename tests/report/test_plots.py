@@ -40,6 +40,16 @@ def test_svg_is_well_formed_described_and_its_references_resolve() -> None:
     assert set(re.findall(r'(?:url\(|href=")#([\w-]+)', svg)) == set(ids)
 
 
+@pytest.mark.parametrize("width", [3.85, 4.6])
+def test_text_in_a_plot_can_be_read_however_wide_the_page(width: float) -> None:
+    svg = draw(lines, "a", width=width)
+    sizes = [float(size) for size in re.findall(r"font-size: ([\d.]+)px", svg)]
+    units = float(re.search(r'viewBox="0 0 ([\d.]+)', svg)[1])
+    least, most = (float(re.search(rf"{edge}-width: (\d+)px", svg)[1]) for edge in ("min", "max"))
+    assert min(sizes) * least / units >= 11.9
+    assert max(sizes) * most / units <= 16.1
+
+
 def test_same_drawing_same_svg_but_other_references_for_another_plot() -> None:
     assert draw(lines, "a") == draw(lines, "a")
     ids = [set(re.findall(r' id="([^"]+)"', draw(lines, name))) for name in ("a", "b")]

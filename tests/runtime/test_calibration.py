@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.numbers import percent
 
 NAN, INF = float("nan"), float("inf")
 
@@ -128,15 +129,15 @@ def test_too_few_scores_say_how_many_are_needed() -> None:
     assert c.decide([0.3, 0.31]).tolist() == [False, True]
     text = c.explain()
     assert "too few" in text
-    assert "25.000%" in text
+    assert "25 %" in text
     assert "at least 99 normal examples" in text
 
 
 def test_enough_scores_are_explained_with_what_they_guarantee() -> None:
     text = calibration(range(200), 0.05).explain()  # k = floor(0.05 * 201) = 10
     assert "above 190," in text
-    assert "4.975%" in text
-    assert "wanted: 5.000%" in text
+    assert "4.98 %" in text
+    assert "wanted: 5 %" in text
     assert "too few" not in text
 
 
@@ -148,7 +149,7 @@ def test_nothing_is_guaranteed_where_the_same_examples_chose_the_epoch(n: int, e
     assert selected.nominal_rate == exchangeable.nominal_rate == exchangeable.guaranteed_rate
     assert selected.threshold == exchangeable.threshold
     text = selected.explain()
-    assert f"{selected.nominal_rate:.3%} of good ones" in text
+    assert f"{percent(selected.nominal_rate)} of good ones" in text
     assert "approximately, because the same normals chose the epoch" in text
     assert "guarantee" not in text
     assert "at most" not in text

@@ -186,8 +186,8 @@ def test_too_few_calibration_normals_is_said(pristine_parts: Path, tiny_image: C
     model = train(pristine_parts, config=tiny_image, false_alarm_rate=0.05)
     err = capsys.readouterr().err
     assert "set by 6 held-out normal examples" in err
-    assert "too few to guarantee the wanted 5.000%" in err
-    assert "guarantees 14.286% only; hold out at least 19 normal examples" in err
+    assert "too few to guarantee the wanted 5 %" in err
+    assert "guarantees 14.3 % only; hold out at least 19 normal examples" in err
     calibration = model.config.calibration
     assert calibration is not None
     assert not calibration.sufficient
@@ -196,7 +196,7 @@ def test_too_few_calibration_normals_is_said(pristine_parts: Path, tiny_image: C
 
 def test_enough_calibration_normals_is_said(pristine_parts: Path, tiny_image: Config, capsys: Err) -> None:
     train(pristine_parts, config=tiny_image, calibration_fraction=0.65, false_alarm_rate=0.05)
-    assert "set by 20 held-out normal examples: on average at most 4.762% of good ones" in capsys.readouterr().err
+    assert "set by 20 held-out normal examples: on average at most 4.76 % of good ones" in capsys.readouterr().err
 
 
 def test_copies_among_the_good_images_are_warned_of(parts: Path, tiny_image: Config, capsys: Err) -> None:

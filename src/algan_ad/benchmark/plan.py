@@ -4,7 +4,7 @@
     reference = "Table 5.5"                           # what of the thesis it reproduces
     kind = "table"                                    # how the report draws it; the engine does not look at it
     seeds = [0, 1, 2]
-    protocols = ["normal-only", "thesis"]             # default: normal-only
+    protocols = ["normal-only", "thesis"]             # default: normal-only; ["pyod"] with data "pyod", and only there
     keep = ["scores", "metrics", "examples"]          # files to keep of each run, see below; default: none
     page = "toy"                                      # the runs are this page's own business, see below
 
@@ -53,9 +53,9 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from algan_ad.data.splits import Protocol
 from algan_ad.detectors import METHODS
 from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.protocols import BenchmarkProtocol
 
 Scale = Literal["full", "small"]
 Kept = Literal["scores", "metrics", "examples"]
@@ -111,7 +111,7 @@ class Small(_Part):
     """What the small form changes."""
 
     seeds: tuple[int, ...] | None = None
-    protocols: tuple[Protocol, ...] | None = None
+    protocols: tuple[BenchmarkProtocol, ...] | None = None
     methods: tuple[MethodEntry, ...] | None = None
     data: tuple[DataEntry, ...] | None = None
     settings: Settings = Field(default_factory=dict)
@@ -130,7 +130,7 @@ class RunSpec(_Part):
     data_settings: Settings
     category: str | None
     seed: int
-    protocol: Protocol
+    protocol: BenchmarkProtocol
     scale: Scale
 
     @property
@@ -154,7 +154,7 @@ class Plan(_Part):
     page: str | None = None
     keep: tuple[Kept, ...] = ()
     seeds: tuple[int, ...]
-    protocols: tuple[Protocol, ...] = ("normal-only",)
+    protocols: tuple[BenchmarkProtocol, ...] = ("normal-only",)
     settings: Settings = Field(default_factory=dict)
     methods: tuple[MethodEntry, ...] = ()
     data: tuple[DataEntry, ...] = ()
@@ -191,7 +191,7 @@ class Plan(_Part):
         return {name: value for name, value in self.settings.items() if name in fields} | method.settings
 
     def spec(
-        self, method: MethodEntry, data: DataEntry, category: str | None, seed: int, protocol: Protocol
+        self, method: MethodEntry, data: DataEntry, category: str | None, seed: int, protocol: BenchmarkProtocol
     ) -> RunSpec:
         """One run of the plan."""
         return RunSpec(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from algan_ad.benchmark.plan import NO_METHOD, Labelled, MethodEntry, Plan, RunSpec, chosen
-from algan_ad.benchmark.sources import NO_DATA, Sources
+from algan_ad.benchmark.plan import NO_METHOD, DataEntry, Labelled, MethodEntry, Plan, RunSpec, chosen
+from algan_ad.benchmark.sources import NO_DATA, PYOD, Sources
 from algan_ad.detectors import METHODS
 from algan_ad.features.backbones import RANDOM
 from algan_ad.runtime.errors import InputError
@@ -135,13 +135,25 @@ def _data(plan: Plan, sources: Sources) -> Iterator[str]:
         if data.name == NO_DATA and plan.page:
             continue
         yield from sources.problems(data.name, data.categories)
-        if sources.holds(data.name) == "vector" and "thesis" in plan.protocols and not plan.page:
-            yield f"data {data.label!r}: protocol thesis divides images only; take normal-only for vectors"
+        yield from _protocols(plan, data, sources)
         wishes = sorted(chosen(data.settings).keys() - {"calibration_fraction", "max_train", "max_test"})
         if sources.holds(data.name) == "vector" and wishes:
             yield f"data {data.label!r}: {', '.join(wishes)}: for images; leave it out for vectors"
         if sources.holds(data.name) == "image" and data.settings.calibration_fraction == 0:
             yield f"data {data.label!r}: calibration_fraction 0 is for vectors; images need more"
+
+
+def _protocols(plan: Plan, data: DataEntry, sources: Sources) -> Iterator[str]:
+    """PyOD's division trains on anomalies: its figures must not bear the name of a protocol that excludes them."""
+    if data.name == PYOD and plan.protocols != (PYOD,):
+        yield (
+            f"data {data.label!r}: as in PyOD's table, anomalies are among the training data; expected "
+            f"protocols = [{PYOD!r}], which says so"
+        )
+    if data.name != PYOD and PYOD in plan.protocols:
+        yield f"data {data.label!r}: protocol pyod is for the data set pyod only"
+    if sources.holds(data.name) == "vector" and data.name != PYOD and "thesis" in plan.protocols and not plan.page:
+        yield f"data {data.label!r}: protocol thesis divides images only; take normal-only for vectors"
 
 
 def files_in(config: BaseModel) -> list[tuple[str, Path]]:

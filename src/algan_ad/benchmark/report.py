@@ -10,18 +10,14 @@ from algan_ad.benchmark.plan import Plan
 from algan_ad.benchmark.plan_files import read_folder_plan
 from algan_ad.benchmark.results import ResultsFolder
 from algan_ad.evaluation.comparison import ranking, spread
+from algan_ad.evaluation.figures import ACCURACY, AUROC
 from algan_ad.report.benchmark import Page, Section, write_page
 from algan_ad.report.contest import Point, accuracy_against_time, critical_differences
 from algan_ad.report.plots import Plot
 from algan_ad.report.tables import Cell, Table, latex, markdown, to_csv
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.files import replacing
-
-PROTOCOLS = {
-    "normal-only": "no anomalous example took part in training, in selecting the weights or in setting the threshold",
-    "thesis": "half of the labelled test set selected the checkpoint (5.2.4, 5.3), help that a detector which never "
-    "saw a labelled anomaly does not get",
-}
+from algan_ad.runtime.protocols import WORDS, named
 
 
 def write_report(folder: Path) -> Path:
@@ -55,7 +51,7 @@ def _page(outcomes: Outcomes, folder: Path) -> Page:
             ("seeds", ", ".join(map(str, plan.seeds))), ("runs", counts),
         ],
         warnings=_warnings(outcomes),
-        notes=[f"Protocol {name}: {PROTOCOLS[name]}." for name in plan.protocols],
+        notes=[f"Protocol {name}. {WORDS[name].note}" for name in plan.protocols],
         sections=[*special, *ordinary, *_published(plan), *_missing(outcomes), _made(outcomes)],
         footer=f"Every figure here: plan {plan.name}, scale {plan.scale}, protocol {' and '.join(plan.protocols)}.",
     )  # fmt: skip
@@ -90,17 +86,17 @@ def _figures(outcomes: Outcomes, protocol: str) -> list[Section]:
     rows, reference = outcomes.rows, _reference(outcomes)
     figures = [
         f
-        for f in tables.ACCURACY
-        if any(outcomes.of(label, row, protocol).values(f.key) for label in outcomes.labels for row in rows)
+        for f in ACCURACY
+        if f.sign and any(outcomes.of(label, row, protocol).values(f.key) for label in outcomes.labels for row in rows)
     ]
     if tables.is_grid(outcomes):
-        main = [tables.grid_table(outcomes, protocol, rows[0], tables.AUROC)]
+        main = [tables.grid_table(outcomes, protocol, rows[0], AUROC)]
         folded = [tables.method_table(outcomes, protocol, rows[0], figures, "All figures")]
     elif len(rows) == 1:
         main, folded = [tables.method_table(outcomes, protocol, rows[0], figures, rows[0].name)], []
     else:
-        main = [tables.figure_table(outcomes, protocol, tables.AUROC, rows)]
-        folded = [tables.figure_table(outcomes, protocol, each, rows) for each in figures if each != tables.AUROC]
+        main = [tables.figure_table(outcomes, protocol, AUROC, rows)]
+        folded = [tables.figure_table(outcomes, protocol, each, rows) for each in figures if each != AUROC]
     sections = [Section("Detection", protocol, tables=tuple(main), folded=tuple(folded))]
     if len(outcomes.labels) > 1:
         sections.append(_comparison(outcomes, protocol, reference))
@@ -116,7 +112,7 @@ def _comparison(outcomes: Outcomes, protocol: str, reference: str) -> Section:
     folded = [costs] if variants and costs else []
     plots = [plot for plot in (ranks, None if variants else _scatter(outcomes, protocol)) if plot]
     if not paired:
-        why += " With fewer than two seeds in common there are no differences with intervals to show."
+        why += " With fewer than three seeds in common there are no differences with intervals to show."
     return Section("Comparison", protocol, why.strip(), tuple(shown), tuple(plots), folded=tuple(folded))
 
 
@@ -127,7 +123,7 @@ def _ranks(outcomes: Outcomes, protocol: str) -> tuple[Plot | None, str]:
         return None, ""
     scores = []
     for row in rows:
-        found = [outcomes.of(label, row, protocol).values(tables.AUROC.key) for label in labels]
+        found = [outcomes.of(label, row, protocol).values(AUROC.key) for label in labels]
         seeds = set.intersection(*(set(values) for values in found))
         if not seeds:
             return None, f"No ranks: on {row.name} there is no seed that all methods have a result of."
@@ -142,8 +138,7 @@ def _scatter(outcomes: Outcomes, protocol: str) -> Plot | None:
     methods = {method.label: method.name for method in outcomes.plan.methods}
     for label in outcomes.labels:
         auroc, time = (
-            outcomes.complete_seeds(label, outcomes.rows, protocol, key)
-            for key in (tables.AUROC.key, "score_ms_per_image")
+            outcomes.complete_seeds(label, outcomes.rows, protocol, key) for key in (AUROC.key, "score_ms_per_image")
         )
         if auroc and time and min(time.values()) > 0:
             own = methods[label].startswith("algan")
@@ -151,7 +146,7 @@ def _scatter(outcomes: Outcomes, protocol: str) -> Plot | None:
     if len(points) < 2:
         return None
     caption = "Upper left is better. Times of these very runs, which may have shared the machine with others."
-    return accuracy_against_time(points, f"{caption} Protocol {protocol}, scale {outcomes.plan.scale}.")
+    return accuracy_against_time(points, f"{caption} {named(protocol)}; scale {outcomes.plan.scale}.")
 
 
 def _reference(outcomes: Outcomes) -> str:

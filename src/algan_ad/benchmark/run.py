@@ -15,6 +15,7 @@ from algan_ad.benchmark.pool import Lost, Pool, open_pool
 from algan_ad.benchmark.results import Result, ResultsFolder
 from algan_ad.benchmark.run_one import Job, Output, failure
 from algan_ad.benchmark.sources import Sources
+from algan_ad.evaluation.figures import AUROC
 from algan_ad.runtime.progress import bar, log
 from algan_ad.training.device import DeviceName
 
@@ -155,7 +156,7 @@ class _Board:
 def _said(result: Result) -> str:
     if result.status == "failed":
         return f"FAILED: {result.spec}: {result.error}"
-    auroc = result.figures.get("image_auroc")
+    auroc = result.figures.get(AUROC.key)
     figure = "" if auroc is None else f": AUROC {auroc:.3f}"
     seconds = "" if result.train_seconds is None else f", trained {_span(result.train_seconds)}"
     return f"done: {result.spec}{figure}{seconds}"

@@ -7,7 +7,6 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,8 +22,10 @@ from algan_ad.benchmark.samples import Samples, load_samples
 from algan_ad.benchmark.sources import NO_DATA, Sources
 from algan_ad.detectors import METHODS
 from algan_ad.detectors.shared.contract import Detector, RunOptions
+from algan_ad.evaluation.figures import FIGURES
 from algan_ad.evaluation.results import Evaluation, evaluate_scores
 from algan_ad.runtime.calibration import Calibration
+from algan_ad.runtime.clock import now
 from algan_ad.runtime.errors import AlganError, InputError
 from algan_ad.runtime.predictor import Scores
 from algan_ad.runtime.schema import Schema
@@ -36,11 +37,6 @@ from algan_ad.workflows.train import versions
 
 #: Wanted of every threshold; the realised rate of a result is to be compared with it.
 FALSE_ALARM_RATE = 0.05
-
-FIGURES = (
-    "image_auroc", "auprc", "f1_max", "f1_all_anomalous", "fpr_at_95_tpr", "pixel_auroc", "aupro",
-    "false_alarm_rate", "guaranteed_false_alarm_rate", "realised_false_alarm_rate", "detection_rate",
-)  # fmt: skip
 
 Values = dict[str, Any]
 T = TypeVar("T")
@@ -69,7 +65,7 @@ class Output:
 
 def run_one(job: Job) -> Output:
     """Carry out a run. Whatever goes wrong in it becomes a result that says so."""
-    started = datetime.now(UTC).isoformat(timespec="milliseconds")
+    started = now()
     with tempfile.TemporaryDirectory(prefix="algan-") as folder:
         try:
             found = {"status": "done", **_carry_out(job, Path(folder))}
@@ -81,8 +77,7 @@ def run_one(job: Job) -> Output:
 
 def failure(job: Job, error: str) -> Result:
     """The result of a run that was lost with its worker, on whatever machine that was."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return Result(key=job.spec.key, spec=job.spec, versions=versions(), git=job.git, started=now,
+    return Result(key=job.spec.key, spec=job.spec, versions=versions(), git=job.git, started=now(),
                   status="failed", error=_printable(error))  # fmt: skip
 
 
@@ -121,7 +116,7 @@ def _fit_and_evaluate(job: Job, path: Path | None, folder: Path) -> Values:
     evaluation = _evaluate(spec, detector, samples, scores, trained)
     _keep(job, folder, run, detector, samples, scores)
     return {
-        "figures": {name: getattr(evaluation, name) for name in FIGURES},
+        "figures": {figure.key: getattr(evaluation, figure.key) for figure in FIGURES},
         "intervals": evaluation.intervals,
         "n_train": len(samples.data.train),
         "n_normal": evaluation.n_normal,

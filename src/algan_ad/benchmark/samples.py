@@ -49,6 +49,7 @@ def load_samples(spec: RunSpec, path: Path, detector: Detector) -> Samples:
 
 def _images(spec: RunSpec, path: Path, options: DataOptions, detector: Detector) -> Samples:
     """As `algan train` and `algan evaluate` would; test images that the model has seen are left out."""
+    assert spec.protocol != "pyod"  # of vectors: see plan_check
     dataset = open_dataset(path, spec.dataset if spec.dataset in DATASETS else None)
     settings = Division(
         protocol=spec.protocol, **options.model_dump(exclude={"max_train", "max_test"}, exclude_unset=True)
@@ -101,11 +102,11 @@ def _limit(labels: Indices, limit: int | None, seed: int) -> Indices:
 
 def _vectors(spec: RunSpec, path: Path, options: DataOptions) -> Samples:
     X, y = _read_table(path)
-    train, test = DIVISIONS.get(spec.dataset, _divide)(y, spec)
+    train, test = _division(spec)(y, spec)
     if options.max_train is not None:
         train = train[: options.max_train]
     test = test[_limit(y[test], options.max_test, spec.seed)]
-    if spec.dataset == "pyod":
+    if spec.protocol == "pyod":
         X = _standardised(X, train)
         found = TrainingData(X[train].astype(np.float32))
         notes = {"trained_on_anomalies": int(y[train].sum())}
@@ -144,10 +145,10 @@ def _divide_pyod(y: Indices, spec: RunSpec) -> tuple[Indices, Indices]:
     return train, test
 
 
-DIVISIONS: dict[str, Callable[[Indices, RunSpec], tuple[Indices, Indices]]] = {
-    "mvtec-features": _divide_mvtec,
-    "pyod": _divide_pyod,
-}
+def _division(spec: RunSpec) -> Callable[[Indices, RunSpec], tuple[Indices, Indices]]:
+    if spec.protocol == "pyod":
+        return _divide_pyod
+    return _divide_mvtec if spec.dataset == "mvtec-features" else _divide
 
 
 def _standardised(X: NDArray[np.float64], train: Indices) -> NDArray[np.float64]:

@@ -28,6 +28,7 @@ from algan_ad.runtime.errors import InputError
 Holds = Literal["image", "vector"]
 
 DEMO = "demo"
+PYOD = "pyod"  # the data set, and the protocol that it alone has
 NO_DATA = "none"  # of a page that brings its own
 
 
@@ -50,7 +51,7 @@ KNOWN = {
         "vector", ("mvtec-features", "mvtec_features_resnet18"), tuple(MVTEC_CATEGORIES), r"MVTec-AD_(\w+)\.npz"
     ),
     "tabular": Known("vector", ("tabular",), (), r"\d+_(\w+)\.npz"),
-    "pyod": Known("vector", ("pyod",), (), r"(\w+)\.mat"),
+    PYOD: Known("vector", ("pyod",), (), r"(\w+)\.mat"),
 }
 
 

@@ -2,63 +2,40 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import replace
 
 from algan_ad.benchmark.outcomes import Outcomes, Row
 from algan_ad.benchmark.results import Result
-from algan_ad.evaluation.comparison import paired_difference, spread
+from algan_ad.evaluation.comparison import FEWEST_SEEDS, Difference, leaders, paired_difference, spread
+from algan_ad.evaluation.figures import AUROC, F1_ALL, Figure
 from algan_ad.report.tables import EMPTY, Cell, Table
+from algan_ad.runtime.protocols import named
 
 INCOMPLETE = "†"
 GRID = " | "  # a label "ROW | COLUMN" has its place in a grid
 
 
-class Figure(NamedTuple):
-    """A figure of the result lines; `sign` -1 where less is better, 0 where neither is."""
-
-    key: str
-    name: str
-    digits: int = 3
-    sign: int = 1
-
-
-AUROC = Figure("image_auroc", "AUROC")
-ACCURACY = (
-    AUROC,
-    Figure("auprc", "AUPRC"),
-    Figure("f1_max", "F1 max"),
-    Figure("fpr_at_95_tpr", "FPR at 95 % TPR", sign=-1),
-    Figure("pixel_auroc", "pixel AUROC"),
-    Figure("aupro", "AUPRO"),
-)
+#: What a run took; the rest of `Result` that tables show.
 COSTS = (
-    Figure("train_seconds", "training, s", 1, -1),
-    Figure("score_ms_per_image", "prediction, ms an image", 2, -1),
-    Figure("peak_mb", "peak memory, MB", 0, -1),
-    Figure("n_parameters", "parameters", 0, 0),
+    Figure("train_seconds", "training, s", better="lower", digits=1),
+    Figure("score_ms_per_image", "prediction, ms an image", better="lower", digits=2),
+    Figure("peak_mb", "peak memory, MB", better="lower", digits=0),
+    Figure("n_parameters", "parameters", better="neither", digits=0),
 )
 
 
 def figure_table(outcomes: Outcomes, protocol: str, figure: Figure, rows: Sequence[Row]) -> Table:
     """Rows are data sets or categories, columns are methods; mean rows below when there are several rows."""
     labels = outcomes.labels
-    body = [
-        (row.name, _ranked([_cell(outcomes, label, row, protocol, figure) for label in labels], figure)) for row in rows
-    ]
-    for name, members in _groups(outcomes, rows):
-        body.append(
-            (name, _ranked([_mean(outcomes, label, members, protocol, figure, name) for label in labels], figure))
-        )
+    body = [(row.name, _row(outcomes, protocol, figure, [row])) for row in rows]
+    body += [(name, _row(outcomes, protocol, figure, members, name)) for name, members in _groups(outcomes, rows)]
     return Table(figure.name, _caption(outcomes, protocol, body), "", labels, tuple(body), protocol)
 
 
 def method_table(outcomes: Outcomes, protocol: str, row: Row, figures: Sequence[Figure], title: str) -> Table:
     """Rows are methods, columns are figures: where a plan has but one data set."""
     shown = [f for f in figures if any(outcomes.of(label, row, protocol).values(f.key) for label in outcomes.labels)]
-    columns = [
-        _ranked([_cell(outcomes, label, row, protocol, figure) for label in outcomes.labels], figure)
-        for figure in shown
-    ]
+    columns = [_row(outcomes, protocol, figure, [row]) for figure in shown]
     body = tuple((label, tuple(column[i] for column in columns)) for i, label in enumerate(outcomes.labels))
     caption = _caption(outcomes, protocol, body) + _everything_flagged(outcomes, protocol, row)
     return Table(title, caption, "", tuple(f.name for f in shown), body, protocol)
@@ -68,7 +45,7 @@ def grid_table(outcomes: Outcomes, protocol: str, row: Row, figure: Figure) -> T
     """Labels "ROW | COLUMN", as in Table 5.10, laid out as a grid."""
     places = [label.split(GRID) for label in outcomes.labels]
     columns = tuple(dict.fromkeys(column for _, column in places))
-    cells = _ranked([_cell(outcomes, label, row, protocol, figure) for label in outcomes.labels], figure)
+    cells = _row(outcomes, protocol, figure, [row])
     at = {(r, c): cell for (r, c), cell in zip(places, cells, strict=True)}
     body = tuple((r, tuple(at.get((r, c), EMPTY) for c in columns)) for r in dict.fromkeys(r for r, _ in places))
     return Table(figure.name, _caption(outcomes, protocol, body), "", columns, body, protocol)
@@ -79,37 +56,41 @@ def is_grid(outcomes: Outcomes) -> bool:
 
 
 def difference_table(outcomes: Outcomes, protocol: str, rows: Sequence[Row], reference: str) -> Table | None:
-    """The reference minus each other method, paired by seed; None where no method shares two seeds with it."""
+    """The reference minus each other method, paired by seed; None where none shares `FEWEST_SEEDS` seeds with it."""
     own = outcomes.complete_seeds(reference, rows, protocol, AUROC.key)
     body = []
     for label in outcomes.labels:
         other = outcomes.complete_seeds(label, rows, protocol, AUROC.key)
         seeds = sorted(own.keys() & other.keys())
-        if label == reference or len(seeds) < 2:
+        if label == reference or not seeds:
             continue
         found = paired_difference([own[seed] for seed in seeds], [other[seed] for seed in seeds])
-        mark = INCOMPLETE if len(seeds) < len(outcomes.plan.seeds) else ""
-        numbers = {"mean": found.mean, "low": found.low, "high": found.high, "p": found.p, "seeds": found.n}
-        body.append((label, (
-            Cell(_signed(found.mean), mark=mark, numbers=numbers),
-            Cell(f"{_signed(found.low)} to {_signed(found.high)}"),
-            Cell(f"{found.p:.3f}" if found.p >= 0.001 else "< 0.001"), Cell(str(found.n)),
-        )))  # fmt: skip
-    if not body:
+        body.append((label, _difference(found, complete=len(seeds) == len(outcomes.plan.seeds))))
+    if not any(cells[1] != EMPTY for _, cells in body):
         return None
     over = f"the mean over {len(rows)} data sets or categories" if len(rows) > 1 else rows[0].name
     caption = (
         f"AUROC of {reference} minus that of each method, on {over}, seed by seed. Interval: 95 %, Student's t over "
-        "seeds. Seeds share images, so that the interval is rather too narrow. No correction for the number of "
-        f"comparisons. Protocol {protocol}.{_incomplete(body)}"
+        f"seeds, from {FEWEST_SEEDS} seeds on; it ends at ±1, beyond which no difference can lie. Seeds share images, "
+        "so that the interval is rather too narrow. No correction for the number of comparisons. "
+        f"{named(protocol)}.{_incomplete(body)}"
     )
-    return Table(
-        f"{reference} against each method",
-        caption,
-        "against",
-        ("difference", "95 % interval", "p", "seeds"),
-        tuple(body),
-        protocol,
+    columns = ("difference", "95 % interval", "p", "seeds")
+    return Table(f"{reference} against each method", caption, "against", columns, tuple(body), protocol)
+
+
+def _difference(found: Difference, complete: bool) -> tuple[Cell, ...]:
+    mark = "" if complete else INCOMPLETE
+    if found.n < FEWEST_SEEDS:
+        numbers: dict[str, float | int | str] = {"mean": found.mean, "seeds": found.n}
+        return Cell(_signed(found.mean), mark=mark, numbers=numbers), EMPTY, EMPTY, Cell(str(found.n))
+    low, high = max(found.low, -1.0), min(found.high, 1.0)
+    numbers = {"mean": found.mean, "low": low, "high": high, "p": found.p, "seeds": found.n}
+    return (
+        Cell(_signed(found.mean), mark=mark, numbers=numbers),
+        Cell(f"{_signed(low)} to {_signed(high)}"),
+        Cell(f"{found.p:.3f}" if found.p >= 0.001 else "< 0.001"),
+        Cell(str(found.n)),
     )
 
 
@@ -126,7 +107,7 @@ def cost_table(outcomes: Outcomes, protocol: str, reference: str) -> Table | Non
     caption = (
         f"Means over the runs. In brackets the ratio to {reference}, over the rows and seeds of both. Other runs "
         "may share the machine meanwhile: thesis/table-5.6 and thesis/table-5.7 measure times properly. "
-        f"Protocol {protocol}.{_incomplete(body)}"
+        f"{named(protocol)}.{_incomplete(body)}"
     )
     return Table("Time and memory", caption, "method", tuple(figure.name for figure in COSTS), tuple(body), protocol)
 
@@ -146,7 +127,7 @@ def _cost(outcomes: Outcomes, label: str, protocol: str, figure: Figure, referen
         text = f" (× {brief(sum(own[run] for run in shared) / below)})"
     expected = sum(outcomes.of(label, row, protocol).expected(figure.key) for row in outcomes.rows)
     mark = INCOMPLETE if len(own) < expected else ""
-    return Cell(f"{mean:,.{figure.digits}f}{text}", mark=mark, numbers={"mean": mean})
+    return Cell(figure.text(mean) + text, mark=mark, numbers={"mean": mean})
 
 
 def published_table(thesis: Mapping[str, str], reference: str) -> Table | None:
@@ -192,6 +173,19 @@ def _last_line(result: Result) -> str:
     return last if len(last) <= 200 else last[:197] + "..."
 
 
+def _row(outcomes: Outcomes, protocol: str, figure: Figure, rows: Sequence[Row], mean: str = "") -> tuple[Cell, ...]:
+    """A cell for each method: of one row, or of the mean over several, which has a name. Those that lead are marked."""
+    labels = outcomes.labels
+    values = [outcomes.complete_seeds(label, rows, protocol, figure.key) for label in labels]
+    if mean:
+        cells = [_mean(outcomes, label, rows, protocol, figure, mean) for label in labels]
+    else:
+        cells = [_cell(outcomes, label, rows[0], protocol, figure) for label in labels]
+    values = [each if cell.numbers else {} for each, cell in zip(values, cells, strict=True)]  # what is shown
+    ahead = leaders(values, figure.sign)
+    return tuple(replace(cell, best=leads) for cell, leads in zip(cells, ahead, strict=True))
+
+
 def _cell(outcomes: Outcomes, label: str, row: Row, protocol: str, figure: Figure) -> Cell:
     outcome = outcomes.of(label, row, protocol)
     beside = _beside(outcomes, label, row.category or row.data, figure)
@@ -219,23 +213,11 @@ def _shown(values: list[float], planned: int, figure: Figure, beside: str, state
         return Cell(state, beside=beside, mark=INCOMPLETE, numbers={"planned": planned, "seeds": 0, "thesis": beside})
     found = spread(values)
     text = f"{found.mean:.{figure.digits}f}" + ("" if math.isnan(found.sd) else f" ± {found.sd:.{figure.digits}f}")
-    numbers: dict[str, float | int | str] = {"figure": figure.key, "mean": found.mean, "sd": found.sd, "low": found.low,
-               "high": found.high, "seeds": found.n, "planned": planned, "thesis": beside}  # fmt: skip
+    numbers: dict[str, float | int | str] = {"figure": figure.key, "mean": found.mean, "sd": found.sd,
+               "seeds": found.n, "planned": planned, "thesis": beside}  # fmt: skip
+    if found.n >= FEWEST_SEEDS:
+        numbers |= {"low": max(found.low, 0.0), "high": min(found.high, 1.0)}  # every figure is a share
     return Cell(text, beside=beside, mark=INCOMPLETE if found.n < planned else "", numbers=numbers)
-
-
-def _ranked(cells: Sequence[Cell], figure: Figure) -> tuple[Cell, ...]:
-    """The best marked, among those that are complete or not, to the digits that are shown."""
-    means = [cell.numbers.get("mean") for cell in cells]
-    known = [round(float(mean), figure.digits) * figure.sign for mean in means if mean is not None]
-    if len(known) < 2 or not figure.sign:
-        return tuple(cells)
-    best = max(known)
-    return tuple(
-        cell if mean is None else Cell(cell.text, cell.beside, round(float(mean), figure.digits) * figure.sign == best,
-                                       cell.mark, cell.numbers)
-        for cell, mean in zip(cells, means, strict=True)
-    )  # fmt: skip
 
 
 def _beside(outcomes: Outcomes, label: str, row: str, figure: Figure) -> str:
@@ -274,13 +256,18 @@ def _caption(outcomes: Outcomes, protocol: str, body: Sequence[tuple[str, Sequen
         text += " The mean rows average over rows first, seed by seed; their ± is over seeds."
     if any(cell.beside for _, cells in body for cell in cells):
         text += " In small print or brackets: the thesis's figures, on its own data and machine."
-    return f"{text} Protocol {protocol}, scale {outcomes.plan.scale}.{_incomplete(body)}"
+    return f"{text} {_bold(body)} {named(protocol)}; scale {outcomes.plan.scale}.{_incomplete(body)}"
+
+
+def _bold(body: Sequence[tuple[str, Sequence[Cell]]]) -> str:
+    test = f"paired t-test over {FEWEST_SEEDS} seeds or more, 5 %, not corrected for the number of comparisons"
+    if any(cell.best for _, cells in body for cell in cells):
+        return f"Bold: the best and all that do not differ from it ({test}); no bold where nothing differs."
+    return f"Nothing is bold, because no method differs from the best one ({test})."
 
 
 def _everything_flagged(outcomes: Outcomes, protocol: str, row: Row) -> str:
-    values = [
-        v for each in outcomes.labels for v in outcomes.of(each, row, protocol).values("f1_all_anomalous").values()
-    ]
+    values = [v for each in outcomes.labels for v in outcomes.of(each, row, protocol).values(F1_ALL.key).values()]
     return f" To flag everything has an F1 of {sum(values) / len(values):.3f}." if values else ""
 
 

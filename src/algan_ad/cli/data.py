@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from algan_ad.cli.parsing import Json, emit, parse
+from algan_ad.runtime.protocols import Protocol, described
 
 
 @dataclass
@@ -14,9 +15,7 @@ class DataCheck:
     """What would be used as train / calibration / test / masks, and what is wrong with it. Nothing is changed."""
 
     path: Annotated[Positional[Path], arg(help="a folder of images")]
-    protocol: Annotated[
-        Literal["normal-only", "thesis"], arg(help="normal-only: no anomaly is seen; thesis: half of the labels select")
-    ] = "normal-only"
+    protocol: Annotated[Protocol, arg(help=described())] = "normal-only"
     calibration_fraction: Annotated[float, arg(help="share of the good images held out to set the threshold")] = 0.2
     seed: Annotated[int, arg(help="of the division")] = 0
     json: Json = False

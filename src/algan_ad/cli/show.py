@@ -9,21 +9,16 @@ from rich.text import Text
 
 from algan_ad.data.check import Report
 from algan_ad.detectors import Method
+from algan_ad.evaluation.figures import FIGURES
 from algan_ad.evaluation.results import Evaluation
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.images import Skipped
 from algan_ad.runtime.model_folder import ModelConfig, ThresholdChange
+from algan_ad.runtime.numbers import percent
 from algan_ad.runtime.prediction import Prediction
+from algan_ad.runtime.protocols import WORDS
 
 SHOWN = 20
-FIGURES = {
-    "image_auroc": "AUROC",
-    "auprc": "AUPRC",
-    "f1_max": "F1-max (threshold picked on these labels)",
-    "fpr_at_95_tpr": "false alarms at 95 % detection",
-    "pixel_auroc": "pixel AUROC",
-    "aupro": "AUPRO",
-}
 MAPS = {"own": "anomaly maps of the method itself", "attribution": "attributions of the score"}
 
 
@@ -33,27 +28,15 @@ def show_evaluation(console: Console, evaluation: Evaluation, page: Path) -> Non
     counts = f"{e.n_normal} normal, {e.n_anomalous} anomalous"
     console.print(f"{e.method} on {e.dataset}, protocol {e.protocol}, seed {e.seed}: {counts}", soft_wrap=True)
     table = Table("figure", "value", "95 % interval", box=None)
-    for name, title in FIGURES.items():
-        if (value := getattr(e, name)) is not None:
-            interval = "{:.3f} to {:.3f}".format(*e.intervals[name]) if name in e.intervals else ""
-            table.add_row(title, f"{value:.3f}", interval)
-    if e.f1_all_anomalous is not None:
-        table.add_row("F1 of flagging everything", f"{e.f1_all_anomalous:.3f}", "")
-    if e.realised_false_alarm_rate is not None:
-        table.add_row("false alarms: wanted", _percent(e.false_alarm_rate), "")
-        if e.guaranteed_false_alarm_rate is not None:
-            table.add_row("false alarms: guaranteed at most", _percent(e.guaranteed_false_alarm_rate), "on average")
-        else:
-            table.add_row("false alarms: guaranteed", "none", "the same normals chose the epoch")
-        table.add_row("false alarms: found here", _percent(e.realised_false_alarm_rate), "")
-    if e.detection_rate is not None:
-        table.add_row("anomalies detected at that threshold", _percent(e.detection_rate), "")
+    for figure, text in e.known(FIGURES):
+        ends = [figure.text(end) for end in e.intervals.get(figure.key, ())]
+        table.add_row(figure.title, text, " to ".join(ends))
     console.print(table)
     if e.per_defect:
         defects = Table("defect", "images", "AUROC", "detected", box=None)
         for name, result in e.per_defect.items():
             auroc = "-" if result.image_auroc is None else f"{result.image_auroc:.3f}"
-            defects.add_row(name, str(result.n), auroc, _percent(result.detection_rate))
+            defects.add_row(name, str(result.n), auroc, percent(result.detection_rate))
         console.print(defects)
     console.print(f"report: {page}", soft_wrap=True)
 
@@ -106,7 +89,7 @@ def show_model(console: Console, folder: Path, config: ModelConfig) -> None:
     facts = Table(show_header=False, box=None)
     facts.add_row("model", str(folder))
     facts.add_row("method", config.method)
-    facts.add_row("protocol", config.protocol)
+    facts.add_row("protocol", f"{config.protocol} ({WORDS[config.protocol].brief})")
     facts.add_row("weights", config.selection)
     if config.maps is not None:
         facts.add_row("maps", MAPS[config.maps])
@@ -128,7 +111,8 @@ def show_model(console: Console, folder: Path, config: ModelConfig) -> None:
 def _changed(change: ThresholdChange) -> str:
     """One line of the record."""
     return (
-        f"threshold changed {change.when:%Y-%m-%d %H:%M} UTC: rate {change.old_rate:.3%} to {change.new_rate:.3%}, "
+        f"threshold changed {change.when:%Y-%m-%d %H:%M} UTC: "
+        f"rate {percent(change.old_rate)} to {percent(change.new_rate)}, "
         f"threshold {change.old_threshold:.6g} to {change.new_threshold:.6g}"
         + (f" ({change.reason})" if change.reason else "")
     )
@@ -141,7 +125,7 @@ def show_threshold(console: Console, calibration: Calibration) -> None:
     table = Table("wanted", kept, "threshold", "", box=None)
     for each in calibration.choices():
         own = "now" if each == calibration else ""
-        table.add_row(f"{each.false_alarm_rate:.3%}", f"{each.nominal_rate:.3%}", f"{each.threshold:.6g}", own)
+        table.add_row(percent(each.false_alarm_rate), percent(each.nominal_rate), f"{each.threshold:.6g}", own)
     console.print(table)
 
 
@@ -161,7 +145,3 @@ def _needs(method: Method) -> str:
     if not method.backbone:
         return f"{method.input}s"
     return "images, a backbone" if method.input == "image" else "vectors, or images and a backbone"
-
-
-def _percent(rate: float | None) -> str:
-    return "-" if rate is None else f"{rate:.2%}"

@@ -4,16 +4,15 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from algan_ad.data.layouts import GOOD, Dataset, Item
 from algan_ad.runtime.errors import InputError, Option
+from algan_ad.runtime.protocols import Protocol
 from algan_ad.runtime.seeding import seed_from
-
-Protocol = Literal["normal-only", "thesis"]
 
 N_NORMAL_OBJECTS = 10  # COIL-100, thesis 5.2.4
 # Normal images held out for validation, and as many again for the test; the anomalous ones are halved.

@@ -1,7 +1,7 @@
 """Whether one method is better than another: over seeds, by pairs, and over categories, by ranks. NumPy and SciPy."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from algan_ad.runtime.errors import InputError
 
 Floats = NDArray[np.float64]
+
+#: Fewer say nothing: the interval by Student's t of two differences is 13 times as wide as they are apart.
+FEWEST_SEEDS = 3
 
 
 class Spread(NamedTuple):
@@ -74,6 +77,30 @@ def paired_difference(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Differ
         raise InputError(f"Pairs need as many values on both sides, not {first.size} and {second.size}.")
     found = spread(first - second, level)
     return Difference(found.mean, found.low, found.high, _two_sided(found), found.n)
+
+
+def leaders(values: Sequence[Mapping[int, float]], sign: int, level: float = 0.95) -> list[bool]:
+    """Methods that nothing beats: the one with the best mean, and those that do not differ from it significantly.
+
+    `values` of each method by seed; `sign` is 1 where more is better, -1 where less is. Differences are paired by seed
+    (`paired_difference`). Methods that share fewer than `FEWEST_SEEDS` seeds with the best are not among them. Where no
+    method is shown to be worse than the best, there is nothing to tell, and all are False.
+    """
+    means = [sign * sum(each.values()) / len(each) if len(each) >= FEWEST_SEEDS else -math.inf for each in values]
+    if not means or max(means) == -math.inf:
+        return [False] * len(means)
+    best = values[means.index(max(means))]
+    judged = [_p_value(best, each) for each in values]
+    worse = [p is not None and p < 1 - level for p in judged]
+    return [any(worse) and p is not None and not w for p, w in zip(judged, worse, strict=True)]
+
+
+def _p_value(a: Mapping[int, float], b: Mapping[int, float]) -> float | None:
+    """Of the paired test over common seeds; None with too few of them."""
+    seeds = sorted(a.keys() & b.keys())
+    if len(seeds) < FEWEST_SEEDS:
+        return None
+    return paired_difference([a[seed] for seed in seeds], [b[seed] for seed in seeds]).p
 
 
 def ranking(scores: ArrayLike, level: float = 0.95) -> Ranking:

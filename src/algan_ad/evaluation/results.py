@@ -1,6 +1,6 @@
 """What one detector did on one test set: `evaluation.json`, from which tables and reports are made."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -8,34 +8,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
-from algan_ad.evaluation.bootstrap import Metric, interval
-from algan_ad.evaluation.metrics import (
-    Floats,
-    auprc,
-    aupro,
-    f1_max,
-    f1_of_flagging_all,
-    fpr_at_tpr,
-    image_auroc,
-    operating_points,
-    pixel_auroc,
-)
+from algan_ad.evaluation.bootstrap import interval
+from algan_ad.evaluation.figures import ACCURACY, Figure
+from algan_ad.evaluation.metrics import Floats, image_auroc, operating_points
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.files import read_json, write_json
 from algan_ad.runtime.images import Skipped
+from algan_ad.runtime.protocols import BenchmarkProtocol
 from algan_ad.runtime.schema import Schema
 
 Pixels = tuple[Sequence[ArrayLike], Sequence[ArrayLike]]
 
 FALSE_ALARM_RATES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-
-_METRICS: dict[str, Metric] = {
-    "image_auroc": image_auroc,
-    "auprc": auprc,
-    "f1_max": lambda labels, scores: f1_max(labels, scores).f1,
-    "fpr_at_95_tpr": fpr_at_tpr,
-}
 
 
 class ImageScore(Schema):
@@ -61,8 +46,9 @@ class Evaluation(Schema):
     """Figures as shares in [0, 1]; None where a class of test images, or the calibration, is missing.
 
     Attributes:
-        protocol: `thesis` means that labelled test-half data selected the checkpoint.
+        protocol: what of the labels was seen before, see `runtime.protocols`.
         n_left_out: samples that the model was made with, which count nowhere here.
+        evaluated: when, UTC, ISO 8601; None in files of earlier versions.
         pixel_auroc, aupro: of the anomaly maps against the masks; None without either.
         f1_all_anomalous: the F1 of flagging everything, which `f1_max` is to be compared with.
         intervals: 95 % bootstrap intervals over the test images, by the name of the figure.
@@ -73,8 +59,9 @@ class Evaluation(Schema):
     schema_version: Literal[1] = 1
     method: str
     dataset: str
-    protocol: Literal["normal-only", "thesis"]
+    protocol: BenchmarkProtocol
     seed: int
+    evaluated: str | None = None
     n_normal: int
     n_anomalous: int
     n_left_out: int = 0
@@ -94,6 +81,12 @@ class Evaluation(Schema):
     detection_rate: float | None = None
     skipped: tuple[Skipped, ...] = ()
     images: tuple[ImageScore, ...] = ()
+
+    def known(self, figures: Iterable[Figure]) -> list[tuple[Figure, str]]:
+        """Those of `figures` that there is something to show of, with the text of their values."""
+        texts = [(figure, getattr(self, figure.key), figure.text(getattr(self, figure.key))) for figure in figures]
+        decides = self.threshold is not None
+        return [(figure, text) for figure, value, text in texts if value is not None or (decides and text)]
 
     def summary(self) -> dict[str, Any]:
         """All but the single images, JSON-able."""
@@ -117,10 +110,11 @@ def evaluate_scores(
     calibration: Calibration | None,
     method: str,
     dataset: str,
-    protocol: Literal["normal-only", "thesis"],
+    protocol: BenchmarkProtocol,
     seed: int,
     skipped: Sequence[Skipped] = (),
     n_left_out: int = 0,
+    evaluated: str | None = None,
     pixels: Pixels | None = None,
 ) -> Evaluation:
     """Every figure there is for `scores` (N,) of test images with `labels` (N,), 0 normal and 1 anomalous.
@@ -142,11 +136,12 @@ def evaluate_scores(
             "detection_rate": _share(flagged, label == 1),
         }
     if 0 < label.sum() < label.size:
-        figures |= {name: metric(label, score) for name, metric in _METRICS.items()}
-        figures["f1_all_anomalous"] = f1_of_flagging_all(label)
-        figures["intervals"] = {name: interval(metric, label, score) for name, metric in _METRICS.items()}
+        computed = {figure.key: figure.of_scores for figure in ACCURACY if figure.of_scores}
+        figures |= {key: metric(label, score) for key, metric in computed.items()}
+        with_interval = [figure.key for figure in ACCURACY if figure.interval]
+        figures["intervals"] = {key: interval(computed[key], label, score) for key in with_interval}
     if pixels is not None:
-        figures |= {"pixel_auroc": pixel_auroc(*pixels), "aupro": aupro(*pixels)}
+        figures |= {figure.key: figure.of_maps(*pixels) for figure in ACCURACY if figure.of_maps}
     return Evaluation(
         method=method,
         dataset=dataset,
@@ -155,6 +150,7 @@ def evaluate_scores(
         n_normal=int(np.count_nonzero(label == 0)),
         n_anomalous=int(np.count_nonzero(label == 1)),
         n_left_out=n_left_out,
+        evaluated=evaluated,
         per_defect=_per_defect(label, score, np.asarray(defects, dtype=object), flagged),
         skipped=tuple(skipped),
         images=tuple(

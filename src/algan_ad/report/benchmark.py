@@ -1,15 +1,12 @@
 """The page of a benchmark: sections of tables, plots and pictures in one HTML file without any outside reference."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from algan_ad.report.environment import write_html
 from algan_ad.report.plots import Plot
 from algan_ad.report.tables import Table
-from algan_ad.runtime.files import replacing
 
 
 @dataclass(frozen=True)
@@ -49,16 +46,4 @@ class Page:
 
 def write_page(path: Path, page: Page) -> Path:
     """Write the page to `path` (atomically) and return it."""
-    environment = Environment(
-        loader=PackageLoader("algan_ad.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters["png"] = _data_url
-    text = environment.get_template("benchmark.html.j2").render(page=page)
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="xmlcharrefreplace")
-    return path
-
-
-def _data_url(content: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
+    return write_html(path, "benchmark.html.j2", page=page)

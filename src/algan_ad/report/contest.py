@@ -69,7 +69,7 @@ def critical_differences(names: Sequence[str], ranking: Ranking, cases: str) -> 
         f"Over {ranking.n} {cases}, 1 is best. Methods joined by a bar do not differ significantly (Nemenyi, 5 %). "
         f"Friedman: chi-square {ranking.statistic:.2f}, p = {ranking.p:.2g}."
     )
-    return Plot(title, draw(paint, "Critical-difference plot", height=1.1 + 0.24 * (lowest + 1)), caption)
+    return Plot(title, draw(paint, "Critical-difference plot", height=1.1 + 0.24 * (lowest + 1), width=5.2), caption)
 
 
 def accuracy_against_time(points: Sequence[Point], caption: str) -> Plot:

@@ -27,31 +27,34 @@ class Gallery:
 
 
 class Group(NamedTuple):
-    """Images under one heading: the first `SHOWN` of `total`."""
+    """Images under one heading: the first `SHOWN` of `total`. `mistakes` are those that were decided wrongly."""
 
     title: str
     explanation: str
     images: tuple[ImageScore, ...]
     total: int
+    mistakes: bool = False
 
 
 def groups(evaluation: Evaluation) -> list[Group]:
-    """False alarms and misses first, then the most and the least odd images; empty groups are left out."""
+    """Misses and false alarms first, then the most and the least odd images; empty groups are left out."""
     return [
         group
         for group in (
-            _group(
-                evaluation,
-                "False alarms",
-                "normal, but above the threshold, the highest score first",
-                lambda image: image.label == 0 and image.anomalous is True,
-            ),
             _group(
                 evaluation,
                 "Misses",
                 "anomalous, but not above the threshold, the lowest score first",
                 lambda image: image.label == 1 and image.anomalous is False,
                 ascending=True,
+                mistakes=True,
+            ),
+            _group(
+                evaluation,
+                "False alarms",
+                "normal, but above the threshold, the highest score first",
+                lambda image: image.label == 0 and image.anomalous is True,
+                mistakes=True,
             ),
             _group(evaluation, "Most odd", "the highest scores of the whole test set", lambda _: True),
             _group(
@@ -77,10 +80,11 @@ def _group(
     explanation: str,
     belongs: Callable[[ImageScore], bool],
     ascending: bool = False,
+    mistakes: bool = False,
 ) -> Group:
     members = [image for image in evaluation.images if belongs(image)]
     members.sort(key=lambda image: (image.score if ascending else -image.score, image.path))
-    return Group(title, explanation, tuple(members[:SHOWN]), len(members))
+    return Group(title, explanation, tuple(members[:SHOWN]), len(members), mistakes)
 
 
 def _unique(paths: Iterable[str]) -> list[str]:

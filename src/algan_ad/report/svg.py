@@ -32,11 +32,15 @@ def color(role: Role) -> str:
     return _STAND_IN[role]
 
 
+_FONT_SIZE = 9.5
+#: Pixels that this size may become, however wide the page: a plot shrinks no further, and scrolls.
+_READABLE = (12, 16)
+
 _STYLE: Any = {
     "svg.fonttype": "none",
     "text.parse_math": False,  # labels are the user's
-    "font.size": 9.5,
-    "axes.labelsize": 9.5,
+    "font.size": _FONT_SIZE,
+    "axes.labelsize": _FONT_SIZE,
     "axes.edgecolor": color("line"),
     "axes.labelcolor": color("muted"),
     "axes.spines.top": False,
@@ -59,14 +63,14 @@ _STYLE: Any = {
 }
 
 
-def draw(paint: Callable[[Axes], None], description: str, height: float = 2.7) -> Markup:
-    """What `paint` draws on a transparent plot 4.6 by `height` inches, as `<svg>` for use inside HTML.
+def draw(paint: Callable[[Axes], None], description: str, height: float = 2.7, width: float = 3.85) -> Markup:
+    """Drawing of `paint` on a transparent plot, `width` by `height` inches, as `<svg>` for use inside HTML.
 
     `description` is read out in place of the picture; it also makes the references inside the SVG differ from
     those of the other plots of a page. The same drawing gives the same text.
     """
     with rc_context(_STYLE | {"svg.hashsalt": description}):
-        figure = Figure(figsize=(4.6, height), layout="constrained")
+        figure = Figure(figsize=(width, height), layout="constrained")
         paint(figure.subplots())
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
@@ -76,8 +80,11 @@ def draw(paint: Callable[[Axes], None], description: str, height: float = 2.7) -
 def _inline(text: str, description: str) -> Markup:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
-    view_box = re.search(r'viewBox="[\d. ]+"', text)
-    opening = f'<svg role="img" aria-label="{escape(description)}" {view_box.group() if view_box else ""}>'
+    view_box = re.search(r'viewBox="[\d.]+ [\d.]+ ([\d.]+) [\d.]+"', text)
+    assert view_box is not None  # matplotlib writes one
+    least, most = (float(view_box[1]) * pixels / _FONT_SIZE for pixels in _READABLE)
+    size = f'style="min-width: {least:.0f}px; max-width: {most:.0f}px"'
+    opening = f'<svg role="img" aria-label="{escape(description)}" {view_box[0]} {size}>'
     text = re.sub(r"<svg[^>]*>", lambda _: opening, text, count=1)
     text = re.sub(r'(?<=[";]) ?font-family: [^;"]*;? ?|(?<=; )font-family: [^;"]*;? ?', "", text)
     referenced = set(re.findall(r"#([\w.-]+)", text))

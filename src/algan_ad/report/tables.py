@@ -14,7 +14,7 @@ class Cell:
     Attributes:
         text: "0.912 ± 0.020", or "–" where there is nothing.
         beside: the published figure in the same form, or "".
-        best: the best of its row.
+        best: the best of its row, or no worse than it as far as can be known; shown in bold.
         mark: "†" where the figure is not what was planned; the table's caption says why.
         numbers: the figure unrounded, for the CSV file.
     """
@@ -45,7 +45,7 @@ class Table:
 
 
 def markdown(table: Table) -> str:
-    """The published figure follows in brackets; the best of a row is bold."""
+    """The published figure follows in brackets; `best` ones are bold."""
     head = [table.corner, *table.columns]
     lines = [f"### {table.title}", "", _row(map(_escape, head)), _row(["---", *["---:"] * len(table.columns)])]
     for name, cells in table.rows:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, field_validator
 
 from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.numbers import percent
 from algan_ad.runtime.schema import Schema
 
 #: Rates of false alarms that people ask for.
@@ -108,7 +109,7 @@ class Calibration(Schema):
     def explain(self) -> str:
         """The promise of the threshold, in plain words."""
         start = f"Anomalous above {self.threshold:.6g}, set by {self.n} held-out normal examples: "
-        wanted, nominal = f"{self.false_alarm_rate:.3%}", f"{self.nominal_rate:.3%}"
+        wanted, nominal = percent(self.false_alarm_rate), percent(self.nominal_rate)
         if self.also_selected:
             more = "" if self.sufficient else f" The wanted rate takes at least {self.needed} of them."
             return start + (

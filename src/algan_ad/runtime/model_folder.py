@@ -32,6 +32,7 @@ from algan_ad.runtime.files import (
     write_json,
 )
 from algan_ad.runtime.images import Preprocessing
+from algan_ad.runtime.protocols import Protocol
 from algan_ad.runtime.schema import Schema, describe
 
 SCHEMA_VERSION: Final = 2
@@ -79,7 +80,7 @@ class ModelConfig(Schema):
     )
     calibration: Calibration | None = Field(default=None, description="None: scores without decisions")
     threshold_history: tuple[ThresholdChange, ...] = Field(default=(), description="oldest first")
-    protocol: Literal["normal-only", "thesis"]
+    protocol: Protocol
     selection: str = Field(description="how the epoch or the setting was chosen")
     fingerprint: dict[str, JsonValue] = Field(description="what it was trained on")
     seed: int

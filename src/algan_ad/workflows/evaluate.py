@@ -10,6 +10,7 @@ from algan_ad.data.splits import split
 from algan_ad.evaluation.results import Evaluation, Pixels, evaluate_scores, read_evaluation, write_evaluation
 from algan_ad.report.gallery import Gallery, pictured
 from algan_ad.report.page import write_report
+from algan_ad.runtime.clock import now
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.files import explaining_write_errors, refuse_to_replace
 from algan_ad.runtime.images import Skipped
@@ -68,7 +69,7 @@ def _measure(
     return evaluate_scores(
         labels, scores, defects, paths, calibration=config.calibration, method=config.method,
         dataset=dataset, protocol=config.protocol, seed=config.seed, skipped=skipped, n_left_out=n_left_out,
-        pixels=pixels,
+        evaluated=now(), pixels=pixels,
     )  # fmt: skip
 
 

@@ -1,19 +1,13 @@
-"""Masks that the anomaly maps of a method are judged by."""
+"""Judgement of the anomaly maps that a method draws, by masks."""
 
 from collections.abc import Sequence
-
-import numpy as np
-from numpy.typing import NDArray
 
 from algan_ad.data.layouts import Item
 from algan_ad.detectors.shared.contract import Detector
 from algan_ad.evaluation.results import Pixels
-from algan_ad.runtime.errors import InputError
-from algan_ad.runtime.images import Preprocessing, load
+from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.predictor import Rows, Scores
-from algan_ad.runtime.progress import log
-
-Mask = NDArray[np.bool_]
+from algan_ad.workflows.masks import Mask, read_mask
 
 
 def judged_masks(detector: Detector, items: Sequence[Item], preprocessing: Preprocessing | None) -> dict[int, Mask]:
@@ -24,7 +18,7 @@ def judged_masks(detector: Detector, items: Sequence[Item], preprocessing: Prepr
     """
     if not detector.draws_maps or preprocessing is None or not any(item.mask for item in items):
         return {}
-    masks = {i: mask for i, item in enumerate(items) if (mask := _mask(item, preprocessing)) is not None}
+    masks = {i: mask for i, item in enumerate(items) if (mask := read_mask(item, preprocessing)) is not None}
     judgeable = any(mask.any() for mask in masks.values()) and not all(mask.all() for mask in masks.values())
     return masks if judgeable else {}
 
@@ -35,22 +29,3 @@ def score_and_judge(detector: Detector, images: Rows, masks: dict[int, Mask]) ->
         return detector.score(images), None
     scores, maps = detector.score_and_maps(images)
     return scores, (list(masks.values()), [maps[i] for i in masks])
-
-
-def _mask(item: Item, preprocessing: Preprocessing) -> Mask | None:
-    """bool (S, S), in the geometry of the images; None where it cannot be known."""
-    if item.label == 0:
-        return np.zeros((preprocessing.size, preprocessing.size), np.bool_)
-    if item.mask is None:
-        return None
-    try:
-        pixels = load(item.mask, preprocessing)
-    except InputError as error:
-        log(f"warning: a mask is left out: {error}")
-        return None
-    # Black and white, or the number of a class in each pixel.
-    highest = pixels.max(-1)
-    mask = np.asarray(highest >= (128 if highest.max() >= 128 else 1))
-    if not mask.any():
-        log(f"warning: {item.mask}: marks nothing; for the pixel figures its image is free of defects")
-    return mask

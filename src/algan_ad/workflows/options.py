@@ -5,7 +5,8 @@ from pathlib import Path
 from pydantic import Field
 
 from algan_ad.data.recipe import Recipe
-from algan_ad.data.splits import DEFAULT_FRACTION, Protocol
+from algan_ad.data.splits import DEFAULT_FRACTION
+from algan_ad.runtime.protocols import Protocol, described
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.device import DeviceName
 from algan_ad.training.trackers import TrackerName
@@ -17,10 +18,7 @@ _OF_DATA = "None = as suits the data set (5.2.5)"
 class DataOptions(Schema):
     """The division and the preparation of the data. An option that is None follows from the data set (5.2.5)."""
 
-    protocol: Protocol = Field(
-        "normal-only",
-        description="normal-only: no anomaly is seen; thesis: labels of half the test set select",
-    )
+    protocol: Protocol = Field("normal-only", description=described())
     calibration_fraction: float = Field(
         DEFAULT_FRACTION, gt=0, lt=1, description="share of the good samples held out to set the threshold"
     )

@@ -20,6 +20,7 @@ from algan_ad.detectors.shared.contract import Detector, RunOptions
 from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector
 from algan_ad.report.cards import model_card
 from algan_ad.runtime.calibration import Calibration
+from algan_ad.runtime.clock import now
 from algan_ad.runtime.errors import InputError, Option
 from algan_ad.runtime.files import refuse_to_replace
 from algan_ad.runtime.model_folder import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, PlanEntry
@@ -188,6 +189,7 @@ def _model(
                 "n_test": prepared.n_test,
                 "skipped": [str(each.path) for each in prepared.skipped],
                 "seconds": round(seconds, 1),
+                "finished": now(),
                 "device": str(detector.device),
                 "threads": torch.get_num_threads(),
                 **prepared.notes,

@@ -9,6 +9,7 @@ from algan_ad.evaluation.metrics import Floats
 from algan_ad.report.benchmark import Section
 from algan_ad.report.contest import curves
 from algan_ad.report.tables import Cell, Table
+from algan_ad.runtime.protocols import named
 from algan_ad.training.trackers import read_rows
 
 #: Monitored under each protocol: labelled images of the validation half, or good images and altered copies of them.
@@ -30,7 +31,7 @@ def draw(outcomes: Outcomes, files: Path) -> list[Section]:
             path = files / result.key / "metrics.jsonl"
             if result.spec.protocol != protocol or not path.exists():
                 continue
-            rows = [row for row in read_rows(path) if MONITORED[protocol] in row]
+            rows = [row for row in read_rows(path) if MONITORED.get(protocol) in row]
             if not rows:
                 continue
             epochs, aurocs = (np.array([row[key] for row in rows]) for key in ("epoch", MONITORED[protocol]))
@@ -44,7 +45,7 @@ def draw(outcomes: Outcomes, files: Path) -> list[Section]:
         if not shown:
             continue
         which = ", ".join(map(str, sorted(seeds)))
-        caption = f"{WHAT[protocol]}, seed {which}: the first that was done. Protocol {protocol}."
+        caption = f"{WHAT[protocol]}, seed {which}: the first that was done. {named(protocol)}."
         plot = curves("Validation results during training", shown, "epoch", "AUROC", caption)
         means = {name: float(np.mean(values)) for name, values in movement.items()}
         n_seeds = {name: len(values) for name, values in movement.items()}
@@ -54,7 +55,7 @@ def draw(outcomes: Outcomes, files: Path) -> list[Section]:
         )
         stability = Table(
             "Stability", "Standard deviation of the curve over the second half of the training, mean over seeds; "
-            f"lower = steadier. Protocol {protocol}.", "method", ("movement", "seeds"), body, protocol,
+            f"lower = steadier. {named(protocol)}.", "method", ("movement", "seeds"), body, protocol,
         )  # fmt: skip
         sections.append(Section("Training stability (5.4.4)", protocol, plots=(plot,), tables=(stability,)))
     return sections

@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from algan_ad.benchmark.outcomes import Outcomes
+from algan_ad.evaluation.figures import AUROC
 from algan_ad.report.benchmark import Section
 from algan_ad.report.contest import histograms
 from algan_ad.report.plots import Plot
+from algan_ad.runtime.protocols import named
 
 CAPTION = "Minus the discriminator's output before the sigmoid, so that anomalous is high."
 
@@ -25,7 +27,7 @@ def draw(outcomes: Outcomes, files: Path) -> list[Section]:
             with np.load(path) as kept:
                 scores, labels = kept["scores"], kept["labels"]
             kinds = [("normal", "normal", scores[labels == 0]), ("anomalous", "anomalous", scores[labels == 1])]
-            caption = f"{CAPTION} Test AUROC {result.figures['image_auroc']:.3f}. Protocol {protocol}."
+            caption = f"{CAPTION} Test AUROC {result.figures[AUROC.key]:.3f}. {named(protocol)}."
             plots.append(histograms(str(result.spec), kinds, "anomaly score", caption))  # type: ignore[arg-type]
         if plots:
             sections.append(Section("Raw scores", protocol, plots=tuple(plots)))

@@ -9,8 +9,10 @@ from algan_ad.benchmark.outcomes import Outcome, Outcomes
 from algan_ad.benchmark.pages.cut_paste import AREA
 from algan_ad.benchmark.plan import RunSpec
 from algan_ad.evaluation.comparison import spread
+from algan_ad.evaluation.figures import AUROC
 from algan_ad.report.benchmark import Picture, Section
 from algan_ad.report.tables import Cell, Table
+from algan_ad.runtime.protocols import named
 from algan_ad.training.device import DeviceName
 
 SIGMAS = (5, 6, 7, 8)
@@ -58,7 +60,7 @@ def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, thre
     made_up[PASTED] = cut_paste(normal[chosen], spec.seed, AREA)
 
     scores = detector.score(normal)
-    figures = {"image_auroc": image_auroc(found.labels, detector.score(found.test))}
+    figures = {AUROC.key: image_auroc(found.labels, detector.score(found.test))}
     for kind, images in made_up.items():
         labels = np.repeat([0, 1], [len(normal), n])
         figures[kind] = image_auroc(labels, np.concatenate([scores, detector.score(images)]))
@@ -83,10 +85,10 @@ def draw(outcomes: Outcomes, files: Path) -> list[Section]:
                 ("anomalous, made up", tuple(Cell(str(first.n_anomalous)) for _ in kinds)),
                 ("AUROC", tuple(_cell(outcome, kind, outcomes.plan.thesis.get(f"{kind}|AUROC", "")) for kind in kinds)),
             ]  # fmt: skip
-            real = spread(list(outcome.values("image_auroc").values())).mean
+            real = spread(list(outcome.values(AUROC.key).values())).mean
             caption = (
                 f"Against the normal test images of {row.name}. † fewer seeds than planned. On the real anomalies "
-                f"of the same test set the AUROC is {real:.3f}. Protocol {protocol}, scale {outcomes.plan.scale}."
+                f"of the same test set the AUROC is {real:.3f}. {named(protocol)}; scale {outcomes.plan.scale}."
             )
             table = Table(f"Other anomalies, {row.name}", caption, "", tuple(kinds), tuple(body), protocol)
             pictures = tuple(

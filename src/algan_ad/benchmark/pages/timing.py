@@ -23,6 +23,7 @@ from algan_ad.report.benchmark import Section
 from algan_ad.report.tables import EMPTY, Cell, Table
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.files import read_json, write_json
+from algan_ad.runtime.protocols import named
 from algan_ad.training.device import DeviceName
 
 BATCHES = (1, 16)
@@ -132,7 +133,7 @@ def draw(outcomes: Outcomes, files: Path) -> list[Section]:
         facts = ", ".join(f"{k} {v}" for k, v in result.machine.items() if v)
         text = (
             f"All methods took turns in one run on one machine ({facts}), in random order; the images were decoded "
-            f"before. Protocol {result.spec.protocol}, scale {result.spec.scale}."
+            f"before. {named(result.spec.protocol)}; scale {result.spec.scale}."
         )
         tables = (_prediction(outcomes, times), _training(outcomes, times))
         order = tables if outcomes.plan.options.get("first") != "training" else tables[::-1]
