@@ -5,7 +5,7 @@ from holed import fitted, images
 from sklearn.covariance import LedoitWolf
 from torchvision import models
 
-from algan_ad.detectors.mahalanobis_ad import MahalanobisAD, MahalanobisConfig
+from algan_ad.detectors.mahalanobis_ad import MahalanobisAD, MahalanobisADConfig
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.runtime.errors import InputError
@@ -27,7 +27,7 @@ def test_holed_images_score_higher() -> None:
 
 
 def test_defaults_are_the_nine_levels_of_the_papers_network() -> None:
-    config = MahalanobisConfig()
+    config = MahalanobisADConfig()
     assert (
         config.layers == tuple(name for name, _ in models.efficientnet_b4().named_modules() if name.count(".") == 1)[:9]
     )
@@ -35,6 +35,6 @@ def test_defaults_are_the_nine_levels_of_the_papers_network() -> None:
 
 
 def test_one_image_has_no_covariance() -> None:
-    detector = MahalanobisAD(MahalanobisConfig(backbone_weights=RANDOM), "cpu")
+    detector = MahalanobisAD(MahalanobisADConfig(backbone_weights=RANDOM), "cpu")
     with pytest.raises(InputError, match=r"1 training image: .* takes two or more"):
         detector.fit(TrainingData(images(1, 0)), RunOptions(0, "cpu"))

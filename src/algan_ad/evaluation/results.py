@@ -18,7 +18,7 @@ from algan_ad.runtime.images import Skipped
 from algan_ad.runtime.protocols import BenchmarkProtocol
 from algan_ad.runtime.schema import Schema
 
-Pixels = tuple[Sequence[ArrayLike], Sequence[ArrayLike]]
+JudgedMaps = tuple[Sequence[ArrayLike], Sequence[ArrayLike]]
 
 FALSE_ALARM_RATES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 
@@ -115,7 +115,7 @@ def evaluate_scores(
     skipped: Sequence[Skipped] = (),
     n_left_out: int = 0,
     evaluated: str | None = None,
-    pixels: Pixels | None = None,
+    pixels: JudgedMaps | None = None,
 ) -> Evaluation:
     """Every figure there is for `scores` (N,) of test images with `labels` (N,), 0 normal and 1 anomalous.
 

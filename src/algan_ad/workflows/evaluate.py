@@ -7,7 +7,7 @@ import numpy as np
 
 from algan_ad.data.layouts import Dataset, Item, open_dataset
 from algan_ad.data.splits import split
-from algan_ad.evaluation.results import Evaluation, Pixels, evaluate_scores, read_evaluation, write_evaluation
+from algan_ad.evaluation.results import Evaluation, JudgedMaps, evaluate_scores, read_evaluation, write_evaluation
 from algan_ad.report.gallery import Gallery, pictured
 from algan_ad.report.page import write_report
 from algan_ad.runtime.clock import now
@@ -63,7 +63,7 @@ def evaluate(model: Model, source: str | Path, strict: bool = False) -> Evaluati
 
 def _measure(
     model: Model, dataset: str, scores: Scores, labels: Sequence[int], defects: Sequence[str], paths: Sequence[str],
-    n_left_out: int, skipped: Sequence[Skipped] = (), pixels: Pixels | None = None,
+    n_left_out: int, skipped: Sequence[Skipped] = (), pixels: JudgedMaps | None = None,
 ) -> Evaluation:  # fmt: skip
     config = model.config
     return evaluate_scores(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from algan_ad.data.layouts import Item
 from algan_ad.detectors.shared.contract import Detector
-from algan_ad.evaluation.results import Pixels
+from algan_ad.evaluation.results import JudgedMaps
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.predictor import Rows, Scores
 from algan_ad.workflows.masks import Mask, read_mask
@@ -23,7 +23,7 @@ def judged_masks(detector: Detector, items: Sequence[Item], preprocessing: Prepr
     return masks if judgeable else {}
 
 
-def score_and_judge(detector: Detector, images: Rows, masks: dict[int, Mask]) -> tuple[Scores, Pixels | None]:
+def score_and_judge(detector: Detector, images: Rows, masks: dict[int, Mask]) -> tuple[Scores, JudgedMaps | None]:
     """Scores (N,), and from the same pass the maps to judge by `judged_masks`; None where there are no masks."""
     if not masks:
         return detector.score(images), None
