@@ -51,7 +51,7 @@ def test_score_by_hand() -> None:
         residual = 3 * (3 * 0.5 + 1.5)
         matching = 1 * 0.5 - 0.5 * 0.5
         torch.testing.assert_close(scorer(x), torch.tensor([(1 - weight) * residual + weight * matching]))
-    heat = scorer.score_and_maps(x)[1]
+    heat = scorer.forward_with_maps(x)[1]
     torch.testing.assert_close(heat, torch.tensor([[[0.5, 1.5], [0.5, 0.5]]]))
 
 

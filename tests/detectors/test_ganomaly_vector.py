@@ -86,7 +86,7 @@ def test_validation_selects_by_the_scores_that_prediction_gives() -> None:
     samples, labels = np.concatenate([images(6, 2), images(6, 3, stripes=True)]), np.repeat([0, 1], 6)
     detector = GanomalyVector(GanomalyVectorConfig(**SMALL, **PICTURES, observe_every=1), "cpu")
     trained = detector.fit(TrainingData(images(16, 0), validation=(samples, labels)), RunOptions(0, "cpu"))
-    assert f"({image_auroc(labels, detector.score(samples))})" in trained.selection
+    assert f"({image_auroc(labels, detector.score(samples)):.3f})" in trained.selection
 
 
 def test_options_of_a_backbone_that_is_not_there() -> None:

@@ -97,7 +97,7 @@ def test_score_is_the_logit_of_the_reconstruction() -> None:
     white = torch.full((2, 32, 32, 3), 255, dtype=torch.uint8)
     scorer = OGNetScorer(Recorder(-0.5), Mean())
     assert scorer(white).tolist() == pytest.approx([-0.5, -0.5])
-    assert scorer.score_and_maps(white)[1].flatten().tolist() == pytest.approx([1.5] * 2048)
+    assert scorer.forward_with_maps(white)[1].flatten().tolist() == pytest.approx([1.5] * 2048)
 
 
 def test_reconstructions_become_better_and_bad_ones_score_higher() -> None:
