@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from algan_ad.benchmark.division import load_samples
 from algan_ad.benchmark.plan import Plan, RunSpec
 from algan_ad.benchmark.plan_files import read_folder_plan, read_plan
 from algan_ad.benchmark.report import write_report
 from algan_ad.benchmark.results import Result, ResultsFolder
 from algan_ad.benchmark.run import Summary, run_plan
 from algan_ad.benchmark.run_one import Job, failure, run_one
-from algan_ad.benchmark.samples import load_samples
 from algan_ad.benchmark.sources import Sources
 from algan_ad.detectors import METHODS
 from algan_ad.runtime.errors import InputError, MissingExtra

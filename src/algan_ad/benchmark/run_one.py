@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from algan_ad.benchmark.division import Samples, load_samples
 from algan_ad.benchmark.plan import Kept, RunSpec
 from algan_ad.benchmark.plan_check import files_in
 from algan_ad.benchmark.results import Result
-from algan_ad.benchmark.samples import Samples, load_samples
 from algan_ad.benchmark.sources import NO_DATA, Sources
 from algan_ad.detectors import METHODS
 from algan_ad.detectors.shared.contract import Detector, RunOptions

@@ -28,7 +28,7 @@ def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, thre
 
     from algan_ad.algan.latents import Latents
     from algan_ad.algan.networks import ImageGenerator
-    from algan_ad.benchmark.samples import load_samples
+    from algan_ad.benchmark.division import load_samples
     from algan_ad.data.cutpaste import cut_paste
     from algan_ad.detectors.algan_image import AlganImage, AlganImageConfig
     from algan_ad.detectors.shared.contract import RunOptions
