@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from algan_ad.benchmark.division import load_samples
 from algan_ad.benchmark.plan import Plan, RunSpec
@@ -49,6 +50,18 @@ def test_every_run_leaves_a_line_with_all_that_is_known_of_it(quick: Path, data:
         assert result.versions["torch"]
         assert result.git.keys() == {"commit", "dirty"}
         assert result.key == result.spec.key
+
+
+def test_threads_are_set_and_recorded(quick: Path, data: Path, tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    try:
+        for threads in (2, 1):
+            _run(quick, data, tmp_path / str(threads), threads=threads)
+            assert {result.machine["threads"] for result in _results(tmp_path / str(threads))} == {threads}
+    finally:
+        torch.set_num_threads(before)
+    with pytest.raises(InputError, match="threads=0"):
+        _run(quick, data, tmp_path / "none", threads=0)
 
 
 def test_the_same_run_gives_the_same_figures(quick: Path, data: Path, tmp_path: Path) -> None:

@@ -82,11 +82,11 @@ class _Worker:
 
 
 class RayPool:
-    """A fixed number of workers. One that dies costs the run it was at, and is replaced."""
+    """A fixed number of workers, each on so many cores and GPUs. One that dies costs its run and is replaced."""
 
-    def __init__(self, ray: Any, workers: int, gpus: float) -> None:
+    def __init__(self, ray: Any, workers: int, cores: int, gpus: float) -> None:
         self._ray = ray
-        self._make = ray.remote(_Worker).options(num_cpus=1, num_gpus=gpus, max_restarts=0, max_concurrency=1)
+        self._make = ray.remote(_Worker).options(num_cpus=cores, num_gpus=gpus, max_restarts=0, max_concurrency=1)
         self._idle: list[tuple[Any, str]] = []
         self._starting: dict[Any, Any] = {}  # reference to an answer -> worker
         self._busy: dict[Any, tuple[Any, str, Job]] = {}
@@ -127,8 +127,10 @@ class RayPool:
 
 
 @contextmanager
-def open_pool(workers: int | None, address: str | None, device: str) -> Iterator[Pool]:
-    """workers: 0 = this process, without Ray; None = one for each GPU, or for each core where there is none.
+def open_pool(workers: int | None, address: str | None, device: str, threads: int = 1) -> Iterator[Pool]:
+    """workers: 0 = this process, without Ray; None = one for each GPU, or where there is none as the cores allow.
+
+    threads: of each run, and so the cores that its worker takes.
 
     Raises InputError for a wrong number or an address where no cluster answers, MissingExtra without Ray.
     """
@@ -144,28 +146,29 @@ def open_pool(workers: int | None, address: str | None, device: str) -> Iterator
         import ray
     except ImportError as error:
         raise MissingExtra("benchmarks need pip install 'algan-ad[benchmark]', or --workers 0") from error
-    _connect(ray, workers, address)
+    _connect(ray, workers and workers * threads, address)
     with redirect_stdout(sys.stderr):  # where Ray tells of dead workers; standard output is for results
-        yield from _hired(ray, workers, address, device)
+        yield from _hired(ray, workers, address, device, threads)
 
 
-def _hired(ray: Any, workers: int | None, address: str | None, device: str) -> Iterator[Pool]:
+def _hired(ray: Any, workers: int | None, address: str | None, device: str, threads: int) -> Iterator[Pool]:
     try:
         found: dict[str, float] = ray.cluster_resources()
-        gpus = found.get("GPU", 0.0) if device in ("auto", "cuda") else 0.0
-        n = workers or int(gpus) or int(found["CPU"])
+        gpus, cores = found.get("GPU", 0.0) if device in ("auto", "cuda") else 0.0, int(found["CPU"])
+        n = workers or int(gpus) or max(1, cores // threads)
         log(f"{n} worker{'s' * (n > 1)}, " + (f"on the cluster {address}" if address else "here"))
-        yield RayPool(ray, n, min(1.0, gpus / n))
+        # Never more than there are: Ray would wait for them without end.
+        yield RayPool(ray, n, max(1, min(threads, cores // n)), min(1.0, gpus / n))
     except ray.exceptions.RayError as error:
         raise AlganError(f"Ray is gone ({_first_line(error)}); the same command goes on where it stopped") from error
     finally:
         ray.shutdown()
 
 
-def _connect(ray: Any, workers: int | None, address: str | None) -> None:
+def _connect(ray: Any, cores: int | None, address: str | None) -> None:
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     if address is None:  # RAY_ADDRESS is ignored: without --address the runs take place here
-        options = {"address": "local", "num_cpus": workers, "include_dashboard": False, **quiet}
+        options = {"address": "local", "num_cpus": cores, "include_dashboard": False, **quiet}
     else:
         options = {"address": address, **quiet}
     for attempt in range(1, STARTS + 1):

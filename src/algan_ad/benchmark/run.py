@@ -16,6 +16,7 @@ from algan_ad.benchmark.results import Result, ResultsFolder
 from algan_ad.benchmark.run_one import Job, Output, failure
 from algan_ad.benchmark.sources import Sources
 from algan_ad.evaluation.figures import AUROC
+from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.progress import bar, log
 from algan_ad.training.device import DeviceName
 
@@ -34,23 +35,26 @@ class Summary:
 
 def run_plan(
     plan: Plan, sources: Sources, folder: Path, *, workers: int | None = None, address: str | None = None,
-    device: DeviceName = "auto", retry_failed: bool = False,
+    device: DeviceName = "auto", threads: int = 1, retry_failed: bool = False,
 ) -> Summary:  # fmt: skip
     """Carry out every run of `plan` that `folder` has no result of; other processes may be at the same plan.
 
-    A run that failed stays failed unless `retry_failed`. See `open_pool` for workers and address.
+    Each run takes so many threads. One that failed stays failed unless `retry_failed`. See `open_pool` for workers and
+    address.
 
     Raises InputError, before the first run, for a plan that cannot be run; it lists all that is wrong with it.
     """
+    if threads < 1:
+        raise InputError(f"threads={threads}: expected 1 or more")
     specs = runs(plan, sources)
     results = ResultsFolder(folder)
     results.create()
     write_folder_plan(folder, with_categories(plan, sources))
     git = git_state()
-    jobs = [Job(spec, sources, plan.page, plan.keep, device, git=git) for spec in specs]
+    jobs = [Job(spec, sources, plan.page, plan.keep, device, threads, git) for spec in specs]
     board = _Board(results, jobs, retry_failed)
     if board.open:
-        with open_pool(workers, address, device) as pool:
+        with open_pool(workers, address, device, threads) as pool:
             board.work(pool)
     found = results.read()
     _warn_of_files_not_kept(plan, folder, [s.key for s in specs if s.key in found and found[s.key].status == "done"])

@@ -205,9 +205,8 @@ def _in_words(error: Exception) -> str:
     return f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
 
 
-@cache
 def machine(device: DeviceName) -> Values:
-    """What figures and times were computed on."""
+    """What figures and times were computed on, threads as they are set now."""
     try:
         kind = pick_device(device).type
     except InputError as error:  # the reason why a run failed
@@ -218,6 +217,7 @@ def machine(device: DeviceName) -> Values:
     }  # fmt: skip
 
 
+@cache
 def _cpu() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
