@@ -5,7 +5,8 @@ import pytest
 
 from algan_ad.benchmark.plan import Plan, RunSpec
 from algan_ad.benchmark.plan_check import problems, runs
-from algan_ad.benchmark.plan_files import read_folder_plan, read_plan, shipped, write_folder_plan
+from algan_ad.benchmark.plan_files import read_folder_plan, read_plan, write_folder_plan
+from algan_ad.benchmark.shipped import shipped
 from algan_ad.benchmark.sources import Sources
 from algan_ad.runtime.errors import InputError
 

@@ -8,7 +8,8 @@ import pytest
 from algan_ad.benchmark.outcomes import Outcomes
 from algan_ad.benchmark.pages import DRAWN, PAGES
 from algan_ad.benchmark.plan_check import problems
-from algan_ad.benchmark.plan_files import read_plan, shipped
+from algan_ad.benchmark.plan_files import read_plan
+from algan_ad.benchmark.shipped import shipped
 from algan_ad.benchmark.sources import Sources
 
 THESIS = [f"thesis/table-5.{i}" for i in range(1, 15)] + [

@@ -74,9 +74,9 @@ class BenchmarkList:
 
 def list_verb(argv: list[str]) -> int:
     o = parse(BenchmarkList, "benchmark list", argv)
-    from algan_ad.benchmark.plan_files import read_plan, shipped
+    from algan_ad.benchmark.shipped import titles
 
-    plans = [read_plan(name) for name in shipped()]
+    plans = titles()
     result = [{"name": plan.name, "title": plan.title, "reference": plan.reference or None} for plan in plans]
 
     def show(console: Console) -> None:
