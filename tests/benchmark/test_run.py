@@ -1,3 +1,4 @@
+import csv
 import json
 import shutil
 import sys
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from algan_ad.benchmark.division import load_samples
-from algan_ad.benchmark.plan import Plan, RunSpec
+from algan_ad.benchmark.plan import RunSpec
 from algan_ad.benchmark.plan_files import read_folder_plan, read_plan
 from algan_ad.benchmark.report import write_report
 from algan_ad.benchmark.results import Result, ResultsFolder
@@ -206,15 +207,17 @@ def test_no_guarantee_where_the_calibration_normals_chose_the_epoch(pristine_par
 
 
 @pytest.mark.shared
-def test_neighbours_as_in_pyods_published_table(shared: Path, tmp_path: Path, write_plan: Write) -> None:
-    """cardio, KNN: 0.7236 in roc.csv; ten divisions, one fifth nearest neighbour."""
-    plan: Plan = read_plan(write_plan(
-        'title = "t"\nprotocols = ["pyod"]\nseeds = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]\n[[methods]]\nname = "knn"\n'
-        'settings = { k = 5, distance = "largest" }\n[[data]]\nname = "pyod"\ncategories = ["cardio"]\n'
-    ))  # fmt: skip
-    run_plan(plan, Sources(shared / "data"), tmp_path / "out", workers=0)
-    found = np.mean([result.figures["image_auroc"] for result in _results(tmp_path / "out")])
-    assert abs(found - 0.7236) < 0.0002
+def test_figures_are_those_of_pyods_published_table(shared: Path, tmp_path: Path) -> None:
+    """One of the four sets of plan pyod: KNN, LOF and OCSVM over its ten divisions, to the four digits of roc.csv."""
+    plan = read_plan("pyod").at("full")
+    one = plan.model_copy(update={"data": (plan.data[0].model_copy(update={"categories": ("ionosphere",)}),)})
+    run_plan(one, Sources(shared / "data"), tmp_path / "out", workers=0)
+    with (shared / "data" / "pyod" / "roc.csv").open(encoding="utf-8") as file:
+        (published,) = [row for row in csv.DictReader(file) if row["Data"] == "ionosphere"]
+    for method in ("knn", "lof", "ocsvm"):
+        found = [r.figures["image_auroc"] for r in _results(tmp_path / "out") if r.spec.method == method]
+        assert len(found) == 10
+        assert abs(np.mean(found) - float(published[method.upper()])) < 0.0002
     page = write_report(tmp_path / "out").read_text(encoding="utf-8")
     assert "Anomalies were among the training data" in page
     assert "protocol pyod</span>" in page
