@@ -77,12 +77,12 @@ class TrainedDetector(Detector):
         others = {selection: self._judge(selection, data) for selection in rest}
         judge = self._judge(first, data)
         trained = train(adversary, len(data.train), fetch, schedule, run.folder, judge, run.watch, others)
-        trained = replace(trained, others=tuple(map(self._whole, trained.others)))
+        whole = tuple(map(self._whole, trained.others))
         self.use_weights(trained.weights)
-        return trained
+        return replace(self._whole(trained), others=whole) if whole else trained
 
     def switch(self, trained: Trained) -> None:
-        """Score with the weights of another selection of the same fit, one of `Trained.others`."""
+        """Score with the weights of one of the selections of the last fit, where there were several."""
         module = self._fitted()
         module.load_state_dict({**module.state_dict(), **trained.weights})
 
