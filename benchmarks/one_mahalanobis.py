@@ -20,11 +20,12 @@ from algan_ad.benchmark.plan import RunSpec
 from algan_ad.benchmark.plan_check import runs
 from algan_ad.benchmark.plan_files import read_plan
 from algan_ad.benchmark.sources import Sources
-from algan_ad.detectors.patchcore import PatchCore, PatchCoreConfig, patches
+from algan_ad.detectors.patchcore import PatchCore, PatchCoreConfig
 from algan_ad.detectors.shared.feature_pass import collect
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.features.backbones import PyramidBackbone
 from algan_ad.features.conditioning import fit_whitening
+from algan_ad.features.patches import patches
 
 CPU = torch.device("cpu")
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from algan_ad.benchmark.job import Job
 from algan_ad.benchmark.outcomes import Outcomes
 from algan_ad.benchmark.pages import DRAWN, PAGES, timing
 from algan_ad.benchmark.plan import Plan
@@ -12,7 +13,7 @@ from algan_ad.benchmark.plan_check import runs
 from algan_ad.benchmark.plan_files import read_plan, write_folder_plan
 from algan_ad.benchmark.report import write_report
 from algan_ad.benchmark.results import Result, ResultsFolder
-from algan_ad.benchmark.run_one import Job, run_one
+from algan_ad.benchmark.run_job import run_job
 from algan_ad.benchmark.sources import Sources
 from algan_ad.data.catalog import MVTEC_CATEGORIES
 from algan_ad.report.benchmark import Section
@@ -32,7 +33,7 @@ def make(tmp_path: Path, pristine_parts: Path) -> Any:
         )  # fmt: skip
         sources = Sources(pristine_parts.parent)
         (spec,) = runs(plan, sources)
-        output = run_one(Job(spec, sources, plan.page, plan.keep, "cpu"))
+        (output,) = run_job(Job((spec,), sources, plan.page, plan.keep, "cpu"))
         assert output.result.error is None
         folder = ResultsFolder(tmp_path)
         folder.create()
@@ -154,7 +155,7 @@ def test_timing_refuses_what_cannot_be_timed(pristine_parts: Path) -> None:
     )  # fmt: skip
     sources = Sources(pristine_parts.parent)
     (spec,) = runs(plan, sources)
-    result = run_one(Job(spec, sources, plan.page, plan.keep, "cpu")).result
+    result = run_job(Job((spec,), sources, plan.page, plan.keep, "cpu"))[0].result
     assert result.status == "failed"
     assert result.error is not None
     assert "nothing" in result.error

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from algan_ad.benchmark import run as engine
+from algan_ad.benchmark.job import Job
 from algan_ad.benchmark.plan_files import read_plan
-from algan_ad.benchmark.pool import Here, Lost, _hired, open_pool
+from algan_ad.benchmark.pool import Here, Lost, Outcome, _hired, open_pool
 from algan_ad.benchmark.results import ResultsFolder
 from algan_ad.benchmark.run import Summary, run_plan
-from algan_ad.benchmark.run_one import Job, Output
 from algan_ad.benchmark.sources import Sources
 from algan_ad.runtime.errors import InputError
 
@@ -22,7 +22,7 @@ class Mortal(Here):
         super().__init__()
         self.deaths = deaths
 
-    def wait(self, seconds: float) -> list[tuple[Job, Output | Lost]]:
+    def wait(self, seconds: float) -> list[tuple[Job, Outcome]]:
         if self._job is None or not self.deaths:
             return super().wait(seconds)
         self.deaths -= 1
@@ -43,7 +43,7 @@ def test_no_workers_means_this_process() -> None:
 
 @pytest.mark.parametrize(("workers", "address"), [(-1, None), (0, "somewhere:1")])
 def test_options_that_cannot_be_are_refused(workers: int, address: str | None) -> None:
-    with pytest.raises(InputError, match="--workers"), open_pool(workers, address, "cpu"):
+    with pytest.raises(InputError, match="workers="), open_pool(workers, address, "cpu"):
         pass
 
 

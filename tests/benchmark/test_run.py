@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from algan_ad.benchmark.division import load_samples
+from algan_ad.benchmark.job import Job
 from algan_ad.benchmark.plan import RunSpec
 from algan_ad.benchmark.plan_files import read_folder_plan, read_plan
 from algan_ad.benchmark.report import write_report
 from algan_ad.benchmark.results import Result, ResultsFolder
 from algan_ad.benchmark.run import Summary, run_plan
-from algan_ad.benchmark.run_one import Job, failure, run_one
+from algan_ad.benchmark.run_job import failures, run_job
 from algan_ad.benchmark.sources import Sources
 from algan_ad.detectors import METHODS
 from algan_ad.runtime.errors import InputError, MissingExtra
@@ -139,7 +140,7 @@ def test_a_plan_keeps_the_categories_that_only_its_folder_tells(write_plan: Writ
 
 def test_words_that_are_no_text_do_not_stop_a_result(data: Path, tmp_path: Path) -> None:
     """A file name of bytes that are no UTF-8, in the reason of a failure."""
-    result = failure(Job(_spec("made"), Sources(data)), "Gr\udcfcn.png: cannot be read")
+    result = failures(Job((_spec("made"),), Sources(data)), "Gr\udcfcn.png: cannot be read")[0].result
     results = ResultsFolder(tmp_path)
     results.create()
     results.add(result, {})
@@ -147,9 +148,9 @@ def test_words_that_are_no_text_do_not_stop_a_result(data: Path, tmp_path: Path)
 
 
 def test_a_device_that_is_not_here_is_a_failure_in_words(data: Path) -> None:
-    job = Job(_spec("made"), Sources(data), device="mps")
-    assert "not available" in str(run_one(job).result.error)
-    assert failure(job, "the worker died").machine == {}
+    job = Job((_spec("made"),), Sources(data), device="mps")
+    assert "not available" in str(run_job(job)[0].result.error)
+    assert failures(job, "the worker died")[0].result.machine == {}
 
 
 def test_without_ray_the_extra_is_named(
@@ -199,8 +200,8 @@ def test_no_guarantee_where_the_calibration_normals_chose_the_epoch(pristine_par
     settings = {"image_size": 32, "width": 4, "epochs": 1, "batch_size": 8}
     spec = _spec(pristine_parts.name).model_copy(update={"method": "algan-image", "settings": settings})
     for protocol, guaranteed in (("normal-only", 1 / 7), ("thesis", None)):
-        job = Job(spec.model_copy(update={"protocol": protocol}), Sources(pristine_parts.parent), device="cpu")
-        result = run_one(job).result
+        job = Job((spec.model_copy(update={"protocol": protocol}),), Sources(pristine_parts.parent), device="cpu")
+        result = run_job(job)[0].result
         assert result.status == "done", result.error
         assert result.figures["guaranteed_false_alarm_rate"] == guaranteed
         assert result.figures["realised_false_alarm_rate"] is not None

@@ -40,7 +40,7 @@
     "GANomaly, z 100|coil-100" = "0.947 ± 0.010"      # or "method label|data label" where there is no category
 
 Settings that name a file (`backbone_weights = "weights/resnet18.safetensors"`) are looked for from where the command
-is run, in the folder of `--data`, and beside it. Results keep the text as it is written here.
+is run, in the folder of data sets, and beside it. Results keep the text as it is written here.
 
 Kept files go to `FOLDER/files/KEY/`: `scores.npz` (arrays labels, scores), `metrics.jsonl` (the loop's), and what the
 generator drew, `fake-normal.png` and others.

@@ -6,6 +6,7 @@ its owner's death releases, before it is begun; so nothing is lost, mixed up or 
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -29,7 +30,8 @@ class Result(Schema):
     Attributes:
         figures, intervals: as in evaluation.json, by their names there; a page's own may be others.
         notes: what was drawn by lot, left out or skipped.
-        train_seconds: of `fit`, feature extraction included, decoding of the images excluded.
+        train_seconds: of `fit`, feature extraction included, decoding of the images excluded; all sessions of a run
+            that was interrupted. A training that serves several runs stands in each of them, whole.
         score_ms_per_image: of the test samples, in batches of the method's own size.
         peak_mb: of the process's memory while the run lasted; on a GPU, of its memory.
         n_parameters: of the module that scores, without buffers such as a memory bank.
@@ -59,10 +61,11 @@ class Result(Schema):
 
 
 class ResultsFolder:
-    """A folder with `results.jsonl`, the files that runs left, and the claims on runs under way."""
+    """A folder with `results.jsonl`, the files that runs left, unfinished runs, and the claims on runs under way."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.path = folder, folder / RESULTS
+        self.unfinished = folder / "runs"  # of each unfinished job a folder by the key of its first run
         self._claims = folder / ".claims"
         self._found: dict[str, Result] = {}
         self._n_bytes = self._n_lines = 0  # read so far
@@ -72,6 +75,7 @@ class ResultsFolder:
         """Raises InputError when the place cannot be written to."""
         with explaining_write_errors(self.folder):
             self._claims.mkdir(parents=True, exist_ok=True)
+            self.unfinished.mkdir(exist_ok=True)
             self.path.touch()
 
     def read(self) -> dict[str, Result]:
@@ -112,7 +116,10 @@ class ResultsFolder:
             raise InputError(f"{self.path}: cannot be read ({error.strerror})") from error
 
     def add(self, result: Result, files: Mapping[str, bytes]) -> None:
-        """Store a result and what the run left, in `files/KEY/`; both are on the disk when this returns."""
+        """Store a result and what the run left, in `files/KEY/`; both are on the disk when this returns.
+
+        The folder of the unfinished run is removed.
+        """
         line = result.model_dump_json() + "\n"
         with explaining_write_errors(self.path), FileLock(self.folder / ".results.lock"):
             for name, content in files.items():
@@ -125,6 +132,7 @@ class ResultsFolder:
                 file.write(line.encode())
                 file.flush()
                 os.fsync(file.fileno())
+        shutil.rmtree(self.unfinished / result.key, ignore_errors=True)
 
     def claim(self, key: str) -> FileLock | None:
         """The right to carry out a run, until released; None while another process has it."""

@@ -49,7 +49,7 @@ def _with_total(listed: Mapping[str, Counts]) -> dict[str, Counts]:
 def _agreement(found: Mapping[str, Counts], listed: Mapping[str, Counts]) -> str:
     differing = [name for name in found if name in listed and found[name] != listed[name]]
     verdict = f"They differ in {', '.join(differing)}." if differing else "They agree wherever both have a number."
-    return f"Number of images below --data, or of the demo set; in small print or brackets the thesis's. {verdict}"
+    return f"Number of images found, or of the demo set; in small print or brackets the thesis's. {verdict}"
 
 
 def _table(title: str, caption: str, counts: Mapping[str, Counts], beside: Mapping[str, Counts] | None = None) -> Table:
