@@ -1,15 +1,14 @@
-"""The traditional methods and ALGAN on ResNet-18 vectors of MVTec-AD: one-class, training sets of the official sizes.
+"""The traditional methods and ALGAN on ResNet-18 vectors of MVTec-AD, by splits that plan mvtec-features cannot draw.
 
     python benchmarks/classical.py --data ../shared/data/mvtec_features_resnet18 --out results/classical.jsonl
-    python benchmarks/classical.py ... --splits apart
     python benchmarks/classical.py ... --out results/many.jsonl --only Mahalanobis 1-NN LOF OCSVM --seeds {0..39}
     python benchmarks/classical.py ... --summary
 
 The published vectors (ADBench) are shuffled, train and test merged. A split draws as many normals to train on as
-the official training set has; the other normals and all anomalies are the test. `--splits one`: a seed's generator
-draws the splits of all categories, one after the other by name. `--splits apart`: each category begins with a new
-generator of that seed, as in benchmarks/vectors.py. Every method trains on all of them and sets no threshold. One line
-of JSON a category, seed, kind and call; what is there is kept.
+the official training set has; the other normals and all anomalies are the test. Here the generator of a seed draws the
+splits of all categories, one after the other by name; in the plan each category begins with a new generator of that
+seed. Every method trains on all of them and sets no threshold. One line of JSON a category, seed and call; what is
+there is kept.
 """
 
 import argparse
@@ -20,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from algan_ad.data.catalog import MVTEC_CATEGORIES
 from algan_ad.detectors import METHODS
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.evaluation.metrics import image_auroc
-from vectors import N_TRAIN
 
 #: Method and settings of each column. Features of one network share a unit, and are not standardised but for OCSVM.
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -42,15 +41,13 @@ REFERENCE = {"Mahalanobis": 0.833, "1-NN": 0.817, "LOF": 0.769, "OCSVM": 0.768} 
 BAR = 0.005
 
 
-def splits(folder: Path, seed: int, kind: str) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+def splits(folder: Path, seed: int) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
     """Category, training normals (n, 512), test vectors (m, 512), test labels (m,), 1 = anomalous."""
     generator = np.random.default_rng(seed)
-    for category in sorted(N_TRAIN):
-        if kind == "apart":
-            generator = np.random.default_rng(seed)
+    for category in sorted(MVTEC_CATEGORIES):
         with np.load(folder / f"MVTec-AD_{category}.npz") as file:
             X, y = file["X"].astype(np.float32), file["y"].ravel().astype(np.int64)
-        normals, n = generator.permutation(np.flatnonzero(y == 0)), N_TRAIN[category]
+        normals, n = generator.permutation(np.flatnonzero(y == 0)), MVTEC_CATEGORIES[category].counts.train
         test = np.concatenate([normals[n:], np.flatnonzero(y == 1)])
         yield category, X[normals[:n]], X[test], y[test]
 
@@ -63,31 +60,28 @@ def auroc(name: str, train: np.ndarray, test: np.ndarray, labels: np.ndarray, se
 
 
 def merged(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row a category, seed and kind, from the lines of several calls."""
+    """One row a category and seed, from the lines of several calls."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in rows:
-        found.setdefault((row["category"], row["seed"], row["splits"]), {}).update(row)
+        found.setdefault((row["category"], row["seed"]), {}).update(row)
     return list(found.values())
 
 
 def summary(rows: list[dict[str, Any]]) -> str:
     """Markdown: for each method the mean over categories, its mean and deviation over seeds, seed by seed."""
-    lines = []
-    for kind in sorted({row["splits"] for row in rows}):
-        chosen = [row for row in rows if row["splits"] == kind]
-        seeds = sorted({row["seed"] for row in chosen})
-        lines += [f"\nsplits: {kind}, seeds {seeds[0]} to {seeds[-1]}\n"]
-        lines += ["| method | mean ± deviation | seed by seed | reference | difference |", "|---|---|---|---|---|"]
-        for name in (name for name in RUNS if name in chosen[0]):
-            values = np.array([[row[name] for row in chosen if row["seed"] == s] for s in seeds]).mean(1)
-            each = " ".join(f"{value:.3f}" for value in values[:5]) + (" ..." if len(values) > 5 else "")
-            gap = f"{values.mean() - REFERENCE[name]:+.4f}" if name in REFERENCE else ""
-            spread = values.std(ddof=1) if len(values) > 1 else float("nan")
-            row = (name, f"{values.mean():.4f} ± {spread:.4f}", each, str(REFERENCE.get(name, "")), gap)
-            lines.append(f"| {' | '.join(row)} |")
-        known = {name: wanted for name, wanted in REFERENCE.items() if name in chosen[0]}
-        gaps = [abs(np.mean([row[name] for row in chosen]) - wanted) for name, wanted in known.items()]
-        lines += [f"\nlargest difference {max(gaps):.4f}, allowed {BAR}"] if gaps else []
+    seeds = sorted({row["seed"] for row in rows})
+    lines = [f"seeds {seeds[0]} to {seeds[-1]}\n"]
+    lines += ["| method | mean ± deviation | seed by seed | reference | difference |", "|---|---|---|---|---|"]
+    for name in (name for name in RUNS if name in rows[0]):
+        values = np.array([[row[name] for row in rows if row["seed"] == s] for s in seeds]).mean(1)
+        each = " ".join(f"{value:.3f}" for value in values[:5]) + (" ..." if len(values) > 5 else "")
+        gap = f"{values.mean() - REFERENCE[name]:+.4f}" if name in REFERENCE else ""
+        spread = values.std(ddof=1) if len(values) > 1 else float("nan")
+        row = (name, f"{values.mean():.4f} ± {spread:.4f}", each, str(REFERENCE.get(name, "")), gap)
+        lines.append(f"| {' | '.join(row)} |")
+    known = {name: wanted for name, wanted in REFERENCE.items() if name in rows[0]}
+    gaps = [abs(np.mean([row[name] for row in rows]) - wanted) for name, wanted in known.items()]
+    lines += [f"\nlargest difference {max(gaps):.4f}, allowed {BAR}"] if gaps else []
     return "\n".join(lines)
 
 
@@ -96,15 +90,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--splits", choices=["one", "apart"], default="one")
     parser.add_argument("--only", choices=list(RUNS), nargs="+", default=list(RUNS), metavar="METHOD")
     parser.add_argument("--summary", action="store_true", help="only print what is there")
     options = parser.parse_args()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     rows = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
     for seed in () if options.summary else options.seeds:
-        for category, train, test, labels in splits(options.data, seed, options.splits):
-            key = {"category": category, "seed": seed, "splits": options.splits, "n_train": len(train)}
+        for category, train, test, labels in splits(options.data, seed):
+            key = {"category": category, "seed": seed, "n_train": len(train)}
             done = {name for row in rows if key.items() <= row.items() for name in row}
             found = {name: auroc(name, train, test, labels, seed) for name in options.only if name not in done}
             if found:

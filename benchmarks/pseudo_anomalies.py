@@ -15,10 +15,10 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
+from algan_ad.benchmark.division import load_samples
 from algan_ad.benchmark.plan import RunSpec
 from algan_ad.benchmark.plan_check import runs
 from algan_ad.benchmark.plan_files import read_plan
-from algan_ad.benchmark.samples import load_samples
 from algan_ad.benchmark.sources import Sources
 from algan_ad.detectors import METHODS
 from algan_ad.detectors.shared.contract import RunOptions

@@ -23,15 +23,11 @@ from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
+from algan_ad.data.catalog import MVTEC_CATEGORIES
 from algan_ad.estimator import ALGANDetector
 
-# Normal training images of Table 5.1. Settings were chosen on the first five only, with seeds 100 and up.
-N_TRAIN = {
-    "carpet": 280, "tile": 230, "cable": 224, "metal_nut": 220, "toothbrush": 60,
-    "grid": 264, "leather": 245, "wood": 247, "bottle": 209, "capsule": 219, "hazelnut": 391, "pill": 267,
-    "screw": 320, "transistor": 213, "zipper": 240,
-}  # fmt: skip
-N_TUNED_ON = 5
+TUNED_ON = ("carpet", "tile", "cable", "metal_nut", "toothbrush")  # settings were chosen on these, seeds 100 and up
+CATEGORIES = (*TUNED_ON, *(name for name in MVTEC_CATEGORIES if name not in TUNED_ON))
 METHODS = ("algan", "mahalanobis", "mahalanobis, same 80 %", "1nn")
 
 
@@ -40,8 +36,9 @@ def split(folder: Path, category: str, seed: int) -> tuple[np.ndarray, np.ndarra
     with np.load(folder / f"MVTec-AD_{category}.npz") as file:
         X, y = file["X"], file["y"].ravel()
     normals = np.random.default_rng(seed).permutation(np.flatnonzero(y == 0))
-    test = np.concatenate([normals[N_TRAIN[category] :], np.flatnonzero(y == 1)])
-    return X[normals[: N_TRAIN[category]]], X[test], y[test]
+    n = MVTEC_CATEGORIES[category].counts.train
+    test = np.concatenate([normals[n:], np.flatnonzero(y == 1)])
+    return X[normals[:n]], X[test], y[test]
 
 
 def compare(folder: Path, category: str, seed: int) -> dict[str, Any]:
@@ -74,13 +71,12 @@ def mahalanobis(train: np.ndarray, test: np.ndarray) -> np.ndarray:
 def summary(rows: list[dict[str, Any]]) -> str:
     """Markdown: the mean over seeds of each category; then means over categories with their spread over seeds."""
     lines = ["| category | seeds | " + " | ".join(METHODS) + " |", "|---|---|" + "---|" * len(METHODS)]
-    for category in N_TRAIN:
+    for category in CATEGORIES:
         chosen = [row for row in rows if row["category"] == category]
         if chosen:
             means = " | ".join(f"{np.mean([row[m] for row in chosen]):.3f}" for m in METHODS)
             lines.append(f"| {category} | {len(chosen)} | {means} |")
-    untouched = list(N_TRAIN)[N_TUNED_ON:]
-    for name, categories in (("all", list(N_TRAIN)), ("not tuned on", untouched)):
+    for name, categories in (("all", CATEGORIES), ("not tuned on", CATEGORIES[len(TUNED_ON) :])):
         table = _by_seed([row for row in rows if row["category"] in categories])
         if table:
             values = np.array([[np.mean([row[m] for row in chosen]) for m in METHODS] for chosen in table])
@@ -122,7 +118,7 @@ def main() -> None:
     done = {(row["category"], row["seed"]) for row in rows}
     options.out.parent.mkdir(parents=True, exist_ok=True)
     for seed in [] if options.summary else options.seeds:
-        for category in N_TRAIN:
+        for category in CATEGORIES:
             if (category, seed) not in done:
                 rows.append(compare(options.data, category, seed))
                 with options.out.open("a") as file:

@@ -5,15 +5,17 @@ from typing import Any
 
 import pytest
 
+from algan_ad.benchmark.job import Job
 from algan_ad.benchmark.outcomes import Outcomes
 from algan_ad.benchmark.pages import DRAWN, PAGES, timing
 from algan_ad.benchmark.plan import Plan
 from algan_ad.benchmark.plan_check import runs
-from algan_ad.benchmark.plan_files import write_folder_plan
+from algan_ad.benchmark.plan_files import read_plan, write_folder_plan
 from algan_ad.benchmark.report import write_report
-from algan_ad.benchmark.results import ResultsFolder
-from algan_ad.benchmark.run_one import Job, run_one
+from algan_ad.benchmark.results import Result, ResultsFolder
+from algan_ad.benchmark.run_job import run_job
 from algan_ad.benchmark.sources import Sources
+from algan_ad.data.catalog import MVTEC_CATEGORIES
 from algan_ad.report.benchmark import Section
 
 TINY = {"image_size": 32, "width": 4, "z_dim": 8, "epochs": 2, "batch_size": 8}
@@ -31,7 +33,7 @@ def make(tmp_path: Path, pristine_parts: Path) -> Any:
         )  # fmt: skip
         sources = Sources(pristine_parts.parent)
         (spec,) = runs(plan, sources)
-        output = run_one(Job(spec, sources, plan.page, plan.keep, "cpu"))
+        (output,) = run_job(Job((spec,), sources, plan.page, plan.keep, "cpu"))
         assert output.result.error is None
         folder = ResultsFolder(tmp_path)
         folder.create()
@@ -64,13 +66,29 @@ def test_toy_surrounds_the_normal_data(make: Any) -> None:
     assert "real-normal" in page
 
 
-def test_counts_of_the_folder_stand_beside_the_catalogue(make: Any) -> None:
-    result, sections, _ = make("counts", "-", {}, data=True, thesis={"train (normal)|bottle": "210"})
+def test_counts_of_the_folder_are_shown_below_the_thesis_s(make: Any) -> None:
+    result, sections, _ = make("counts", "-", {}, data=True)
     assert (result.n_train, result.n_normal, result.n_anomalous) == (30, 10, 8)
-    catalogue, disk = sections[0].tables
-    assert "They differ in bottle." in catalogue.caption  # 209, were the thesis to say 210
-    assert dict(catalogue.rows)["total"][0].text == "3629"
+    thesis, disk = sections[0].tables
+    assert [cell.text for cell in dict(thesis.rows)["total"]] == ["3629", "467", "1258"]  # as Table 5.1 adds them up
     assert [cell.text for cell in disk.rows[0][1]] == ["30", "10", "8"]
+
+
+def test_a_category_with_images_missing_is_named(tmp_path: Path) -> None:
+    plan = read_plan("thesis/table-5.1")
+    found = {}
+    for spec, _ in Outcomes(plan, {}).runs()[:2]:
+        counts = MVTEC_CATEGORIES[str(spec.category)].counts
+        found[spec.key] = Result(
+            key=spec.key, spec=spec, status="done", n_train=counts.train - (spec.category == "grid"),
+            n_normal=counts.normal, n_anomalous=counts.anomalous, started="now",
+        )  # fmt: skip
+    _, disk = DRAWN["counts"](Outcomes(plan, found), tmp_path)[0].tables
+    assert "They differ in grid." in disk.caption
+    assert [(cell.text, cell.beside) for _, cells in disk.rows for cell in cells[:1]] == [
+        ("280", "280"),
+        ("263", "264"),
+    ]
 
 
 def test_cut_paste_shows_the_images_before_and_after(make: Any) -> None:
@@ -137,7 +155,7 @@ def test_timing_refuses_what_cannot_be_timed(pristine_parts: Path) -> None:
     )  # fmt: skip
     sources = Sources(pristine_parts.parent)
     (spec,) = runs(plan, sources)
-    result = run_one(Job(spec, sources, plan.page, plan.keep, "cpu")).result
+    result = run_job(Job((spec,), sources, plan.page, plan.keep, "cpu"))[0].result
     assert result.status == "failed"
     assert result.error is not None
     assert "nothing" in result.error

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from algan_ad.benchmark.plan import RunSpec
-from algan_ad.benchmark.results import Result, ResultsFolder, read_results
+from algan_ad.benchmark.results import Result, ResultsFolder, _parse
 from algan_ad.runtime.errors import InputError
 
 
@@ -61,9 +61,41 @@ def test_a_run_is_claimed_by_one_at_a_time(results: ResultsFolder) -> None:
 def test_a_newer_file_is_refused(results: ResultsFolder) -> None:
     results.path.write_text('{"schema_version": 2}\n')
     with pytest.raises(InputError, match="newer algan-ad"):
-        read_results(results.path)
+        results.read()
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="algan benchmark run"):
-        read_results(tmp_path / "results.jsonl")
+def test_lines_are_read_once_and_those_of_other_processes_appear(
+    results: ResultsFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed = []
+
+    def parse(line: bytes, where: str) -> Result | str:
+        parsed.append(where.rsplit(":", 1)[1])
+        return _parse(line, where)
+
+    monkeypatch.setattr("algan_ad.benchmark.results._parse", parse)
+    other = ResultsFolder(results.folder)
+    for seed in range(3):
+        other.add(_result(seed), {})
+        assert len(results.read()) == seed + 1
+        assert len(results.read()) == seed + 1
+    assert parsed == ["1", "2", "3"]
+
+
+def test_a_line_that_is_under_way_is_read_when_it_has_come(
+    results: ResultsFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results.add(_result(0), {})
+    line = (_result(1).model_dump_json() + "\n").encode()
+    with results.path.open("ab", buffering=0) as file:
+        file.write(line[:50])
+        assert [results.read().keys() for _ in range(2)] == [{_result(0).key}] * 2
+        file.write(line[50:-1])
+        assert results.read().keys() == {_result(0).key, _result(1).key}
+        file.write(line[-1:])
+    assert results.read().keys() == {_result(0).key, _result(1).key}
+    results.path.write_bytes(results.path.read_bytes() + line[:50])
+    results.read()
+    results.add(_result(2), {})
+    assert results.read().keys() == {_result(0).key, _result(1).key, _result(2).key}
+    assert capsys.readouterr().err.count("half a line") == 2

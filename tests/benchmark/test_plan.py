@@ -5,7 +5,8 @@ import pytest
 
 from algan_ad.benchmark.plan import Plan, RunSpec
 from algan_ad.benchmark.plan_check import problems, runs
-from algan_ad.benchmark.plan_files import read_folder_plan, read_plan, shipped, write_folder_plan
+from algan_ad.benchmark.plan_files import read_folder_plan, read_plan, write_folder_plan
+from algan_ad.benchmark.shipped import shipped
 from algan_ad.benchmark.sources import Sources
 from algan_ad.runtime.errors import InputError
 
@@ -97,6 +98,54 @@ settings = { epochs = 2 }
     assert [(spec.method, spec.dataset, spec.settings) for spec in specs] == [
         ("algan-vector", "made", {"epochs": 9})
     ] * 2
+
+
+GRID = """
+title = "Every combination"
+seeds = [0]
+[[methods]]
+name = "knn"
+label = "k = {k} | {distance}"
+settings = { standardise = false }
+grid = { k = [1, 5], distance = ["mean", "largest"] }
+[[methods]]
+name = "algan-vector"
+label = "σ = {sigma:g}"
+grid = { sigma = [2.0] }
+[[data]]
+name = "mvtec-features"
+[small]
+method_settings = { "k = 5 | mean" = { k = 7 } }
+"""
+
+
+def test_a_grid_is_every_combination_and_nothing_else(write_plan: Write) -> None:
+    """The keys are those of the same methods written out, so that results are found again."""
+    written = GRID.split("[[methods]]", maxsplit=1)[0] + "".join(
+        f'[[methods]]\nname = "knn"\nlabel = "k = {k} | {distance}"\n'
+        f'settings = {{ distance = "{distance}", standardise = false, k = {k} }}\n'
+        for k in (1, 5)
+        for distance in ("mean", "largest")
+    )
+    written += '[[methods]]\nname = "algan-vector"\nlabel = "σ = 2"\nsettings = { sigma = 2.0 }\n[[data]]'
+    written += GRID.split("[[data]]")[1]
+    grid, by_hand = read_plan(write_plan(GRID)), read_plan(write_plan(written))
+    assert [spec.key for spec in _specs(grid.at("full"))] == [spec.key for spec in _specs(by_hand.at("full"))]
+    assert [spec.settings["k"] for spec in _specs(grid.at("small")) if spec.label == "k = 5 | mean"] == [7] * 15
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ('label = "k = {k} | {distance}"', 'label = "{kk}"', r"methods\.0: .*'{kk}': expected names of the grid"),
+        ("standardise = false", "k = 3", r"methods\.0: .*k: in the grid and in the settings"),
+        ("[2.0]", "[]", r"methods\.1\.grid\.sigma: .*at least 1 item"),
+        (" | {distance}", "", "2 entries with the label 'k = 1'"),
+    ],
+)
+def test_mistakes_in_a_grid(write_plan: Write, before: str, after: str, expected: str) -> None:
+    with pytest.raises(InputError, match=expected):
+        runs(read_plan(write_plan(GRID.replace(before, after))), NOWHERE)
 
 
 def test_a_shared_setting_goes_to_the_methods_that_have_it(write_plan: Write) -> None:

@@ -1,3 +1,4 @@
+import csv
 import json
 import shutil
 import sys
@@ -6,14 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from algan_ad.benchmark.plan import Plan, RunSpec
+from algan_ad.benchmark.division import load_samples
+from algan_ad.benchmark.job import Job
+from algan_ad.benchmark.plan import RunSpec
 from algan_ad.benchmark.plan_files import read_folder_plan, read_plan
 from algan_ad.benchmark.report import write_report
 from algan_ad.benchmark.results import Result, ResultsFolder
 from algan_ad.benchmark.run import Summary, run_plan
-from algan_ad.benchmark.run_one import Job, failure, run_one
-from algan_ad.benchmark.samples import load_samples
+from algan_ad.benchmark.run_job import failures, run_job
 from algan_ad.benchmark.sources import Sources
 from algan_ad.detectors import METHODS
 from algan_ad.runtime.errors import InputError, MissingExtra
@@ -49,6 +52,18 @@ def test_every_run_leaves_a_line_with_all_that_is_known_of_it(quick: Path, data:
         assert result.versions["torch"]
         assert result.git.keys() == {"commit", "dirty"}
         assert result.key == result.spec.key
+
+
+def test_threads_are_set_and_recorded(quick: Path, data: Path, tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    try:
+        for threads in (2, 1):
+            _run(quick, data, tmp_path / str(threads), threads=threads)
+            assert {result.machine["threads"] for result in _results(tmp_path / str(threads))} == {threads}
+    finally:
+        torch.set_num_threads(before)
+    with pytest.raises(InputError, match="threads=0"):
+        _run(quick, data, tmp_path / "none", threads=0)
 
 
 def test_the_same_run_gives_the_same_figures(quick: Path, data: Path, tmp_path: Path) -> None:
@@ -125,7 +140,7 @@ def test_a_plan_keeps_the_categories_that_only_its_folder_tells(write_plan: Writ
 
 def test_words_that_are_no_text_do_not_stop_a_result(data: Path, tmp_path: Path) -> None:
     """A file name of bytes that are no UTF-8, in the reason of a failure."""
-    result = failure(Job(_spec("made"), Sources(data)), "Gr\udcfcn.png: cannot be read")
+    result = failures(Job((_spec("made"),), Sources(data)), "Gr\udcfcn.png: cannot be read")[0].result
     results = ResultsFolder(tmp_path)
     results.create()
     results.add(result, {})
@@ -133,9 +148,9 @@ def test_words_that_are_no_text_do_not_stop_a_result(data: Path, tmp_path: Path)
 
 
 def test_a_device_that_is_not_here_is_a_failure_in_words(data: Path) -> None:
-    job = Job(_spec("made"), Sources(data), device="mps")
-    assert "not available" in str(run_one(job).result.error)
-    assert failure(job, "the worker died").machine == {}
+    job = Job((_spec("made"),), Sources(data), device="mps")
+    assert "not available" in str(run_job(job)[0].result.error)
+    assert failures(job, "the worker died")[0].result.machine == {}
 
 
 def test_without_ray_the_extra_is_named(
@@ -185,23 +200,25 @@ def test_no_guarantee_where_the_calibration_normals_chose_the_epoch(pristine_par
     settings = {"image_size": 32, "width": 4, "epochs": 1, "batch_size": 8}
     spec = _spec(pristine_parts.name).model_copy(update={"method": "algan-image", "settings": settings})
     for protocol, guaranteed in (("normal-only", 1 / 7), ("thesis", None)):
-        job = Job(spec.model_copy(update={"protocol": protocol}), Sources(pristine_parts.parent), device="cpu")
-        result = run_one(job).result
+        job = Job((spec.model_copy(update={"protocol": protocol}),), Sources(pristine_parts.parent), device="cpu")
+        result = run_job(job)[0].result
         assert result.status == "done", result.error
         assert result.figures["guaranteed_false_alarm_rate"] == guaranteed
         assert result.figures["realised_false_alarm_rate"] is not None
 
 
 @pytest.mark.shared
-def test_neighbours_as_in_pyods_published_table(shared: Path, tmp_path: Path, write_plan: Write) -> None:
-    """cardio, KNN: 0.7236 in roc.csv; ten divisions, one fifth nearest neighbour."""
-    plan: Plan = read_plan(write_plan(
-        'title = "t"\nprotocols = ["pyod"]\nseeds = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]\n[[methods]]\nname = "knn"\n'
-        'settings = { k = 5, distance = "largest" }\n[[data]]\nname = "pyod"\ncategories = ["cardio"]\n'
-    ))  # fmt: skip
-    run_plan(plan, Sources(shared / "data"), tmp_path / "out", workers=0)
-    found = np.mean([result.figures["image_auroc"] for result in _results(tmp_path / "out")])
-    assert abs(found - 0.7236) < 0.0002
+def test_figures_are_those_of_pyods_published_table(shared: Path, tmp_path: Path) -> None:
+    """One of the four sets of plan pyod: KNN, LOF and OCSVM over its ten divisions, to the four digits of roc.csv."""
+    plan = read_plan("pyod").at("full")
+    one = plan.model_copy(update={"data": (plan.data[0].model_copy(update={"categories": ("ionosphere",)}),)})
+    run_plan(one, Sources(shared / "data"), tmp_path / "out", workers=0)
+    with (shared / "data" / "pyod" / "roc.csv").open(encoding="utf-8") as file:
+        (published,) = [row for row in csv.DictReader(file) if row["Data"] == "ionosphere"]
+    for method in ("knn", "lof", "ocsvm"):
+        found = [r.figures["image_auroc"] for r in _results(tmp_path / "out") if r.spec.method == method]
+        assert len(found) == 10
+        assert abs(np.mean(found) - float(published[method.upper()])) < 0.0002
     page = write_report(tmp_path / "out").read_text(encoding="utf-8")
     assert "Anomalies were among the training data" in page
     assert "protocol pyod</span>" in page

@@ -19,7 +19,7 @@ from algan_ad.detectors.shared.attribution import attribution_maps
 from algan_ad.detectors.shared.contract import Detector, RunOptions, TrainingData
 from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector, TrainingConfig
 from algan_ad.runtime.errors import InputError
-from algan_ad.training.loop import RunFolder
+from algan_ad.training.loop import RunFolder, Trained
 
 
 def samples(detector: type[Detector] | Detector, n: int, seed: int) -> NDArray[Any]:
@@ -134,6 +134,26 @@ def test_name_and_input_are_declared(name: str) -> None:
 
 
 # --- training --------------------------------------------------------------------------------------------------
+
+
+def test_one_training_serves_both_protocols(trained: str) -> None:
+    """Scores are those of a training for each, to the bit."""
+    labels = np.repeat([0, 1], 5)
+
+    def go(*selections: Any, thesis: bool = True) -> tuple[TrainedDetector, Trained]:
+        detector = make(trained, observe_every=1)
+        assert isinstance(detector, TrainedDetector)
+        validation = (samples(detector, 10, 2), labels) if thesis else None
+        data = TrainingData(samples(detector, 20, 0), held_out=samples(detector, 5, 1), validation=validation)
+        return detector, detector.fit(data, RunOptions(0, "cpu", selections=selections))
+
+    both, outcome = go("validation", METHODS[trained].default_selection)
+    x = samples(both, 7, 5)
+    for thesis, found in ((False, outcome.others[0]), (True, outcome)):
+        both.switch(found)
+        alone, expected = go(thesis=thesis)
+        assert found.selection == expected.selection
+        assert np.array_equal(both.score(x), alone.score(x))
 
 
 def test_the_seed_decides_everything(name: str, fitted: Detector) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from algan_ad.algan.networks import ImageDiscriminator, ImageGenerator
 from algan_ad.detectors.shared.algan_adversary import AlganAdversary
 from algan_ad.runtime.errors import InputError, TrainingDiverged
 from algan_ad.training.checkpoint import load_checkpoint
-from algan_ad.training.loop import RunFolder, Schedule, Trained, train
+from algan_ad.training.loop import RunFolder, Schedule, Trained, Weights, train
+from algan_ad.training.selection import Selection
 from algan_ad.training.trackers import read_rows
 
 N, B = 12, 4
@@ -232,3 +234,26 @@ def test_validation_keeps_the_best_epoch() -> None:
     trained = train(adversary(), N, fetch, schedule, validate=lambda weights: next(aurocs))
     assert trained.epoch == 4
     assert "0.9" in trained.selection
+
+
+def test_selections_that_look_on_keep_what_they_would_have_kept_alone(tmp_path: Path) -> None:
+    """Also after a kill in the midst of it."""
+
+    def judge(weights: Weights) -> float:
+        return float(next(iter(weights.values())).double().sum())
+
+    def run(selection: Selection, folder: RunFolder | None = None, **options: Any) -> Trained:
+        schedule = Schedule(6, B, seed=3, selection=selection, observe_every=2)
+        return train(adversary(), N, fetch, schedule, folder, **options)
+
+    alone = [run("validation", validate=judge), run("average"), run("cut-paste", validate=lambda w: -judge(w))]
+    others: dict[Selection, Any] = {"average": None, "cut-paste": lambda w: -judge(w)}
+    folder = RunFolder(tmp_path, checkpoint_seconds=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ALGAN, "step", stop_after(4 * N // B, ALGAN.step))
+        with pytest.raises(Killed):
+            run("validation", folder, validate=judge, others=others)
+    together = run("validation", replace(folder, resume=True), validate=judge, others=others)
+    for one, expected in zip((together, *together.others), alone, strict=True):
+        assert same(one, expected)
+        assert (one.selection, one.epoch) == (expected.selection, expected.epoch)

@@ -17,6 +17,11 @@
     settings = { z_dim = 100 }                        # fields of METHODS[name].Config
     data = ["COIL-100"]                               # default: all; labels of data sets
 
+    [[methods]]                                       # six methods: every combination, the last name varying fastest
+    name = "algan-image"
+    label = "α = {alpha} | σ = {sigma:g}"             # each value in its place, as Python's str.format writes it
+    grid = { alpha = [0.5, 0.75], sigma = [2.0, 4.0, 8.0] }
+
     [[data]]
     name = "coil-100"                                 # see `sources.py`
     label = "COIL-100"                                # default: the name; labels are unique
@@ -35,7 +40,7 @@
     "GANomaly, z 100|coil-100" = "0.947 ± 0.010"      # or "method label|data label" where there is no category
 
 Settings that name a file (`backbone_weights = "weights/resnet18.safetensors"`) are looked for from where the command
-is run, in the folder of `--data`, and beside it. Results keep the text as it is written here.
+is run, in the folder of data sets, and beside it. Results keep the text as it is written here.
 
 Kept files go to `FOLDER/files/KEY/`: `scores.npz` (arrays labels, scores), `metrics.jsonl` (the loop's), and what the
 generator drew, `fake-normal.png` and others.
@@ -48,10 +53,11 @@ A folder of results holds the plan as it was run, `plan.json`: `Plan` with `name
 """
 
 import hashlib
+import itertools
 import json
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from algan_ad.detectors import METHODS
 from algan_ad.runtime.errors import InputError
@@ -99,7 +105,38 @@ class Labelled(_Part):
 
 class MethodEntry(Labelled):
     settings: Settings = Field(default_factory=dict)
+    grid: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(default_factory=dict)
     data: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _sound_grid(self) -> Self:
+        if twice := self.grid.keys() & self.settings.keys():
+            raise ValueError(f"{', '.join(sorted(twice))}: in the grid and in the settings; name it once")
+        self.entries()
+        return self
+
+    def entries(self) -> list[Self]:
+        """The entries that a grid stands for, or itself without one."""
+        if not self.grid:
+            return [self]
+        return [
+            self._at(dict(zip(self.grid, values, strict=True))) for values in itertools.product(*self.grid.values())
+        ]
+
+    def _at(self, place: Settings) -> Self:
+        try:
+            label = self.label.format(**place)
+        except (LookupError, ValueError, AttributeError) as error:
+            raise ValueError(f"label {self.label!r}: expected names of the grid in braces ({error})") from None
+        other = self.model_dump(exclude_unset=True, exclude={"label", "settings", "grid"})
+        return type(self)(**other, label=label, settings=self.settings | place)
+
+
+def _without_grids(entries: tuple[MethodEntry, ...]) -> tuple[MethodEntry, ...]:
+    return tuple(itertools.chain.from_iterable(entry.entries() for entry in entries))
+
+
+Methods = Annotated[tuple[MethodEntry, ...], AfterValidator(_without_grids)]
 
 
 class DataEntry(Labelled):
@@ -112,7 +149,7 @@ class Small(_Part):
 
     seeds: tuple[int, ...] | None = None
     protocols: tuple[BenchmarkProtocol, ...] | None = None
-    methods: tuple[MethodEntry, ...] | None = None
+    methods: Methods | None = None
     data: tuple[DataEntry, ...] | None = None
     settings: Settings = Field(default_factory=dict)
     data_settings: DataOptions = DataOptions()
@@ -156,7 +193,7 @@ class Plan(_Part):
     seeds: tuple[int, ...]
     protocols: tuple[BenchmarkProtocol, ...] = ("normal-only",)
     settings: Settings = Field(default_factory=dict)
-    methods: tuple[MethodEntry, ...] = ()
+    methods: Methods = ()
     data: tuple[DataEntry, ...] = ()
     small: Small | None = None
     options: Settings = Field(default_factory=dict)

@@ -120,7 +120,7 @@ def _method(plan: Plan, method: MethodEntry, sources: Sources) -> Iterator[str]:
         return
     for name, path in files_in(config):
         if sources.find_file(path) is None:
-            yield f"method {method.label!r}: {name}: {path}: no such file here, in --data or beside it"
+            yield f"method {method.label!r}: {name}: {path}: no such file here, in the folder of data sets or beside it"
     takes = METHODS[method.name](config, "cpu").input
     for data in plan.data:
         if method.data and data.label not in method.data:

@@ -3,7 +3,6 @@
 import copy
 import tomllib
 from collections.abc import Iterable, Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from algan_ad.benchmark.plan import Plan
 from algan_ad.benchmark.plan_check import hint, listed, problems, small_labels
+from algan_ad.benchmark.shipped import shipped, shipped_file
 from algan_ad.benchmark.sources import Sources
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.files import explaining_write_errors, read_json, write_json
@@ -20,11 +20,6 @@ from algan_ad.runtime.progress import log
 from algan_ad.runtime.schema import describe_one
 
 PLAN_FILE = "plan.json"
-
-
-def shipped() -> list[str]:
-    """The names of the plans that ship with the package."""
-    return sorted(path.relative_to(_home()).with_suffix("").as_posix() for path in _home().rglob("*.toml"))
 
 
 def read_plan(plan: str | Path, sources: Sources | None = None) -> Plan:
@@ -113,8 +108,4 @@ def _locate(plan: str | Path) -> tuple[Path, str]:
         return path, path.stem
     if str(plan) not in shipped():
         raise InputError(f"plan {str(plan)!r}: not known{hint(str(plan), shipped())}; see algan benchmark list")
-    return _home() / f"{plan}.toml", str(plan)
-
-
-def _home() -> Path:
-    return Path(str(resources.files("algan_ad.benchmark") / "plans"))
+    return shipped_file(str(plan)), str(plan)

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any, NamedTuple, Protocol
 
-from algan_ad.benchmark.run_one import Job, Output, run_one
+from algan_ad.benchmark.job import Job, Output
+from algan_ad.benchmark.run_job import run_job
 from algan_ad.runtime.decoder_messages import silence_decoders
-from algan_ad.runtime.errors import AlganError, InputError, MissingExtra
+from algan_ad.runtime.errors import AlganError, InputError, MissingExtra, Option
 from algan_ad.runtime.progress import log, set_quiet
 
 # Ray talks a lot, and to its makers, unless it is told not to before it is imported. It makes its workers nicer than
@@ -25,9 +26,12 @@ STARTS = 3  # on a busy machine Ray may not be up within the half minute that it
 
 
 class Lost(NamedTuple):
-    """What comes of a run whose worker died."""
+    """The end of a job whose worker died."""
 
     reason: str
+
+
+Outcome = list[Output] | Lost
 
 
 class Pool(Protocol):
@@ -41,7 +45,7 @@ class Pool(Protocol):
     def running(self) -> list[tuple[Job, str]]:
         """The jobs under way, and where."""
 
-    def wait(self, seconds: float) -> list[tuple[Job, Output | Lost]]:
+    def wait(self, seconds: float) -> list[tuple[Job, Outcome]]:
         """Return as soon as something has happened: a job came to an end, or a worker is ready for one."""
 
 
@@ -60,11 +64,11 @@ class Here:
     def running(self) -> list[tuple[Job, str]]:
         return [(self._job, "this process")] if self._job else []
 
-    def wait(self, seconds: float) -> list[tuple[Job, Output | Lost]]:
+    def wait(self, seconds: float) -> list[tuple[Job, Outcome]]:
         if self._job is None:
             return []
         job, self._job = self._job, None
-        return [(job, run_one(job))]
+        return [(job, run_job(job))]
 
 
 class _Worker:
@@ -77,16 +81,16 @@ class _Worker:
     def where(self) -> str:
         return f"{socket.gethostname()}, process {os.getpid()}"
 
-    def run(self, job: Job) -> Output:
-        return run_one(job)
+    def run(self, job: Job) -> list[Output]:
+        return run_job(job)
 
 
 class RayPool:
-    """A fixed number of workers. One that dies costs the run it was at, and is replaced."""
+    """A fixed number of workers, each on so many cores and GPUs. One that dies costs its run and is replaced."""
 
-    def __init__(self, ray: Any, workers: int, gpus: float) -> None:
+    def __init__(self, ray: Any, workers: int, cores: int, gpus: float) -> None:
         self._ray = ray
-        self._make = ray.remote(_Worker).options(num_cpus=1, num_gpus=gpus, max_restarts=0, max_concurrency=1)
+        self._make = ray.remote(_Worker).options(num_cpus=cores, num_gpus=gpus, max_restarts=0, max_concurrency=1)
         self._idle: list[tuple[Any, str]] = []
         self._starting: dict[Any, Any] = {}  # reference to an answer -> worker
         self._busy: dict[Any, tuple[Any, str, Job]] = {}
@@ -103,10 +107,10 @@ class RayPool:
     def running(self) -> list[tuple[Job, str]]:
         return [(job, where) for _, where, job in self._busy.values()]
 
-    def wait(self, seconds: float) -> list[tuple[Job, Output | Lost]]:
+    def wait(self, seconds: float) -> list[tuple[Job, Outcome]]:
         awaited = [*self._starting, *self._busy]
         ready = self._ray.wait(awaited, num_returns=1, timeout=seconds)[0] if awaited else []
-        ended: list[tuple[Job, Output | Lost]] = []
+        ended: list[tuple[Job, Outcome]] = []
         for answer in ready:
             if answer in self._starting:
                 worker = self._starting.pop(answer)
@@ -127,45 +131,48 @@ class RayPool:
 
 
 @contextmanager
-def open_pool(workers: int | None, address: str | None, device: str) -> Iterator[Pool]:
-    """workers: 0 = this process, without Ray; None = one for each GPU, or for each core where there is none.
+def open_pool(workers: int | None, address: str | None, device: str, threads: int = 1) -> Iterator[Pool]:
+    """workers: 0 = this process, without Ray; None = one for each GPU, or where there is none as the cores allow.
+
+    threads: of each run, and so the cores that its worker takes.
 
     Raises InputError for a wrong number or an address where no cluster answers, MissingExtra without Ray.
     """
     if workers is not None and workers < 0:
-        raise InputError(f"--workers {workers}: expected 0 (no Ray) or more")
+        raise InputError(Option("workers", workers), ": expected 0 (no Ray) or more")
     if workers == 0:
         if address is not None:
-            raise InputError("--workers 0 computes in this process; leave out --address")
+            raise InputError(Option("workers", 0), " computes in this process; leave out ", Option("address"))
         yield Here()
         return
     os.environ.update(SETTINGS)
     try:
         import ray
     except ImportError as error:
-        raise MissingExtra("benchmarks need pip install 'algan-ad[benchmark]', or --workers 0") from error
-    _connect(ray, workers, address)
+        raise MissingExtra("benchmarks need pip install 'algan-ad[benchmark]', or ", Option("workers", 0)) from error
+    _connect(ray, workers and workers * threads, address)
     with redirect_stdout(sys.stderr):  # where Ray tells of dead workers; standard output is for results
-        yield from _hired(ray, workers, address, device)
+        yield from _hired(ray, workers, address, device, threads)
 
 
-def _hired(ray: Any, workers: int | None, address: str | None, device: str) -> Iterator[Pool]:
+def _hired(ray: Any, workers: int | None, address: str | None, device: str, threads: int) -> Iterator[Pool]:
     try:
         found: dict[str, float] = ray.cluster_resources()
-        gpus = found.get("GPU", 0.0) if device in ("auto", "cuda") else 0.0
-        n = workers or int(gpus) or int(found["CPU"])
+        gpus, cores = found.get("GPU", 0.0) if device in ("auto", "cuda") else 0.0, int(found["CPU"])
+        n = workers or int(gpus) or max(1, cores // threads)
         log(f"{n} worker{'s' * (n > 1)}, " + (f"on the cluster {address}" if address else "here"))
-        yield RayPool(ray, n, min(1.0, gpus / n))
+        # Never more than there are: Ray would wait for them without end.
+        yield RayPool(ray, n, max(1, min(threads, cores // n)), min(1.0, gpus / n))
     except ray.exceptions.RayError as error:
         raise AlganError(f"Ray is gone ({_first_line(error)}); the same command goes on where it stopped") from error
     finally:
         ray.shutdown()
 
 
-def _connect(ray: Any, workers: int | None, address: str | None) -> None:
+def _connect(ray: Any, cores: int | None, address: str | None) -> None:
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     if address is None:  # RAY_ADDRESS is ignored: without --address the runs take place here
-        options = {"address": "local", "num_cpus": workers, "include_dashboard": False, **quiet}
+        options = {"address": "local", "num_cpus": cores, "include_dashboard": False, **quiet}
     else:
         options = {"address": address, **quiet}
     for attempt in range(1, STARTS + 1):
@@ -176,12 +183,15 @@ def _connect(ray: Any, workers: int | None, address: str | None) -> None:
             ray.shutdown()
             if address is not None:
                 raise InputError(
-                    f"--address {address}: no cluster answers there ({_first_line(error)}); if it asks for a token, "
-                    "set RAY_AUTH_MODE=token, as for any program that uses Ray"
+                    Option("address", address),
+                    f": no cluster answers there ({_first_line(error)}); if it asks for a token, "
+                    "set RAY_AUTH_MODE=token, as for any program that uses Ray",
                 ) from error
             if attempt == STARTS:
                 raise AlganError(
-                    f"Ray did not start ({_first_line(error)}); is the machine too busy? --workers 0 does without it"
+                    f"Ray did not start ({_first_line(error)}); is the machine too busy? ",
+                    Option("workers", 0),
+                    " does without it",
                 ) from error
             log(f"Ray did not start within its time; attempt {attempt + 1} of {STARTS}")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from algan_ad.benchmark import tables
+from algan_ad.benchmark import result_tables
 from algan_ad.benchmark.outcomes import Outcomes
 from algan_ad.benchmark.pages import DRAWN
 from algan_ad.benchmark.plan import Plan
@@ -89,14 +89,14 @@ def _figures(outcomes: Outcomes, protocol: str) -> list[Section]:
         for f in ACCURACY
         if f.sign and any(outcomes.of(label, row, protocol).values(f.key) for label in outcomes.labels for row in rows)
     ]
-    if tables.is_grid(outcomes):
-        main = [tables.grid_table(outcomes, protocol, rows[0], AUROC)]
-        folded = [tables.method_table(outcomes, protocol, rows[0], figures, "All figures")]
+    if result_tables.is_grid(outcomes):
+        main = [result_tables.grid_table(outcomes, protocol, rows[0], AUROC)]
+        folded = [result_tables.method_table(outcomes, protocol, rows[0], figures, "All figures")]
     elif len(rows) == 1:
-        main, folded = [tables.method_table(outcomes, protocol, rows[0], figures, rows[0].name)], []
+        main, folded = [result_tables.method_table(outcomes, protocol, rows[0], figures, rows[0].name)], []
     else:
-        main = [tables.figure_table(outcomes, protocol, AUROC, rows)]
-        folded = [tables.figure_table(outcomes, protocol, each, rows) for each in figures if each != AUROC]
+        main = [result_tables.figure_table(outcomes, protocol, AUROC, rows)]
+        folded = [result_tables.figure_table(outcomes, protocol, each, rows) for each in figures if each != AUROC]
     sections = [Section("Detection", protocol, tables=tuple(main), folded=tuple(folded))]
     if len(outcomes.labels) > 1:
         sections.append(_comparison(outcomes, protocol, reference))
@@ -104,8 +104,8 @@ def _figures(outcomes: Outcomes, protocol: str) -> list[Section]:
 
 
 def _comparison(outcomes: Outcomes, protocol: str, reference: str) -> Section:
-    paired = tables.difference_table(outcomes, protocol, outcomes.rows, reference)
-    costs = tables.cost_table(outcomes, protocol, reference)
+    paired = result_tables.difference_table(outcomes, protocol, outcomes.rows, reference)
+    costs = result_tables.cost_table(outcomes, protocol, reference)
     variants = len({method.name for method in outcomes.plan.methods}) == 1  # of one method: times are beside the point
     ranks, why = _ranks(outcomes, protocol)
     shown = [table for table in (paired, None if variants else costs) if table]
@@ -157,12 +157,12 @@ def _reference(outcomes: Outcomes) -> str:
 
 
 def _published(plan: Plan) -> list[Section]:
-    table = tables.published_table(plan.thesis, plan.reference or "Thesis")
+    table = result_tables.published_table(plan.thesis, plan.reference or "Thesis")
     return [Section("To stand beside", "thesis", tables=(table,))] if table else []
 
 
 def _missing(outcomes: Outcomes) -> list[Section]:
-    table = tables.failure_table(outcomes)
+    table = result_tables.failure_table(outcomes)
     return [Section("Runs without a result", tables=(table,))] if table else []
 
 

@@ -6,7 +6,8 @@ its owner's death releases, before it is begun; so nothing is lost, mixed up or 
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +30,8 @@ class Result(Schema):
     Attributes:
         figures, intervals: as in evaluation.json, by their names there; a page's own may be others.
         notes: what was drawn by lot, left out or skipped.
-        train_seconds: of `fit`, feature extraction included, decoding of the images excluded.
+        train_seconds: of `fit`, feature extraction included, decoding of the images excluded; all sessions of a run
+            that was interrupted. A training that serves several runs stands in each of them, whole.
         score_ms_per_image: of the test samples, in batches of the method's own size.
         peak_mb: of the process's memory while the run lasted; on a GPU, of its memory.
         n_parameters: of the module that scores, without buffers such as a memory bank.
@@ -59,31 +61,65 @@ class Result(Schema):
 
 
 class ResultsFolder:
-    """A folder with `results.jsonl`, the files that runs left, and the claims on runs under way."""
+    """A folder with `results.jsonl`, the files that runs left, unfinished runs, and the claims on runs under way."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.path = folder, folder / RESULTS
+        self.unfinished = folder / "runs"  # of each unfinished job a folder by the key of its first run
         self._claims = folder / ".claims"
-        self._warned = False
+        self._found: dict[str, Result] = {}
+        self._n_bytes = self._n_lines = 0  # read so far
+        self._warned: set[int] = set()
 
     def create(self) -> None:
         """Raises InputError when the place cannot be written to."""
         with explaining_write_errors(self.folder):
             self._claims.mkdir(parents=True, exist_ok=True)
+            self.unfinished.mkdir(exist_ok=True)
             self.path.touch()
 
     def read(self) -> dict[str, Result]:
-        """The latest result of each run by its key, in the order they first came; a done run stays done."""
-        found: dict[str, Result] = {}
-        results = read_results(self.path, warn=not self._warned) if self.path.exists() else []
-        self._warned = True
-        for result in results:
-            if result.key not in found or found[result.key].status == "failed":
-                found[result.key] = result
+        """The latest result of each run by its key, in the order they first came; a done run stays done.
+
+        Only what was appended since the last call is read. A line that is no result (a process died while it wrote) is
+        left out, with a warning. Raises InputError for a file that cannot be read, or of a newer version.
+        """
+        *whole, rest = self._new_bytes().split(b"\n")
+        for line in whole:
+            self._n_lines += 1
+            self._n_bytes += len(line) + 1
+            self._take(line, self._n_lines, self._found)
+        found = dict(self._found)
+        self._take(rest, self._n_lines + 1, found)  # may be under way: the next call reads it again
         return found
 
+    def _take(self, line: bytes, n: int, found: dict[str, Result]) -> None:
+        """Put the result of line `n` where it belongs."""
+        if not line.strip():
+            return
+        result = _parse(line, f"{self.path}:{n}")
+        if isinstance(result, str):
+            if n not in self._warned:
+                log(f"warning: {self.path}:{n}: {result}")
+            self._warned.add(n)
+        elif result.key not in found or found[result.key].status == "failed":
+            found[result.key] = result
+
+    def _new_bytes(self) -> bytes:
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self._n_bytes)
+                return file.read()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be read ({error.strerror})") from error
+
     def add(self, result: Result, files: Mapping[str, bytes]) -> None:
-        """Store a result and what the run left, in `files/KEY/`; both are on the disk when this returns."""
+        """Store a result and what the run left, in `files/KEY/`; both are on the disk when this returns.
+
+        The folder of the unfinished run is removed.
+        """
         line = result.model_dump_json() + "\n"
         with explaining_write_errors(self.path), FileLock(self.folder / ".results.lock"):
             for name, content in files.items():
@@ -96,6 +132,7 @@ class ResultsFolder:
                 file.write(line.encode())
                 file.flush()
                 os.fsync(file.fileno())
+        shutil.rmtree(self.unfinished / result.key, ignore_errors=True)
 
     def claim(self, key: str) -> FileLock | None:
         """The right to carry out a run, until released; None while another process has it."""
@@ -107,37 +144,20 @@ class ResultsFolder:
         return lock
 
 
-def read_results(path: Path, warn: bool = True) -> list[Result]:
-    """Every line of a results file, repeated runs included.
-
-    A line that is no result (a process died while it wrote) is left out, with a warning unless `warn` is False.
-    Raises InputError for a file that is missing, or of a newer version.
-    """
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); `algan benchmark run` writes one") from error
-    return [
-        result for n, line in enumerate(lines, 1) if line.strip() for result in _read_line(line, f"{path}:{n}", warn)
-    ]
-
-
-def _read_line(line: bytes, where: str, warn: bool) -> Iterator[Result]:
+def _parse(line: bytes, where: str) -> Result | str:
+    """The result, or why there is none. Raises InputError for one of a newer version."""
     try:
         content = json.loads(line)
     except ValueError:
-        if warn:
-            log(f"warning: {where}: half a line, left out; its run counts as not done")
-        return
+        return "half a line, left out; its run counts as not done"
     version = content.get("schema_version") if isinstance(content, dict) else None
     if isinstance(version, int) and version > VERSION:
         raise InputError(f"{where}: made by a newer algan-ad (schema {version}); upgrade algan-ad to read it")
     try:
-        yield Result.model_validate(content)
+        return Result.model_validate(content)
     except (ValidationError, InputError) as error:
         reason = describe(error) if isinstance(error, ValidationError) else str(error)
-        if warn:
-            log(f"warning: {where}: no result, left out ({reason})")
+        return f"no result, left out ({reason})"
 
 
 def _ends_a_line(file: Any) -> bool:

@@ -4,18 +4,20 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from algan_ad.benchmark.job import Job, by_training
 from algan_ad.benchmark.plan import Plan
 from algan_ad.benchmark.plan_check import runs, with_categories
 from algan_ad.benchmark.plan_files import write_folder_plan
-from algan_ad.benchmark.pool import Lost, Pool, open_pool
+from algan_ad.benchmark.pool import Lost, Outcome, Pool, open_pool
 from algan_ad.benchmark.results import Result, ResultsFolder
-from algan_ad.benchmark.run_one import Job, Output, failure
+from algan_ad.benchmark.run_job import failures
 from algan_ad.benchmark.sources import Sources
 from algan_ad.evaluation.figures import AUROC
+from algan_ad.runtime.errors import InputError, Option
 from algan_ad.runtime.progress import bar, log
 from algan_ad.training.device import DeviceName
 
@@ -34,23 +36,29 @@ class Summary:
 
 def run_plan(
     plan: Plan, sources: Sources, folder: Path, *, workers: int | None = None, address: str | None = None,
-    device: DeviceName = "auto", retry_failed: bool = False,
+    device: DeviceName = "auto", threads: int = 1, retry_failed: bool = False,
 ) -> Summary:  # fmt: skip
     """Carry out every run of `plan` that `folder` has no result of; other processes may be at the same plan.
 
-    A run that failed stays failed unless `retry_failed`. See `open_pool` for workers and address.
+    Each run takes so many threads. One that failed stays failed unless `retry_failed`; one that was interrupted goes on
+    from its last checkpoint. Runs that one training serves are carried out together: see `by_training`. See `open_pool`
+    for workers and address.
 
     Raises InputError, before the first run, for a plan that cannot be run; it lists all that is wrong with it.
     """
+    if threads < 1:
+        raise InputError(Option("threads", threads), ": expected 1 or more")
     specs = runs(plan, sources)
     results = ResultsFolder(folder)
     results.create()
     write_folder_plan(folder, with_categories(plan, sources))
     git = git_state()
-    jobs = [Job(spec, sources, plan.page, plan.keep, device, git=git) for spec in specs]
+    groups = [(spec,) for spec in specs] if plan.page else by_training(specs)
+    unfinished = results.unfinished.absolute()
+    jobs = [Job(group, sources, plan.page, plan.keep, device, threads, git, unfinished) for group in groups]
     board = _Board(results, jobs, retry_failed)
     if board.open:
-        with open_pool(workers, address, device) as pool:
+        with open_pool(workers, address, device, threads) as pool:
             board.work(pool)
     found = results.read()
     _warn_of_files_not_kept(plan, folder, [s.key for s in specs if s.key in found and found[s.key].status == "done"])
@@ -62,7 +70,7 @@ def run_plan(
 def _warn_of_files_not_kept(plan: Plan, folder: Path, done: list[str]) -> None:
     n = sum(not (folder / "files" / key).is_dir() for key in done) if plan.keep else 0
     if n:
-        log(f"warning: {n} runs done earlier kept no {', '.join(plan.keep)}; give another --out to have them")
+        log(f"warning: {n} runs done earlier kept no {', '.join(plan.keep)}; choose another folder to have them")
 
 
 def default_folder(plan: Plan) -> Path:
@@ -71,27 +79,27 @@ def default_folder(plan: Plan) -> Path:
 
 
 class _Board:
-    """The runs that are open, claimed one by one."""
+    """The jobs that are open, claimed one by one."""
 
     def __init__(self, results: ResultsFolder, jobs: list[Job], retry_failed: bool) -> None:
-        self.results, self.n = results, len(jobs)
+        self.results, self.n = results, _n_runs(jobs)
         self._before = {key: r.started for key, r in results.read().items() if retry_failed and r.status == "failed"}
         self.open = deque(self._not_done(jobs))
-        self._n_before = self.n - len(self.open)
+        self._n_before = self.n - _n_runs(self.open)
         self.carried_out = 0
-        self._claims: dict[str, Any] = {}
+        self._claims: dict[str, Any] = {}  # key of a run -> its lock
         self._attempts: dict[str, int] = {}
 
     def work(self, pool: Pool) -> None:
         """Until nothing is open, here or elsewhere."""
-        log(f"{len(self.open)} of {self.n} runs to do, results in {self.results.path}")
+        log(f"{_n_runs(self.open)} of {self.n} runs to do, results in {self.results.path}")
         self._start = time.monotonic()
         try:
             with bar("benchmark", self.n, self._n_before) as advance:
                 while self.open or pool.running():
                     self._hand_out(pool)
-                    for job, output in pool.wait(ELSEWHERE_SECONDS):
-                        if self._settle(job, output, len(pool.running())):
+                    for job, outcome in pool.wait(ELSEWHERE_SECONDS):
+                        for _ in range(self._settle(job, outcome, pool)):
                             advance(_under_way(pool))
         finally:
             for claim in self._claims.values():
@@ -106,51 +114,66 @@ class _Board:
             if not pool.free():
                 return
             job = self.open.popleft()
-            claim = self._claims.get(job.spec.key) or self.results.claim(job.spec.key)
-            if claim is None:  # another process is at it; its result, or its death, will tell
+            if not self._claim(job):  # another process is at it; its results, or its death, will tell
                 self.open.append(job)
                 continue
-            self._claims[job.spec.key] = claim
-            if self._not_done([job]):
-                pool.start(job)
+            left = self._not_done([job])
+            self._release({spec.key for spec in job.specs} - {spec.key for each in left for spec in each.specs})
+            for each in left:
+                pool.start(each)
                 where = pool.running()[-1][1]
-                log(f"started: {job.spec} ({where})")
-            else:
-                self._release(job)
+                log(f"started: {each} ({where})")
         if self.open and not pool.running() and pool.free():
             time.sleep(ELSEWHERE_SECONDS)
 
-    def _settle(self, job: Job, output: Output | Lost, n_running: int) -> bool:
-        """Store what a run came to; True when it is over."""
-        key = job.spec.key
-        if isinstance(output, Lost):
-            self._attempts[key] = self._attempts.get(key, 0) + 1
-            if self._attempts[key] < ATTEMPTS:
-                log(f"lost: {job.spec}: {output.reason}; it is tried once more")
-                self.open.appendleft(job)
+    def _claim(self, job: Job) -> bool:
+        """All runs of a job, or none."""
+        for spec in job.specs:
+            claim = self._claims.get(spec.key) or self.results.claim(spec.key)
+            if claim is None:
+                self._release({each.key for each in job.specs} & self._claims.keys())
                 return False
-            output = Output(failure(job, f"{output.reason}; tried {ATTEMPTS} times"))
-        self.results.add(output.result, output.files)
-        self._before.pop(key, None)
-        self._release(job)
-        self.carried_out += 1
-        n_left = len(self.open) + n_running
-        left = (time.monotonic() - self._start) / self.carried_out * n_left
-        log(f"{_said(output.result)}; {n_left} to go" + (f", about {_span(left)}" if n_left else ""))
+            self._claims[spec.key] = claim
         return True
 
-    def _release(self, job: Job) -> None:
-        self._claims.pop(job.spec.key).release()
+    def _settle(self, job: Job, outcome: Outcome, pool: Pool) -> int:
+        """Store what a job came to; the number of runs that are over with it."""
+        if isinstance(outcome, Lost):
+            self._attempts[job.key] = self._attempts.get(job.key, 0) + 1
+            if self._attempts[job.key] < ATTEMPTS:
+                log(f"lost: {job}: {outcome.reason}; it is tried once more")
+                self.open.appendleft(job)
+                return 0
+            outcome = failures(job, f"{outcome.reason}; tried {ATTEMPTS} times")
+        for output in outcome:
+            self.results.add(output.result, output.files)
+            self._before.pop(output.result.key, None)
+        self._release({spec.key for spec in job.specs})
+        self.carried_out += len(outcome)
+        n_left = _n_runs(self.open) + _n_runs(each for each, _ in pool.running())
+        left = (time.monotonic() - self._start) / self.carried_out * n_left
+        for output in outcome:
+            log(f"{_said(output.result)}; {n_left} to go" + (f", about {_span(left)}" if n_left else ""))
+        return len(outcome)
+
+    def _release(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self._claims.pop(key).release()
 
     def _not_done(self, jobs: Iterable[Job]) -> list[Job]:
-        """Jobs without a result; a failure from before this call counts as none where it is to be tried again."""
+        """Jobs of the runs without a result; a failure from before counts as none where it is to be tried again."""
         found = self.results.read()
-        return [
-            job
-            for job in jobs
-            if (result := found.get(job.spec.key)) is None
-            or (result.status == "failed" and self._before.get(result.key) == result.started)
-        ]
+
+        def is_open(key: str) -> bool:
+            result = found.get(key)
+            return result is None or (result.status == "failed" and self._before.get(key) == result.started)
+
+        left = (replace(job, specs=tuple(spec for spec in job.specs if is_open(spec.key))) for job in jobs)
+        return [job for job in left if job.specs]
+
+
+def _n_runs(jobs: Iterable[Job]) -> int:
+    return sum(len(job.specs) for job in jobs)
 
 
 def _said(result: Result) -> str:
@@ -163,7 +186,7 @@ def _said(result: Result) -> str:
 
 
 def _under_way(pool: Pool) -> str:
-    jobs = [str(job.spec) for job, _ in pool.running()]
+    jobs = [str(job) for job, _ in pool.running()]
     return "benchmark" if not jobs else jobs[0] + (f" and {len(jobs) - 1} more" if jobs[1:] else "")
 
 

@@ -1,4 +1,4 @@
-"""Where the data sets of a plan lie below `--data`, and what they hold.
+"""Data sets of a plan: their places in the folder of data sets, and what they hold.
 
 | name | holds | folder, or one of | categories |
 |---|---|---|---|
@@ -10,7 +10,7 @@
 | `tabular` | vectors | `tabular`: `NUMBER_CATEGORY.npz` | those that are there |
 | `pyod` | vectors | `pyod`: `CATEGORY.mat` with X and y | those that are there |
 
-Tables are those of ADBench and PyOD. Any other name is a folder of images below `--data`, its categories sub-folders
+Tables are those of ADBench and PyOD. Any other name is a folder of images in that folder, its categories sub-folders
 of it, or NAME.npz with X and y.
 """
 
@@ -147,7 +147,7 @@ class Sources:
         return folder if folder.is_dir() else table if table.is_file() else None
 
     def _where(self) -> str:
-        return str(self.root) if self.root else "--data, which is not given"
+        return str(self.root) if self.root else "the folder of data sets, which is not given"
 
 
 def demo_folder() -> Path:

@@ -35,6 +35,7 @@ class BenchmarkRun:
     workers: Annotated[
         int | None, arg(help="runs at a time; 0: one, without Ray (default: the GPUs, or else the cores)")
     ] = None
+    threads: Annotated[int, arg(help="threads of one run; what they change of its figures is rounding")] = 1
     address: Annotated[str | None, arg(help="a Ray cluster to work on (default: this machine)")] = None
     seeds: Annotated[tuple[int, ...], arg(help="whole numbers, 0 or more (default: the plan's)")] = ()
     retry_failed: Annotated[bool, arg(help="run again what has failed before")] = False
@@ -54,8 +55,9 @@ def run_verb(argv: list[str]) -> int:
         plan = plan.model_copy(update={"seeds": o.seeds})
     folder = o.out or default_folder(plan)
     summary = run_plan(
-        plan, sources, folder, workers=o.workers, address=o.address, device=o.device, retry_failed=o.retry_failed
-    )
+        plan, sources, folder, workers=o.workers, address=o.address, device=o.device, threads=o.threads,
+        retry_failed=o.retry_failed,
+    )  # fmt: skip
     following = shlex.join(["algan", "benchmark", "report", str(folder)])
     result = {"plan": plan.name, "scale": plan.scale, "folder": str(folder), **dataclasses.asdict(summary)}
     text = f"{len(summary.done)} runs done, {len(summary.failed)} failed: {folder}\nnext:  {following}"
@@ -72,9 +74,9 @@ class BenchmarkList:
 
 def list_verb(argv: list[str]) -> int:
     o = parse(BenchmarkList, "benchmark list", argv)
-    from algan_ad.benchmark.plan_files import read_plan, shipped
+    from algan_ad.benchmark.shipped import titles
 
-    plans = [read_plan(name) for name in shipped()]
+    plans = titles()
     result = [{"name": plan.name, "title": plan.title, "reference": plan.reference or None} for plan in plans]
 
     def show(console: Console) -> None:

@@ -17,6 +17,7 @@ from algan_ad.runtime.seeding import seed_from
 N_NORMAL_OBJECTS = 10  # COIL-100, thesis 5.2.4
 # Normal images held out for validation, and as many again for the test; the anomalous ones are halved.
 HELD_OUT = {"mtd": 0.25, "coil-100": 0.2, "flat": 0.2}
+SAME_TRAINING = ("mtd", "coil-100")  # layouts with the same training and test images under both protocols
 DEFAULT_FRACTION = 0.2  # of the good images, to calibrate
 MIN_TRAIN = 2  # batch normalisation cannot learn from one image
 MIN_SAMPLES = MIN_TRAIN + 1  # one to calibrate
@@ -61,7 +62,7 @@ def split(
         raise InputError(Option("protocol", protocol), f": expected one of {', '.join(get_args(Protocol))}")
     if not 0 < calibration_fraction < 1:
         raise InputError(Option("calibration_fraction", calibration_fraction), ": expected a number between 0 and 1")
-    fixed = protocol == "thesis" or dataset.layout in ("mtd", "coil-100")
+    fixed = protocol == "thesis" or dataset.layout in SAME_TRAINING
     if fixed and calibration_fraction != DEFAULT_FRACTION:
         raise InputError(
             Option("calibration_fraction", calibration_fraction),

@@ -12,7 +12,7 @@ from torch import Tensor
 from algan_ad.runtime.errors import AlganError, InputError, Option
 from algan_ad.runtime.files import replacing
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -43,7 +43,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
                 raise InputError(
                     f"{path}: checkpoint of schema {version}, expected {SCHEMA_VERSION}; start the run anew"
                 )
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            # Copies: the file's own memory is not aligned as torch's is, and sums would differ in their last bits.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError) as error:
         raise InputError(
             f"{path}: not a whole checkpoint ({error}); start the run anew without ", Option("resume")

@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from algan_ad.training.trackers import MLFLOW_RUN, TrackerName, open_trackers
 
 Fetch = Callable[[Tensor], Tensor]  # indices (B,) -> batch (B, ...), augmented, on the device
 Weights = dict[str, Tensor]
+Validate = Callable[[Weights], float]  # the AUROC of weights on the samples that a selection looks at
 
 CPU = torch.device("cpu")
 
@@ -93,6 +94,7 @@ class Trained:
         loop_seconds: time of the loop, all sessions of a resumed run.
         earlier_seconds: the part of it that sessions before this one took.
         by_labels: labelled validation data, normals among them, chose the epoch (protocol thesis).
+        others: the same of every other selection that looked on.
     """
 
     weights: Weights
@@ -101,11 +103,13 @@ class Trained:
     loop_seconds: float = 0.0
     earlier_seconds: float = 0.0
     by_labels: bool = False
+    others: "tuple[Trained, ...]" = ()
 
 
 def train(
     adversary: Adversary, n_samples: int, fetch: Fetch, schedule: Schedule, folder: RunFolder | None = None,
-    validate: Callable[[Weights], float] | None = None, watch: Callable[[int, Weights], None] | None = None,
+    validate: Validate | None = None, watch: Callable[[int, Weights], None] | None = None,
+    others: Mapping[Selection, Validate | None] | None = None,
 ) -> Trained:  # fmt: skip
     """Train for `schedule.epochs` epochs and return the selected weights.
 
@@ -113,6 +117,8 @@ def train(
     continues to bit-identical weights. `validate` gives the AUROC of weights on labelled data (protocol thesis) or
     on made-up anomalies (selection cut-paste).
     `watch(epoch, weights)` is called after every `observe_every` epochs and the last, for experiments.
+    `others`: selections that look on, each with what it validates by; the weights that each would have kept if it had
+    been alone are in `Trained.others`.
 
     Raises:
         InputError: a checkpoint of another plan.
@@ -124,8 +130,9 @@ def train(
             Option("batch_size", max(2, n_samples)),
             " or less",
         )
-    selector = Selector(schedule.selection, schedule.epochs)
-    done, spent = _resume(folder, adversary, selector)
+    judges = {schedule.selection: validate, **(others or {})}
+    selectors = {name: Selector(name, schedule.epochs) for name in judges}
+    done, spent = _resume(folder, adversary, selectors)
     clock = _Clock(spent)
     with repeatable(), ExitStack() as closing, bar("training", schedule.epochs, done) as advance:
         trackers = open_trackers(folder.path, folder.trackers, done, folder.plan) if folder else []
@@ -135,16 +142,17 @@ def train(
             row = _run_epoch(adversary, n_samples, fetch, schedule, epoch)
             _refuse_divergence(row, folder)
             observed = epoch % schedule.observe_every == 0 or epoch == schedule.epochs
-            weights, auroc = adversary.scoring_weights(), None
+            weights, aurocs = adversary.scoring_weights(), {}
             if observed:
                 seed_torch(schedule.seed, "observe", epoch)
                 row |= adversary.observe()
                 _refuse_divergence(row, folder)  # the last update of an epoch shows in no loss
-                if validate is not None:
-                    auroc = row[f"{schedule.selection}_auroc"] = validate(weights)
+                aurocs = {name: judge(weights) for name, judge in judges.items() if judge}
+                row |= {f"{name}_auroc": auroc for name, auroc in aurocs.items()}
                 if watch is not None:
                     watch(epoch, weights)
-            selector.offer(epoch, weights, auroc)
+            for name, selector in selectors.items():
+                selector.offer(epoch, weights, aurocs.get(name))
             row["seconds"] = round(clock.total(), 3)
             for tracker in trackers:
                 tracker.log(row)
@@ -152,10 +160,13 @@ def train(
                 _announce((clock.total() - spent) * (schedule.epochs - epoch))
             advance("training  loss" + _losses(row))
             if folder and (epoch == schedule.epochs or clock.due(folder.checkpoint_seconds)):
-                _save(folder, adversary, selector, epoch, clock.total())
-    by_labels = schedule.selection == "validation"
+                _save(folder, adversary, selectors, epoch, clock.total())
     seconds = clock.total()
-    return Trained(selector.weights, selector.describe(), selector.epoch, seconds, spent, by_labels=by_labels)
+    first, *rest = (
+        Trained(s.weights, s.describe(), s.epoch, seconds, spent, by_labels=s.rule == "validation")
+        for s in selectors.values()
+    )
+    return replace(first, others=tuple(rest))
 
 
 def _losses(row: dict[str, Any]) -> str:
@@ -213,7 +224,9 @@ def _diverged(epoch: int, reason: str, folder: RunFolder | None) -> TrainingDive
     )
 
 
-def _resume(folder: RunFolder | None, adversary: Adversary, selector: Selector) -> tuple[int, float]:
+def _resume(
+    folder: RunFolder | None, adversary: Adversary, selectors: Mapping[Selection, Selector]
+) -> tuple[int, float]:
     """Returns the epochs done and the seconds spent so far."""
     if folder is None:
         return 0, 0.0
@@ -234,7 +247,8 @@ def _resume(folder: RunFolder | None, adversary: Adversary, selector: Selector) 
         return 0, 0.0  # killed before its first checkpoint
     state = load_checkpoint(folder.checkpoint)
     adversary.load_state_dict(state["adversary"])
-    selector.load_state_dict(state["selector"])
+    for name, selector in selectors.items():
+        selector.load_state_dict(state["selectors"][name])
     return int(state["epoch"]), float(state["seconds"])
 
 
@@ -243,13 +257,15 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
     return ", ".join(f"{k}: {before.get(k)} then, {now.get(k)} now" for k in keys if before.get(k) != now.get(k))
 
 
-def _save(folder: RunFolder, adversary: Adversary, selector: Selector, epoch: int, seconds: float) -> None:
+def _save(
+    folder: RunFolder, adversary: Adversary, selectors: Mapping[Selection, Selector], epoch: int, seconds: float
+) -> None:
     learned = adversary.state_dict()
     if not _all_finite(learned):  # the last update of an epoch shows in no loss; the last good checkpoint stays
         raise _diverged(epoch, "weights not finite", folder)
     state = {
         "adversary": learned,
-        "selector": selector.state_dict(),
+        "selectors": {name: selector.state_dict() for name, selector in selectors.items()},
         "epoch": epoch,
         "seconds": seconds,
     }

@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from algan_ad.benchmark.outcomes import Outcomes
-from algan_ad.benchmark.pages import counts, curves, cut_paste, histograms, latents, robustness, samples, timing, toy
+from algan_ad.benchmark.pages import (
+    counts,
+    cut_paste,
+    generated_images,
+    histograms,
+    latents,
+    robustness,
+    timing,
+    toy,
+    validation_curves,
+)
 from algan_ad.benchmark.plan import RunSpec
 from algan_ad.report.benchmark import Section
 from algan_ad.training.device import DeviceName
@@ -35,12 +45,12 @@ PAGES: dict[str, Page] = {
 
 DRAWN: dict[str, Callable[[Outcomes, Path], list[Section]]] = {
     "counts": counts.draw,
-    "curves": curves.draw,
+    "curves": validation_curves.draw,
     "cut-paste": cut_paste.draw,
     "histograms": histograms.draw,
     "latents": latents.draw,
     "robustness": robustness.draw,
-    "samples": samples.draw,
+    "samples": generated_images.draw,
     "timing": timing.draw,
     "toy": toy.draw,
 }

@@ -1,5 +1,6 @@
-"""Table 5.1: how many images there are. The catalogue against the thesis, and against what lies on the disk."""
+"""Table 5.1: how many images there are. The catalogue, which holds the thesis's numbers, and what lies on the disk."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,13 @@ from algan_ad.benchmark.plan import RunSpec
 from algan_ad.data.catalog import MVTEC_CATEGORIES
 from algan_ad.data.layouts import open_dataset
 from algan_ad.report.benchmark import Section
-from algan_ad.report.tables import EMPTY, Cell, Table
+from algan_ad.report.tables import Cell, Table
 from algan_ad.training.device import DeviceName
 
+Counts = tuple[int, ...]
+
 COLUMNS = ("train (normal)", "test (normal)", "test (anomalous)")
+NOTHING = (None, None, None)
 
 
 def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, threads: int) -> dict[str, Any]:
@@ -24,39 +28,34 @@ def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, thre
 
 
 def draw(outcomes: Outcomes, files: Path) -> list[Section]:
-    on_disk = {
-        result.spec.category or result.spec.dataset: (result.n_train, result.n_normal, result.n_anomalous)
+    listed = {name: (c.counts.train, c.counts.normal, c.counts.anomalous) for name, c in MVTEC_CATEGORIES.items()}
+    found = {
+        result.spec.category or result.spec.dataset: (result.n_train, result.n_normal or 0, result.n_anomalous or 0)
         for result in outcomes.done()
         if result.n_train is not None
     }
-    listed = {name: (c.counts.train, c.counts.normal, c.counts.anomalous) for name, c in MVTEC_CATEGORIES.items()}
-    listed["total"] = tuple(sum(counts[i] for counts in listed.values()) for i in range(3))  # type: ignore[assignment]
-    thesis = outcomes.plan.thesis
-    body = [
-        (name, _cells(counts, [thesis.get(f"{column}|{name}", "") for column in COLUMNS]))
-        for name, counts in listed.items()
-    ]
-    differing = [name for name, cells in body for cell in cells if cell.beside and cell.text != cell.beside]
-    agreement = f"They differ in {', '.join(dict.fromkeys(differing))}." if differing else "They agree in every place."
     tables = [
-        Table(
-            "The catalogue",
-            f"Number of images; in small print or brackets the thesis's. {agreement}",
-            "",
-            COLUMNS,
-            tuple(body),
-        )
+        _table("The thesis", "Number of images, as the catalogue of this package holds them.", _with_total(listed))
     ]
-    if on_disk:
-        found = tuple((name, _cells(counts, [""] * 3)) for name, counts in on_disk.items())
-        tables.append(
-            Table("On the disk", "Number of images found below --data, or of the demo set.", "", COLUMNS, found)
-        )
+    if found:
+        tables.append(_table("On the disk", _agreement(found, listed), found, listed))
     return [Section("MVTec-AD", tables=tuple(tables))]
 
 
-def _cells(counts: tuple[int | None, ...], beside: list[str]) -> tuple[Cell, ...]:
-    return tuple(
-        EMPTY if n is None else Cell(str(n), beside=other, numbers={"mean": n})
-        for n, other in zip(counts, beside, strict=True)
-    )
+def _with_total(listed: Mapping[str, Counts]) -> dict[str, Counts]:
+    return {**listed, "total": tuple(map(sum, zip(*listed.values(), strict=True)))}
+
+
+def _agreement(found: Mapping[str, Counts], listed: Mapping[str, Counts]) -> str:
+    differing = [name for name in found if name in listed and found[name] != listed[name]]
+    verdict = f"They differ in {', '.join(differing)}." if differing else "They agree wherever both have a number."
+    return f"Number of images found, or of the demo set; in small print or brackets the thesis's. {verdict}"
+
+
+def _table(title: str, caption: str, counts: Mapping[str, Counts], beside: Mapping[str, Counts] | None = None) -> Table:
+    body = [(name, tuple(map(_cell, row, (beside or {}).get(name, NOTHING)))) for name, row in counts.items()]
+    return Table(title, caption, "", COLUMNS, tuple(body))
+
+
+def _cell(n: int, other: int | None) -> Cell:
+    return Cell(str(n), beside="" if other is None else str(other), numbers={"mean": n})

@@ -16,7 +16,7 @@ N_SHOWN = 8
 
 def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, threads: int) -> dict[str, Any]:
     """The method's preprocessing of normal test images, and an altered copy of each."""
-    from algan_ad.benchmark.samples import load_samples
+    from algan_ad.benchmark.division import load_samples
     from algan_ad.data.cutpaste import cut_paste
     from algan_ad.detectors import METHODS
     from algan_ad.workflows.pictures import sheet

@@ -28,14 +28,14 @@ def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, thre
 
     from algan_ad.algan.latents import Latents
     from algan_ad.algan.networks import ImageGenerator
-    from algan_ad.benchmark.samples import load_samples
+    from algan_ad.benchmark.division import load_samples
+    from algan_ad.benchmark.run_folder import training_folder
     from algan_ad.data.cutpaste import cut_paste
     from algan_ad.detectors.algan_image import AlganImage, AlganImageConfig
     from algan_ad.detectors.shared.contract import RunOptions
     from algan_ad.detectors.shared.pixels import to_pixels
     from algan_ad.evaluation.metrics import image_auroc
     from algan_ad.training.checkpoint import load_checkpoint
-    from algan_ad.training.loop import RunFolder
     from algan_ad.training.seeding import seed_torch
     from algan_ad.workflows.pictures import sheet
 
@@ -43,7 +43,7 @@ def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, thre
     c = AlganImageConfig(**spec.settings)
     detector = AlganImage(c, device)
     found = load_samples(spec, data, detector)
-    run_folder = RunFolder(folder / ".run")
+    run_folder = training_folder(folder)
     trained = detector.fit(found.data, RunOptions(spec.seed, device, run_folder))
     G = ImageGenerator(c.image_size, c.z_dim, c.width, c.max_width)
     G.load_state_dict(load_checkpoint(run_folder.checkpoint)["adversary"]["G"])

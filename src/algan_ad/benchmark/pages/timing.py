@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from algan_ad.benchmark.outcomes import Outcomes
 from algan_ad.benchmark.plan import RunSpec
-from algan_ad.benchmark.tables import brief
+from algan_ad.benchmark.result_tables import brief
 from algan_ad.report.benchmark import Section
 from algan_ad.report.tables import EMPTY, Cell, Table
 from algan_ad.runtime.errors import InputError
@@ -56,7 +56,7 @@ class Contestant:
     """A method with its data, ready to be trained and asked again and again."""
 
     def __init__(self, spec: RunSpec, entry: dict[str, Any], data: Path, device: DeviceName) -> None:
-        from algan_ad.benchmark.samples import load_samples
+        from algan_ad.benchmark.division import load_samples
         from algan_ad.detectors import METHODS
 
         kind = METHODS[entry["name"]]

@@ -18,6 +18,7 @@ from algan_ad.runtime.progress import track
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.device import DeviceName, pick_device, using_threads
 from algan_ad.training.loop import RunFolder, Trained, Weights
+from algan_ad.training.selection import Selection
 
 NO_AUGMENTATION = Recipe()
 
@@ -38,13 +39,18 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where and how a run takes place; nothing here is part of the method."""
+    """Where and how a run takes place; nothing here is part of the method.
+
+    selections: of a method trained by epochs, the rules to keep weights by, instead of the one that its settings and
+    the data name; the first is the detector's after `fit`, the others are `Trained.others`.
+    """
 
     seed: int = 0
     device: DeviceName = "auto"
     folder: RunFolder | None = None
     quality: Callable[[Tensor], dict[str, float]] | None = None  # generated images (N, 3, S, S) -> monitors
     watch: Callable[[int, Weights], None] | None = None
+    selections: tuple[Selection, ...] = ()
 
 
 class Detector(ABC):

@@ -1,7 +1,7 @@
 """A method trained epoch by epoch: its settings, and its way through the shared loop."""
 
 import copy
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +18,7 @@ from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.adversary import Adversary
 from algan_ad.training.device import Precision, pick_precision
-from algan_ad.training.loop import Fetch, Schedule, Trained, Weights, train
+from algan_ad.training.loop import Fetch, Schedule, Trained, Validate, Weights, train
 from algan_ad.training.selection import Selection
 
 N_MADE_UP = 256  # good images that selection `cut-paste` looks at, and as many altered ones
@@ -72,7 +72,29 @@ class TrainedDetector(Detector):
     def run_loop(self, adversary: Adversary, fetch: Fetch, data: TrainingData, run: RunOptions) -> Trained:
         """Send an adversary through the shared loop and keep the module that its selected weights make."""
         c = self.config
-        selection = c.selection or ("validation" if data.validation else self.default_selection)
+        first, *rest = run.selections or (self._selection(data),)
+        schedule = Schedule(c.epochs, c.batch_size, run.seed, first, c.observe_every, self.dtype(), self.device)
+        others = {selection: self._judge(selection, data) for selection in rest}
+        judge = self._judge(first, data)
+        trained = train(adversary, len(data.train), fetch, schedule, run.folder, judge, run.watch, others)
+        whole = tuple(map(self._whole, trained.others))
+        self.use_weights(trained.weights)
+        return replace(self._whole(trained), others=whole) if whole else trained
+
+    def switch(self, trained: Trained) -> None:
+        """Score with the weights of one of the selections of the last fit, where there were several."""
+        module = self._fitted()
+        module.load_state_dict({**module.state_dict(), **trained.weights})
+
+    def _whole(self, trained: Trained) -> Trained:
+        """With all that its weights make of the module: what follows from the training data is there, too."""
+        self.use_weights(trained.weights)
+        tensors = {name: tensor.detach().cpu().clone() for name, tensor in self._fitted().state_dict().items()}
+        return replace(trained, weights=tensors)
+
+    def _selection(self, data: TrainingData) -> Selection:
+        """The rule that the settings and the data name. Raises InputError where they contradict each other."""
+        selection = self.config.selection or ("validation" if data.validation else self.default_selection)
         if selection == "validation" and data.validation is None:
             raise InputError(
                 Option("selection", selection), ": belongs to ", Option("protocol", "thesis"), ", and only to it"
@@ -81,18 +103,22 @@ class TrainedDetector(Detector):
             raise InputError(
                 Option("selection", selection), ": under ", Option("protocol", "thesis"), " labels select; leave it out"
             )
-        schedule = Schedule(c.epochs, c.batch_size, run.seed, selection, c.observe_every, self.dtype(), self.device)
-        judged = data.validation or (made_up_validation(data.train) if selection == "cut-paste" else None)
-        validate = self._validator(*judged) if judged else None
-        trained = train(adversary, len(data.train), fetch, schedule, run.folder, validate, run.watch)
-        self.use_weights(trained.weights)
-        return trained
+        return selection
 
     def dtype(self) -> torch.dtype:
         """The precision that training runs in."""
         return pick_precision(self.config.precision, self.device)
 
-    def _validator(self, samples: Rows, labels: NDArray[np.int64]) -> Callable[[Weights], float]:
+    def _judge(self, selection: Selection, data: TrainingData) -> Validate | None:
+        """The AUROC that a rule goes by; None for one that goes by the epochs alone."""
+        if selection == "cut-paste":
+            return self._validator(*made_up_validation(data.train))
+        if selection == "validation":
+            assert data.validation is not None
+            return self._validator(*data.validation)
+        return None
+
+    def _validator(self, samples: Rows, labels: NDArray[np.int64]) -> Validate:
         def auroc(weights: Weights) -> float:
             self.use_weights(weights)
             return image_auroc(labels, self.score(samples))

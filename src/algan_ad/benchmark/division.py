@@ -1,4 +1,4 @@
-"""What one run of a plan fits on, calibrates with and is tested on."""
+"""Samples of one run of a plan: to fit on, to calibrate with, to test on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
