@@ -247,7 +247,6 @@ def test_thesis_needs_labels(parts: Path, tmp_path: Path, capsys: Out) -> None:
         (np.full((20, 4), "red"), "holds <U3; expected numbers"),
         (np.arange(20.0), "shape (20,); expected (n, d), one sample per row"),
         (np.zeros((2, 4)), "Maße 1.npy: 2 good samples: too few to train and to calibrate; expected at least 3"),
-        (np.zeros((6, 4)), "5 training samples, fewer than the batch of 8"),
     ],
 )
 def test_unusable_vectors(values: Any, said: str, tmp_path: Path, capsys: Out) -> None:

@@ -1,5 +1,8 @@
+import doctest
 import pickle
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,11 +17,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from algan_ad import estimator
 from algan_ad.detectors.algan_vector import AlganVectorConfig
 from algan_ad.estimator import ALGANDetector
 from algan_ad.runtime.errors import InputError
 
 SMALL = {"epochs": 2, "hidden": 8, "z_dim": 4}
+LAYERS = {**SMALL, "discriminator": "layers"}
 pytestmark = pytest.mark.filterwarnings("ignore:Anomalous above:UserWarning")
 
 
@@ -28,10 +33,10 @@ def rows(n: int, seed: int, shift: float = 0.0) -> NDArray[np.float64]:
 
 @pytest.fixture(scope="module")
 def fitted() -> ALGANDetector:
-    return ALGANDetector(epochs=20, hidden=32, z_dim=8, false_alarm_rate=0.05, random_state=0).fit(rows(300, 0))
+    return ALGANDetector(**SMALL, false_alarm_rate=0.05, calibration="split", random_state=0).fit(rows(300, 0))
 
 
-@parametrize_with_checks([ALGANDetector(**SMALL, random_state=0)])
+@parametrize_with_checks([ALGANDetector()])
 def test_scikit_learn_contract(estimator: ALGANDetector, check: object) -> None:
     check(estimator)  # type: ignore[operator]
 
@@ -80,10 +85,11 @@ def test_a_sample_has_one_score_whatever_its_batch(fitted: ALGANDetector) -> Non
     np.testing.assert_array_equal(one_by_one, fitted.score_samples(X)[:20])
 
 
-def test_seed_decides_everything_and_torch_is_left_alone() -> None:
+@pytest.mark.parametrize("settings", [SMALL, LAYERS])
+def test_seed_decides_everything_and_torch_is_left_alone(settings: dict[str, Any]) -> None:
     torch.manual_seed(7)
     before = torch.get_rng_state()
-    a, b, c = (ALGANDetector(**SMALL, random_state=s).fit(rows(40, 0)) for s in (0, 0, 1))
+    a, b, c = (ALGANDetector(**settings, random_state=s).fit(rows(40, 0)) for s in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), before)
     np.testing.assert_array_equal(a.score_samples(rows(9, 1)), b.score_samples(rows(9, 1)))
     assert not np.array_equal(a.score_samples(rows(9, 1)), c.score_samples(rows(9, 1)))
@@ -107,10 +113,42 @@ def test_names_of_columns_and_pipelines() -> None:
 
 def test_warns_when_the_rate_cannot_be_guaranteed() -> None:
     with pytest.warns(UserWarning, match="hold out at least 99"):
-        ALGANDetector(**SMALL).fit(rows(50, 0))
+        ALGANDetector(**SMALL, false_alarm_rate=0.01, calibration="split").fit(rows(50, 0))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        ALGANDetector(**SMALL, false_alarm_rate=0.1).fit(rows(50, 0))
+        ALGANDetector(**SMALL, false_alarm_rate=0.1, calibration="split").fit(rows(50, 0))
+
+
+@pytest.mark.parametrize(("n", "rate"), [(3, 1 / 4), (20, 0.1), (99, 0.05), (600, 0.01)])
+def test_default_rate_is_what_the_samples_support(n: int, rate: float) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        calibration = ALGANDetector(**SMALL, random_state=0).fit(rows(n, 0)).calibration_
+    assert calibration.false_alarm_rate == pytest.approx(rate)
+    assert calibration.sufficient
+
+
+def test_every_sample_calibrates_and_every_sample_trains() -> None:
+    detector = ALGANDetector(**SMALL, random_state=0).fit(rows(50, 0))
+    assert sorted(detector.calibration_indices_) == list(range(50))
+    assert detector.calibration_.refits == 5
+    assert detector.calibration_.guaranteed_rate is None
+    assert len(detector.detector_.tensors()["discriminator.prototypes"]) == 50
+
+
+def test_refits_flag_about_the_wanted_share() -> None:
+    """Of 2,000 new samples; the binomial and the calibration together deviate by 0.02."""
+    detector = ALGANDetector(**SMALL, false_alarm_rate=0.1, random_state=0).fit(rows(300, 0))
+    assert 0.04 < (detector.predict(rows(2000, 1)) == -1).mean() < 0.16
+
+
+@pytest.mark.parametrize("settings", [SMALL, LAYERS])
+def test_threads_fit_the_same_detector(settings: dict[str, Any]) -> None:
+    X = rows(40, 0)
+    with ThreadPoolExecutor(4) as pool:
+        fits = list(pool.map(lambda _: ALGANDetector(**settings, random_state=0).fit(X), range(4)))
+    for other in fits[1:]:
+        np.testing.assert_array_equal(other.score_samples(X), fits[0].score_samples(X))
 
 
 def test_as_few_as_three_samples() -> None:
@@ -120,8 +158,14 @@ def test_as_few_as_three_samples() -> None:
 @pytest.mark.parametrize(
     "bad",
     [{"epochs": 0}, {"alpha": 1.5}, {"sigma": -1.0}, {"conditioning": "pca"}, {"false_alarm_rate": 0.0},
-     {"calibration_fraction": 1.0}, {"device": "tpu"}],
+     {"calibration_fraction": 1.0}, {"calibration": "none"}, {"discriminator": "none"}, {"device": "tpu"}],
 )  # fmt: skip
 def test_bad_parameters_are_named(bad: dict[str, object]) -> None:
     with pytest.raises(InputError, match=next(iter(bad))):
         ALGANDetector(**{**SMALL, **bad}).fit(rows(30, 0))
+
+
+def test_the_example_runs() -> None:
+    result = doctest.testmod(estimator)
+    assert result.attempted >= 6
+    assert not result.failed

@@ -1,10 +1,10 @@
 """ALGAN behind scikit-learn's contract for outlier detectors."""
 
 import warnings
+from contextlib import nullcontext
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_random_state
@@ -16,46 +16,84 @@ from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.seeding import seed_from
 from algan_ad.training.device import DeviceName
+from algan_ad.training.seeding import private_randomness
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 MIN_SAMPLES = 3  # two to train on, one to calibrate
+LEAST, MOST = 0.01, 0.1  # false alarms that are supported by default
+ABOVE = 5  # calibration samples that set a threshold: with fewer above it, it would be one sample's whim
 
 
 class ALGANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Novelty detection on vectors: fit on normal samples, then tell the anomalous among new ones.
+    """Novelty detection on vectors: fit on normal samples, then distinguish the anomalous among new ones.
 
-    The generator of a GAN supplies the pseudo-anomalies, its discriminator is the detector (thesis, chapter 4).
-    A share of the normal samples is held out of the training to calibrate the threshold, such that on average at
-    most `false_alarm_rate` of new normal samples are flagged (split conformal prediction). That takes at least
-    1 / false_alarm_rate - 1 of them, 99 by default; with fewer, fit warns, and the largest held-out score is the
-    threshold.
+    The generator of a GAN supplies pseudo-anomalies, its discriminator is the detector (thesis, chapter 4). By
+    default the discriminator is a mixture of normal samples in a partly whitened space (ours); `discriminator="layers"`
+    gives the thesis's. Columns are standardised where their units differ, and left alone where they share one; the
+    data decide (`features/conditioning.py`).
+
+    The threshold comes from normal samples that the scoring model has not seen: each is scored by a refit that
+    left it out, and the model in use is fitted to all (cross-conformal prediction; Vovk, 2015, Annals of Mathematics
+    and Artificial Intelligence 74).
 
     Args:
-        epochs, batch_size, sigma, alpha, xi, n_z, n_dis, z_dim, hidden: as in the thesis (5.1.1), but for the
-            epochs: on a few hundred vectors its 192 gain nothing.
-        conditioning, scale: "whiten" (centre, whiten, scale) or "none", the thesis to the letter.
-        false_alarm_rate: wanted share of new normal samples that are flagged.
-        calibration_fraction: share of the samples that is held out of the training.
+        discriminator: "mixture", for data of one or several modes; "layers": the three layers of 5.1.1.
+        prototypes: most samples that the mixture keeps; of more, those that cover the rest.
+        noise: weight of noisy real data, the mixture's further kind of pseudo-anomaly (ours); 0 for none.
+        noise_reach: length of that noise, in distances between neighbours.
+        epochs: of the mixture, rounds of eight batches, however many samples there are; more gain nothing. Of the
+            layers, passes over the data; 48 do on a few hundred samples, the thesis has 192.
+        batch_size: samples a batch (5.1.1).
+        sigma: standard deviation of the anomalous latents (4.3).
+        alpha: share of fake-normal among generated data (eq. 4.3).
+        xi: weight of generated against buffered data (eq. 4.3).
+        n_z: epochs between two draws of the latents (Algorithm 1).
+        n_dis: updates of the discriminator a batch (Algorithm 1).
+        z_dim: dimensions of the latents (5.1.1).
+        hidden: width of the hidden layers (5.1.1).
+        conditioning: of the layers alone: "whiten" (centre, whiten, scale), or "none", the thesis to the letter.
+        scale: standard deviation of the vectors that are whitened for the layers.
+        false_alarm_rate: wanted share of new normal samples that are flagged. None: what n calibration samples support,
+            5 / (n + 1), but at least 1 % and at most 10 % (with fewer than 9 samples: 1 / (n + 1)).
+        calibration: "cross": refits, each without a share of the samples, and a model of all of them. "split": one
+            model, and a share held out of it, with a guarantee: on average at most `false_alarm_rate` of new normal
+            samples are flagged (split conformal prediction).
+        calibration_fraction: share of the samples that is held out at a time; 0.2 makes 5 refits.
         device: "cpu", "cuda", "mps" or "auto". Results are the same numbers again on the same kind of machine.
-        random_state: int, RandomState or None.
+        random_state: int, RandomState or None. Fits with the same int are the same, in any number of threads.
 
     Attributes:
         offset_: score_samples below it are anomalous; minus the threshold of the calibration.
-        calibration_: the held-out scores; `calibration_.explain()` says what the threshold promises.
-        calibration_indices_: positions in X of the held-out samples.
+        calibration_: the scores that set the threshold; `calibration_.explain()` says what it promises.
+        calibration_indices_: positions in X of the samples that set it.
         detector_: the `AlganVector` inside.
         n_features_in_, feature_names_in_: as everywhere in scikit-learn.
+
+    Example:
+        >>> import numpy as np
+        >>> from algan_ad import ALGANDetector
+        >>> normal = np.random.default_rng(0).normal(size=(200, 4))
+        >>> detector = ALGANDetector(random_state=0).fit(normal)
+        >>> detector.predict([[0, 0, 0, 0], [9, 9, 9, 9]])
+        array([ 1, -1])
+        >>> round(detector.calibration_.false_alarm_rate, 3)
+        0.025
     """
 
     def __init__(
-        self, *, epochs: int = 48, batch_size: int = 16, sigma: float = 4.0, alpha: float = 0.75, xi: float = 0.75,
-        n_z: int = 2, n_dis: int = 2, z_dim: int = 100, hidden: int = 512,
-        conditioning: Literal["whiten", "none"] = "whiten", scale: float = 0.05, false_alarm_rate: float = 0.01,
-        calibration_fraction: float = 0.2, device: DeviceName = "cpu",
-        random_state: int | np.random.RandomState | None = None,
+        self, *, discriminator: Literal["mixture", "layers"] = "mixture", prototypes: int = 2048, noise: float = 1.0,
+        noise_reach: float = 3.0, epochs: int = 4, batch_size: int = 16, sigma: float = 4.0,
+        alpha: float = 0.75, xi: float = 0.75, n_z: int = 2, n_dis: int = 2, z_dim: int = 100, hidden: int = 512,
+        conditioning: Literal["whiten", "none"] = "whiten", scale: float = 0.05, false_alarm_rate: float | None = None,
+        calibration: Literal["cross", "split"] = "cross", calibration_fraction: float = 0.2,
+        device: DeviceName = "cpu", random_state: int | np.random.RandomState | None = None,
     ) -> None:  # fmt: skip
+        self.discriminator = discriminator
+        self.prototypes = prototypes
+        self.noise = noise
+        self.noise_reach = noise_reach
         self.epochs = epochs
         self.batch_size = batch_size
         self.sigma = sigma
@@ -68,6 +106,7 @@ class ALGANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         self.conditioning = conditioning
         self.scale = scale
         self.false_alarm_rate = false_alarm_rate
+        self.calibration = calibration
         self.calibration_fraction = calibration_fraction
         self.device = device
         self.random_state = random_state
@@ -81,14 +120,19 @@ class ALGANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         """
         rows: Floats = validate_data(self, X, dtype=np.float64, ensure_min_samples=MIN_SAMPLES)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        kept, self.calibration_indices_ = self._divide(len(rows), seed)
-        train, held_out = rows[kept], rows[self.calibration_indices_]
-        detector = AlganVector(self._config(len(train)), self.device)
-        with torch.random.fork_rng():  # the caller's random state is left alone
-            detector.fit(TrainingData(train, held_out=held_out), RunOptions(seed, self.device))
-        self.detector_ = detector
-        scores = self._anomaly_scores(held_out)
-        self.calibration_ = Calibration(scores=tuple(scores), false_alarm_rate=self.false_alarm_rate)
+        folds = self._folds(len(rows), seed)
+        if self.calibration == "cross":
+            scores = np.concatenate(
+                [self._fitted(np.delete(rows, out, 0), seed).score(rows[out], 1024) for out in folds]
+            )
+            self.detector_, refits = self._fitted(rows, seed), len(folds)
+        else:
+            self.detector_, refits = self._fitted(np.delete(rows, folds[0], 0), seed), 0
+            folds = folds[:1]
+            scores = self._anomaly_scores(rows[folds[0]])
+        self.calibration_indices_ = np.concatenate(folds)
+        rate = _supported_rate(len(scores)) if self.false_alarm_rate is None else self.false_alarm_rate
+        self.calibration_ = Calibration(scores=tuple(scores), false_alarm_rate=rate, refits=refits)
         self.offset_ = -self.calibration_.threshold
         if not self.calibration_.sufficient:
             warnings.warn(self.calibration_.explain(), UserWarning, stacklevel=2)
@@ -111,19 +155,33 @@ class ALGANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         """Conformal p-values, float64 (n,) in (0, 1]: how often a normal sample looks at least as anomalous."""
         return self.calibration_.p_values(-self.score_samples(X))
 
-    def _config(self, n_train: int) -> AlganVectorConfig:
+    def _fitted(self, rows: Floats, seed: int) -> AlganVector:
         params = {k: v for k, v in self.get_params().items() if k in AlganVectorConfig.model_fields}
-        return AlganVectorConfig(**{**params, "batch_size": min(self.batch_size, n_train)})
+        layers = self.discriminator == "layers"
+        if layers:
+            params["batch_size"] = min(self.batch_size, len(rows))
+        detector = AlganVector(AlganVectorConfig(**params), self.device)
+        with private_randomness() if layers else nullcontext():  # the mixture has generators of its own
+            detector.fit(TrainingData(rows), RunOptions(seed, self.device))
+        return detector
 
-    def _divide(self, n: int, seed: int) -> tuple[Indices, Indices]:
-        """Positions to train on and positions to calibrate on."""
-        if not 0 < self.calibration_fraction < 1:
-            raise InputError(
-                f"calibration_fraction: expected more than 0 and less than 1, found {self.calibration_fraction}"
-            )
+    def _folds(self, n: int, seed: int) -> list[Indices]:
+        """Positions that are held out, a share of them at a time; at least two stay."""
+        fraction = self.calibration_fraction
+        if not 0 < fraction < 1:
+            raise InputError(f"calibration_fraction={fraction}: expected more than 0 and less than 1")
+        if self.calibration not in ("cross", "split"):
+            raise InputError(f"calibration={self.calibration!r}: expected 'cross' or 'split'")
         order = np.random.default_rng(seed_from(seed, "calibration")).permutation(n)
-        n_out = min(max(1, round(self.calibration_fraction * n)), n - 2)
-        return order[n_out:], order[:n_out]
+        size = min(max(1, round(fraction * n)), n - 2)
+        if self.calibration == "split":
+            return [order[:size]]
+        return [np.sort(fold) for fold in np.array_split(order, -(-n // size))]
 
     def _anomaly_scores(self, X: Floats) -> Floats:
         return self.detector_.score(X, batch_size=1024)
+
+
+def _supported_rate(n: int) -> float:
+    """The rate of false alarms that n calibration scores can tell from its neighbours."""
+    return float(min(max(ABOVE / (n + 1), LEAST), max(MOST, 1 / (n + 1))))

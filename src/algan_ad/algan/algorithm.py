@@ -1,5 +1,6 @@
 """Algorithm 1 of section 4.4, line by line."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from algan_ad.algan.buffer import Buffer
 from algan_ad.algan.latents import Latents
 from algan_ad.algan.networks import resting_statistics
-from algan_ad.algan.objective import discriminator_loss, generator_loss
+from algan_ad.algan.objective import discriminator_loss, generator_loss, noise_loss
 
 Scope = Literal["batch", "dataset", "fresh"]
 BufferScope = Literal["batch", "dataset"]
@@ -32,6 +33,7 @@ class Hyperparameters:
     saturating: bool = False  # eq. 4.2 to the letter
     latent_scope: Scope = "dataset"  # a z_d for each batch; "batch": one for all of them; "fresh": no reuse
     buffer_scope: BufferScope = "batch"  # 5.1.1 or 4.1
+    noise: float = 0.0  # weight of noisy data, a kind of pseudo-anomaly that is ours; 0: the thesis
 
 
 class ALGAN:
@@ -39,8 +41,10 @@ class ALGAN:
 
     def __init__(
         self, generator: nn.Module, discriminator: nn.Module, latents: Latents, hyper: Hyperparameters,
-        batch_size: int, n_batches: int,
+        batch_size: int, n_batches: int, disturb: Callable[[Tensor], Tensor] | None = None,
     ) -> None:  # fmt: skip
+        """`disturb` makes noisy data of real data (B, ...); where it is given, D learns to reject that, too."""
+        self.disturb = disturb
         self.G, self.D, self.latents, self.hyper = generator, discriminator, latents, hyper
         # Where a batch has no place for anomalous latents, the fake-normal ones weigh all of it.
         self.alpha = hyper.alpha if hyper.anomalous_latents and round(hyper.alpha * batch_size) < batch_size else 1.0
@@ -91,10 +95,15 @@ class ALGAN:
             n_anomalous = int(tag.sum())
             x_buffered, tag_buffered = self.buffer.draw(len(tag) - n_anomalous, n_anomalous)
             parts.append(x_buffered)
+        if self.disturb is not None:
+            parts.append(self.disturb(x))
         logits = self.D(torch.cat(parts)).float()
         real, fake, *rest = logits.split([len(part) for part in parts])
+        noisy = rest.pop() if self.disturb is not None else None
         buffered = rest[0] if rest else None
         loss = discriminator_loss(real, fake, tag, buffered, tag_buffered, self.alpha, self.hyper.xi)
+        if noisy is not None:
+            loss = loss + self.hyper.noise * noise_loss(noisy)
         self.adam_d.zero_grad(set_to_none=True)
         loss.backward()
         self.adam_d.step()
@@ -113,7 +122,7 @@ class ALGAN:
     def _remember(self, x_fake: Tensor, tag: Tensor) -> None:
         if self.buffer is None:
             batches = 1 if self.hyper.buffer_scope == "batch" else self.n_batches
-            self.buffer = Buffer(2 * batches * self.batch_size, x_fake)
+            self.buffer = Buffer(2 * batches * self.batch_size, x_fake, self.latents.generator)
         self.buffer.push(x_fake, tag)
 
     @torch.no_grad()
@@ -126,7 +135,9 @@ class ALGAN:
             samples["fake-anomalous"] = self.G(self.latents.anomalous(n)).float()
         if self.buffer is not None:
             samples["buffered"] = self.buffer.samples[
-                torch.randint(self.buffer.size, (n,), device=samples["fake-normal"].device)
+                torch.randint(
+                    self.buffer.size, (n,), device=samples["fake-normal"].device, generator=self.latents.generator
+                )
             ]
         self.G.train(training)
         return samples
@@ -152,7 +163,7 @@ class ALGAN:
             self.z_d, self.z_g = (state["latents"][name].to(device) for name in ("z_d", "z_g"))
         if "buffer" in state:
             samples = state["buffer"]["samples"].to(device)
-            self.buffer = Buffer(len(samples), samples)
+            self.buffer = Buffer(len(samples), samples, self.latents.generator)
             self.buffer.samples.copy_(samples)
             self.buffer.anomalous.copy_(state["buffer"]["anomalous"])
             self.buffer.size = int(state["buffer"]["size"])

@@ -12,11 +12,11 @@ class Buffer:
     training data, the reading of 4.1.
     """
 
-    def __init__(self, capacity: int, sample: Tensor) -> None:
-        """`sample` (any, *shape) gives shape, dtype and device of what will be stored."""
+    def __init__(self, capacity: int, sample: Tensor, generator: torch.Generator | None = None) -> None:
+        """`sample` (any, *shape) gives shape, dtype and device of what will be stored; `generator`: as in `Latents`."""
         self.samples = torch.zeros(capacity, *sample.shape[1:], dtype=sample.dtype, device=sample.device)
         self.anomalous = torch.zeros(capacity, dtype=torch.bool, device=sample.device)
-        self.size = 0
+        self.size, self.generator = 0, generator
 
     def push(self, samples: Tensor, anomalous: Tensor) -> None:
         """Store samples (n, *shape) and their tags, bool (n,), detached."""
@@ -24,7 +24,7 @@ class Buffer:
         room = min(capacity - self.size, len(samples))
         n_over = len(samples) - room
         fresh = torch.arange(self.size, self.size + room, device=samples.device)
-        slots = torch.cat([fresh, torch.randperm(self.size, device=samples.device)[:n_over]])
+        slots = torch.cat([fresh, torch.randperm(self.size, device=samples.device, generator=self.generator)[:n_over]])
         self.samples[slots] = samples.detach()
         self.anomalous[slots] = anomalous
         self.size += room
@@ -32,13 +32,12 @@ class Buffer:
     def draw(self, n_normal: int, n_anomalous: int) -> tuple[Tensor, Tensor]:
         """With replacement: n_normal samples tagged normal, then n_anomalous tagged anomalous; with their tags."""
         tags = self.anomalous[: self.size]
-        picks = [_pick(tags.logical_not(), n_normal), _pick(tags, n_anomalous)]
+        picks = [self._pick(tags.logical_not(), n_normal), self._pick(tags, n_anomalous)]
         picked = torch.cat(picks)
         return self.samples[picked], self.anomalous[picked]
 
-
-def _pick(mask: Tensor, n: int) -> Tensor:
-    candidates = mask.nonzero().flatten()
-    if n == 0:
-        return candidates[:0]
-    return candidates[torch.randint(len(candidates), (n,), device=mask.device)]
+    def _pick(self, mask: Tensor, n: int) -> Tensor:
+        candidates = mask.nonzero().flatten()
+        if n == 0:
+            return candidates[:0]
+        return candidates[torch.randint(len(candidates), (n,), device=mask.device, generator=self.generator)]

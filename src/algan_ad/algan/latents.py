@@ -16,7 +16,7 @@ TRUNCATION = {"truncated-normal": 2.0, "uniform": 1.0}
 
 @dataclass(frozen=True)
 class Latents:
-    """Draws normal latents z_n and anomalous latents z_a from torch's global random state.
+    """Draws normal latents z_n and anomalous latents z_a, from `generator` or else torch's global random state.
 
     | family             | z_n       | z_a                                   | Fig. 5.8 |
     |--------------------|-----------|---------------------------------------|----------|
@@ -29,19 +29,20 @@ class Latents:
     sigma: float = 4.0
     family: LatentFamily = "normal"
     device: torch.device = CPU
+    generator: torch.Generator | None = None  # on the device
 
     def normal(self, n: int) -> Tensor:
         """z_n, float32 (n, dim)."""
         if self.family == "uniform":
-            return torch.rand(n, self.dim, device=self.device) * 2 - 1
-        return torch.randn(n, self.dim, device=self.device)
+            return self._uniform(n) * 2 - 1
+        return self._standard_normal(n)
 
     def anomalous(self, n: int) -> Tensor:
         """z_a, float32 (n, dim)."""
         if self.family == "normal":
-            return self.sigma * torch.randn(n, self.dim, device=self.device)
+            return self.sigma * self._standard_normal(n)
         th = TRUNCATION[self.family]
-        sign: Tensor = torch.randint(0, 2, (n, self.dim), device=self.device) * 2 - 1
+        sign: Tensor = torch.randint(0, 2, (n, self.dim), device=self.device, generator=self.generator) * 2 - 1
         if self.family == "uniform":
             return (th + self._uniform(n)) * sign
         # |z| by the inverse of the normal distribution's upper tail, which keeps float32 accurate far out.
@@ -60,4 +61,7 @@ class Latents:
         return z, torch.arange(n, device=self.device) >= n_normal
 
     def _uniform(self, n: int) -> Tensor:
-        return torch.rand(n, self.dim, device=self.device)
+        return torch.rand(n, self.dim, device=self.device, generator=self.generator)
+
+    def _standard_normal(self, n: int) -> Tensor:
+        return torch.randn(n, self.dim, device=self.device, generator=self.generator)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -65,7 +66,24 @@ class ImageDiscriminator(nn.Module):
 
 
 class VectorGenerator(nn.Module):
-    """z (B, z_dim) -> vector (B, dim). Three fully connected layers."""
+    """z (B, z_dim) -> vector (B, dim). Three fully connected layers.
+
+    Weights are drawn from torch's global random state, or with `drawn` from a generator, in the same way.
+    """
+
+    @classmethod
+    def drawn(cls, dim: int, z_dim: int, hidden: int, generator: torch.Generator) -> Self:
+        with torch.device("meta"):  # without a draw
+            network = cls(dim, z_dim, hidden)
+        network.to_empty(device="cpu")
+        for layer in network.layers:
+            if isinstance(layer, nn.BatchNorm1d):
+                layer.reset_parameters()
+            elif isinstance(layer, nn.Linear):
+                bound = layer.in_features**-0.5
+                for parameter in layer.parameters():
+                    nn.init.uniform_(parameter, -bound, bound, generator=generator)
+        return network
 
     def __init__(self, dim: int, z_dim: int, hidden: int) -> None:
         super().__init__()
@@ -150,6 +168,11 @@ def effective_weights(network: nn.Module) -> dict[str, Tensor]:
         for name, layer in network.named_modules()
         if isinstance(layer, nn.Conv2d | nn.Linear)
         for part in ("weight", "bias")
+    }
+    weights |= {  # of other modules
+        name: parameter.detach().clone()
+        for name, parameter in network.named_parameters()
+        if name not in weights and ".parametrizations." not in name
     }
     network.train(training)
     return weights

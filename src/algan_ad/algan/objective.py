@@ -26,6 +26,11 @@ def discriminator_loss(
     )
 
 
+def noise_loss(noisy: Tensor) -> Tensor:
+    """E[-log(1 - D(x~))], logits (B,) of noisy data: the form of eq. 4.3 for a kind that the thesis does not have."""
+    return softplus(noisy).mean()
+
+
 def _by_kind(logits: Tensor, anomalous: Tensor, alpha: float) -> Tensor:
     """alpha E_n[-log(1 - D)] + (1 - alpha) E_a[-log(1 - D)]; the weight of a kind without samples is zero."""
     loss = softplus(logits)

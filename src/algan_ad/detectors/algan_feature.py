@@ -6,7 +6,6 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor, nn
 
-from algan_ad.algan.networks import VectorDiscriminator
 from algan_ad.data.recipe import Recipe
 from algan_ad.detectors.shared.algan_adversary import N_OBSERVED
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
@@ -31,9 +30,7 @@ class AlganFeatureConfig(PooledConfig, PairConfig):
 class FeatureScorer(VectorScorer):
     """uint8 (N, S, S, 3) -> anomaly score (N,): the mean over the rotations of an image of minus the logit of D."""
 
-    def __init__(
-        self, backbone: Backbone, rotations: int, conditioning: nn.Module, discriminator: VectorDiscriminator
-    ) -> None:
+    def __init__(self, backbone: Backbone, rotations: int, conditioning: nn.Module, discriminator: nn.Module) -> None:
         super().__init__(conditioning, discriminator)
         self.backbone, self.rotate = backbone, Rotations(rotations)
 

@@ -51,3 +51,65 @@ def fit_whitening(samples: NDArray[np.floating], scale: float) -> Whitening:
     whitening.mean.copy_(torch.from_numpy(estimate.location_))
     whitening.matrix.copy_(torch.from_numpy(scale * (axes * inverse_deviations) @ axes.T))
     return whitening
+
+
+#: Power of the covariance that partial whitening divides by; 0 leaves distances as they are, 1/2 whitens.
+POWER = 0.25
+#: Columns that carry the variance: with fewer, the units of a few decide every distance, and each column gets its own.
+FEW = 16
+#: Rows that the covariance within modes is estimated from, and of them those whose neighbours are looked up.
+SAMPLE, CENTRES = 8192, 2048
+
+
+def fit_partial_whitening(samples: NDArray[np.floating], generator: np.random.Generator) -> Whitening:
+    """Whitening to the power 1/4 within modes, of normal samples (n, d), n >= 2; total variance 1 afterwards.
+
+    Columns are standardised first unless they share a unit, as the outputs of a network do (`columns_that_carry`).
+    The covariance is that of a sample about its d nearest neighbours, all others where there are no more:
+    on modes far apart it is that within a mode, which the distance between modes would drown; where n <= d, it is the
+    covariance. As many neighbours as columns, because that many differences are what a covariance of d columns
+    takes. It is shrunk as Ledoit and Wolf (2004) shrink the covariance.
+    """
+    from sklearn.covariance import ledoit_wolf_shrinkage  # a second to import, and prediction does without
+
+    rows = np.asarray(samples, dtype=np.float64)
+    n, dim = rows.shape
+    mean, deviations = rows.mean(0), rows.std(0)
+    standardises = columns_that_carry(deviations**2) < FEW
+    factors = 1 / np.where(deviations > 0, deviations, 1) if standardises else np.ones(dim)
+    rows = (rows - mean) * factors
+    if n > SAMPLE:
+        rows = rows[generator.choice(n, SAMPLE, replace=False)]
+    covariance, share = _within_modes(rows, generator), ledoit_wolf_shrinkage(rows, assume_centered=False)
+    mean_variance = np.trace(covariance) / dim or 1.0
+    variances, axes = np.linalg.eigh((1 - share) * covariance + share * mean_variance * np.eye(dim))
+    matrix = axes * np.maximum(variances, FLOOR * mean_variance) ** -POWER
+    total = (rows @ matrix).var(0).sum()
+    whitening = Whitening(dim)
+    whitening.mean.copy_(torch.from_numpy(mean))
+    whitening.matrix.copy_(torch.from_numpy(factors[:, None] * matrix / np.sqrt(total or 1.0)))
+    return whitening
+
+
+def columns_that_carry(variances: NDArray[np.float64]) -> float:
+    """exp of the entropy of the columns' shares of the variance: d if all vary alike, 1 if one has all of it."""
+    shares = variances[variances > 0] / (variances.sum() or 1.0)
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def _within_modes(rows: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.float64]:
+    """Half the mean outer product of the differences between a row and its d nearest neighbours, (d, d)."""
+    n, dim = rows.shape
+    if dim >= n - 1:
+        return np.asarray(np.cov(rows.T, bias=True)).reshape(dim, dim)
+    centres = generator.choice(n, min(n, CENTRES), replace=False)
+    near = rows[centres]
+    distances = (near**2).sum(1)[:, None] + (rows**2).sum(1) - 2 * near @ rows.T
+    distances[np.arange(len(centres)), centres] = -1  # itself, which adds nothing
+    neighbours = np.argpartition(distances, dim, axis=1)[:, : dim + 1]
+    links = np.zeros_like(distances)
+    np.put_along_axis(links, neighbours, 1.0, axis=1)
+    # sum_ij links_ij (a_i - b_j)(a_i - b_j)^T without a difference being stored
+    cross = near.T @ (links @ rows)
+    outer = (near.T * links.sum(1)) @ near + (rows.T * links.sum(0)) @ rows - cross - cross.T
+    return np.asarray(outer / (2 * len(centres) * dim))

@@ -35,6 +35,8 @@ class Calibration(Schema):
     also_selected: bool = Field(
         default=False, description="the same examples chose the epoch, which voids the guarantee (protocol thesis)"
     )
+    refits: int = Field(default=0, ge=0, description="models that gave the scores, none of them the one in use, "
+                        "which voids the guarantee; 0: the one in use gave them")  # fmt: skip
 
     @field_validator("scores", mode="before")
     @classmethod
@@ -84,8 +86,11 @@ class Calibration(Schema):
 
     @property
     def guaranteed_rate(self) -> float | None:
-        """The bound on the mean false alarm rate, `nominal_rate`; None when the examples also chose the epoch."""
-        return None if self.also_selected else self.nominal_rate
+        """The bound on the mean false alarm rate, `nominal_rate`; None where it is an estimate.
+
+        It is one when the examples also chose the epoch, and when refits scored them.
+        """
+        return None if self.also_selected or self.refits else self.nominal_rate
 
     def p_values(self, scores: ArrayLike) -> NDArray[np.float64]:
         """p(s) = (1 + #{calibration scores >= s}) / (n + 1), float64 of the shape of `scores`, in (0, 1]."""
@@ -98,7 +103,9 @@ class Calibration(Schema):
 
     def with_rate(self, rate: float) -> "Calibration":
         """The same scores with another wanted rate of false alarms."""
-        return Calibration(scores=self.scores, false_alarm_rate=rate, also_selected=self.also_selected)
+        return Calibration(
+            scores=self.scores, false_alarm_rate=rate, also_selected=self.also_selected, refits=self.refits
+        )
 
     def choices(self) -> list["Calibration"]:
         """The same scores with the rate that is set, the least they suffice for, and every round one above it."""
@@ -110,11 +117,14 @@ class Calibration(Schema):
         """The promise of the threshold, in plain words."""
         start = f"Anomalous above {self.threshold:.6g}, set by {self.n} held-out normal examples: "
         wanted, nominal = percent(self.false_alarm_rate), percent(self.nominal_rate)
-        if self.also_selected:
+        if self.refits:
+            start = f"Anomalous above {self.threshold:.6g}, set by {self.n} normal examples that refits left out: "
+        if self.also_selected or self.refits:
+            reason = "the same normals chose the epoch" if self.also_selected else f"{self.refits} refits scored them"
             more = "" if self.sufficient else f" The wanted rate takes at least {self.needed} of them."
             return start + (
                 f"on average {nominal} of good ones like them are flagged (wanted: {wanted}), approximately, "
-                f"because the same normals chose the epoch.{more}"
+                f"because {reason}.{more}"
             )
         if self.sufficient:
             return start + f"on average at most {nominal} of good ones like them are flagged (wanted: {wanted})."

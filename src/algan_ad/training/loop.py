@@ -14,6 +14,7 @@ from torch import Tensor
 from algan_ad.runtime.errors import InputError, Option, TrainingDiverged
 from algan_ad.runtime.files import read_json, remove_leftovers, write_json
 from algan_ad.runtime.progress import bar, log
+from algan_ad.runtime.seeding import seed_from
 from algan_ad.training.adversary import Adversary
 from algan_ad.training.checkpoint import load_checkpoint, save_checkpoint
 from algan_ad.training.device import repeatable
@@ -36,7 +37,13 @@ COLLAPSED = 1e-6
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how carefully. `observe_every`: epochs between two looks at the monitors and the validation set."""
+    """How long and how carefully.
+
+    Attributes:
+        observe_every: epochs between two looks at the monitors and the validation set.
+        generators: what the adversary and `fetch` draw from, if not from torch's global state; the first, on the CPU,
+            orders the data. They are seeded in its place, so that runs in several threads do not meet.
+    """
 
     epochs: int
     batch_size: int
@@ -45,6 +52,13 @@ class Schedule:
     observe_every: int = 8
     dtype: torch.dtype = torch.float32
     device: torch.device = CPU
+    generators: tuple[torch.Generator, ...] = ()
+
+    def reseed(self, *names: object) -> None:
+        for i, generator in enumerate(self.generators):
+            generator.manual_seed(seed_from(self.seed, *names, i))
+        if not self.generators:
+            seed_torch(self.seed, *names)
 
 
 @dataclass(frozen=True)
@@ -144,7 +158,7 @@ def train(
             observed = epoch % schedule.observe_every == 0 or epoch == schedule.epochs
             weights, aurocs = adversary.scoring_weights(), {}
             if observed:
-                seed_torch(schedule.seed, "observe", epoch)
+                schedule.reseed("observe", epoch)
                 row |= adversary.observe()
                 _refuse_divergence(row, folder)  # the last update of an epoch shows in no loss
                 aurocs = {name: judge(weights) for name, judge in judges.items() if judge}
@@ -192,9 +206,9 @@ def _announce(seconds: float) -> None:
 
 def _run_epoch(adversary: Adversary, n_samples: int, fetch: Fetch, schedule: Schedule, epoch: int) -> dict[str, Any]:
     """One pass over the data. Returns the mean of each logged scalar."""
-    seed_torch(schedule.seed, epoch)
+    schedule.reseed(epoch)
     adversary.begin_epoch(epoch)
-    batches = torch.randperm(n_samples).split(schedule.batch_size)
+    batches = torch.randperm(n_samples, generator=next(iter(schedule.generators), None)).split(schedule.batch_size)
     sums: dict[str, Tensor] = {}
     for j, indices in enumerate(batches):
         x = fetch(indices)

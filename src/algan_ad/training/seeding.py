@@ -1,5 +1,6 @@
 """One seed in, all randomness out, and the caller's own random state as it was."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,6 +8,8 @@ import numpy as np
 import torch
 
 from algan_ad.runtime.seeding import seed_from
+
+_GLOBAL_STATE = threading.RLock()
 
 
 def seed_torch(seed: int, *names: object) -> None:
@@ -20,9 +23,12 @@ def seed_torch(seed: int, *names: object) -> None:
 
 @contextmanager
 def private_randomness() -> Iterator[None]:
-    """Give the global random states of torch and NumPy back as they were found."""
-    state = np.random.get_state()
-    with torch.random.fork_rng():
+    """Give the global random states of torch and NumPy back as they were found.
+
+    One thread at a time: the states are those of the whole process.
+    """
+    with _GLOBAL_STATE, torch.random.fork_rng():
+        state = np.random.get_state()
         try:
             yield
         finally:

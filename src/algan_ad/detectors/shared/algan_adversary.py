@@ -67,11 +67,15 @@ class AlganAdversary:
 
 
 def make_algan(
-    config: AlganConfig, generator: nn.Module, discriminator: nn.Module, n_samples: int, device: torch.device
-) -> ALGAN:
-    """ALGAN from the options a user sets; networks are moved to the device."""
-    latents = Latents(config.z_dim, config.sigma, config.latents, device)
-    names = Hyperparameters.__dataclass_fields__
+    config: AlganConfig, generator: nn.Module, discriminator: nn.Module, n_samples: int, device: torch.device,
+    draws: torch.Generator | None = None, disturb: Callable[[Tensor], Tensor] | None = None,
+) -> ALGAN:  # fmt: skip
+    """ALGAN from the options a user sets; networks are moved to the device. `disturb`: as in `ALGAN`.
+
+    `draws`, on the device: where latents and buffer draw from; None: torch's global state.
+    """
+    latents = Latents(config.z_dim, config.sigma, config.latents, device, draws)
+    names = Hyperparameters.__dataclass_fields__.keys() & type(config).model_fields.keys()
     hyper = Hyperparameters(**{name: getattr(config, name) for name in names})
     n_batches = -(-n_samples // config.batch_size)
-    return ALGAN(generator.to(device), discriminator.to(device), latents, hyper, config.batch_size, n_batches)
+    return ALGAN(generator.to(device), discriminator.to(device), latents, hyper, config.batch_size, n_batches, disturb)

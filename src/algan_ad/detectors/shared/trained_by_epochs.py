@@ -69,14 +69,23 @@ class TrainedDetector(Detector):
         cpu = torch.device("cpu")  # other devices may lack float64
         return copy.deepcopy(module).to(cpu, torch.float64), cpu
 
-    def run_loop(self, adversary: Adversary, fetch: Fetch, data: TrainingData, run: RunOptions) -> Trained:
-        """Send an adversary through the shared loop and keep the module that its selected weights make."""
+    def run_loop(
+        self, adversary: Adversary, fetch: Fetch, data: TrainingData, run: RunOptions,
+        n_samples: int | None = None, generators: tuple[torch.Generator, ...] = (),
+    ) -> Trained:  # fmt: skip
+        """Send an adversary through the shared loop and keep the module that its selected weights make.
+
+        `n_samples`: of an epoch, where it is not a pass over the data. `generators`: as in `Schedule`.
+        """
         c = self.config
         first, *rest = run.selections or (self._selection(data),)
-        schedule = Schedule(c.epochs, c.batch_size, run.seed, first, c.observe_every, self.dtype(), self.device)
+        schedule = Schedule(
+            c.epochs, c.batch_size, run.seed, first, c.observe_every, self.dtype(), self.device, generators
+        )
         others = {selection: self._judge(selection, data) for selection in rest}
         judge = self._judge(first, data)
-        trained = train(adversary, len(data.train), fetch, schedule, run.folder, judge, run.watch, others)
+        n = n_samples or len(data.train)
+        trained = train(adversary, n, fetch, schedule, run.folder, judge, run.watch, others)
         whole = tuple(map(self._whole, trained.others))
         self.use_weights(trained.weights)
         return replace(self._whole(trained), others=whole) if whole else trained

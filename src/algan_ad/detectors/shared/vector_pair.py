@@ -35,7 +35,7 @@ class PairConfig(AlganConfig):
 class VectorScorer(nn.Module):
     """float (N, d) -> anomaly score (N,): minus the logit of D on the conditioned vector."""
 
-    def __init__(self, conditioning: nn.Module, discriminator: VectorDiscriminator) -> None:
+    def __init__(self, conditioning: nn.Module, discriminator: nn.Module) -> None:
         super().__init__()
         self.conditioning, self.discriminator = conditioning, discriminator
 
