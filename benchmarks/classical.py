@@ -26,7 +26,7 @@ from algan_ad.evaluation.metrics import image_auroc
 
 #: Method and settings of each column. Features of one network share a unit, and are not standardised but for OCSVM.
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
-    "ALGAN": ("algan-vector", {}),
+    "ALGAN": ("algan-vector", {"discriminator": "layers", "epochs": 48}),
     "Mahalanobis": ("mahalanobis", {"standardise": False}),
     "1-NN": ("knn", {"k": 1, "standardise": False}),
     "LOF": ("lof", {"standardise": False}),
