@@ -5,7 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.covariance import LedoitWolf
 
-from algan_ad.features.conditioning import Whitening, fit_whitening
+from algan_ad.features.conditioning import (
+    FEW,
+    Whitening,
+    columns_that_carry,
+    fit_partial_whitening,
+    fit_whitening,
+)
 
 
 def normal_rows(n: int, d: int, seed: int = 0) -> np.ndarray:
@@ -64,3 +70,50 @@ def test_state_dict_restores_it() -> None:
     torch.testing.assert_close(restored(torch.ones(1, 3)), torch.ones(1, 3))  # changes nothing before
     restored.load_state_dict(fitted.state_dict())
     np.testing.assert_array_equal(apply(restored, rows), apply(fitted, rows))
+
+
+def partly(rows: np.ndarray) -> Whitening:
+    return fit_partial_whitening(rows, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(("n", "d"), [(500, 3), (30, 60), (2, 5)])
+def test_partial_whitening_leaves_variance_one(n: int, d: int) -> None:
+    rows = normal_rows(n, d)
+    assert apply(partly(rows), rows).var(0).sum() == pytest.approx(1, rel=1e-3)
+
+
+def test_partial_whitening_evens_deviations_out_by_half() -> None:
+    """1 : 16 becomes 1 : 4, or a little more: among neighbours wide columns differ less than among all rows."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(4000, 40)) * np.repeat([1, 16], [20, 20])
+    deviations = np.sort(apply(partly(rows), rows).std(0))
+    assert columns_that_carry(rows.var(0)) > FEW
+    assert 3.8 < deviations[-1] / deviations[0] < 7
+
+
+def test_few_columns_are_standardised_first() -> None:
+    rows = normal_rows(300, 5)
+    scaled = rows * [1e-4, 1, 1e4, 10, 1]
+    distances, others = (np.linalg.norm(np.diff(apply(partly(x), x), axis=0), axis=1) for x in (rows, scaled))
+    np.testing.assert_allclose(others, distances, rtol=1e-3)
+
+
+def test_whitening_is_that_within_modes() -> None:
+    """Two modes stay as far apart, in distances within a mode, as they are; by the covariance they come together."""
+    rng = np.random.default_rng(0)
+    side = rng.integers(2, size=600)
+    rows = rng.normal(size=(600, 6)) + 100 * side[:, None] * [1, 1, 1, 0, 0, 0]
+
+    def gap(whitening: Whitening) -> float:
+        vectors = apply(whitening, rows)
+        left, right = vectors[side == 0], vectors[side == 1]
+        return float(np.linalg.norm(left.mean(0) - right.mean(0)) / left.std(0).max())
+
+    assert gap(partly(rows)) > 8
+    assert gap(fit_whitening(rows, 1.0)) < 5
+
+
+def test_columns_that_carry() -> None:
+    assert columns_that_carry(np.ones(7)) == pytest.approx(7)
+    assert columns_that_carry(np.array([1, 1e-12, 0])) == pytest.approx(1)
+    assert columns_that_carry(np.zeros(3)) == pytest.approx(1)

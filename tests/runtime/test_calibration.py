@@ -219,3 +219,12 @@ def test_with_ties_the_realised_rate_is_below_the_guarantee() -> None:
     rng = np.random.default_rng(1)
     flagged = [calibration(rng.integers(0, 5, 50), 0.1).decide(rng.integers(0, 5, 100)).mean() for _ in range(1000)]
     assert np.mean(flagged) < 0.1
+
+
+def test_refits_estimate_and_do_not_guarantee() -> None:
+    calibration = Calibration(scores=tuple(range(99)), false_alarm_rate=0.05, refits=5)
+    assert calibration.guaranteed_rate is None
+    assert calibration.nominal_rate == pytest.approx(0.05)
+    assert "that refits left out" in calibration.explain()
+    assert "because 5 refits scored them" in calibration.explain()
+    assert calibration.with_rate(0.1).refits == 5
