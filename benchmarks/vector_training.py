@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("what", choices=["curves", "ablation"])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     o = parser.parse_args()
     torch.set_num_threads(1)
     o.out.parent.mkdir(parents=True, exist_ok=True)
