@@ -22,7 +22,7 @@ def test_layout(tmp_path):
     dataset = open_dataset(make_demo(tmp_path / "parts", **SMALL))
     assert (dataset.layout, len(dataset.train), len(dataset.test), dataset.warnings) == ("mvtec", 4, 12, ())
     assert {item.defect for item in dataset.test} == {"good", "chip", "crack", "hole", "scratch", "stain"}
-    assert all((item.mask is not None) == bool(item.label) for item in dataset.test)
+    assert all(bool(item.masks) == bool(item.label) for item in dataset.test)
     assert Image.open(dataset.train[0].path).size == (32, 32)
     assert not list(tmp_path.glob(".*"))
 

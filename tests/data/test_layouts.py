@@ -28,12 +28,12 @@ def test_mvtec(mvtec):
     assert {kind: kinds.count(kind) for kind in kinds} == {("good", 0): 4, ("hole", 1): 2, ("scratch", 1): 6}
     for item in dataset.test:
         expected = mvtec / "ground_truth" / "scratch" / f"{item.path.stem}_mask.png"
-        assert item.mask == (expected if item.defect == "scratch" else None)
+        assert item.mask_files == ((expected,) if item.defect == "scratch" else ())
 
 
 def test_mask_may_have_the_name_of_its_image(tmp_path):
     touch(tmp_path, "train/good/a.png", "test/cut/b.JPG", "ground_truth/cut/b.png")
-    assert open_dataset(tmp_path).test[0].mask == tmp_path / "ground_truth/cut/b.png"
+    assert open_dataset(tmp_path).test[0].mask_files == (tmp_path / "ground_truth/cut/b.png",)
 
 
 def test_training_images_alone_are_enough(tmp_path):
@@ -89,7 +89,7 @@ def test_good_and_kinds_of_bad(tmp_path):
     touch(tmp_path, "good/a.png", "good/b.png", "scratch/c.png", "hole/d.png", "ground_truth/hole/d_mask.png")
     dataset = open_dataset(tmp_path)
     assert names(dataset.train) == ["a.png", "b.png"]
-    assert [(item.defect, item.label, item.mask is not None) for item in dataset.test] == [
+    assert [(item.defect, item.label, bool(item.masks)) for item in dataset.test] == [
         ("hole", 1, True),
         ("scratch", 1, False),
     ]
@@ -108,9 +108,9 @@ def test_mtd_as_published_or_flattened(tmp_path, inner):
     touch(tmp_path, f"MT_Crack/{inner}b.png", f"MT_Crack/{inner}lost.png", "README.md")
     dataset = open_dataset(tmp_path)
     assert (dataset.layout, dataset.name) == ("mtd", "mtd")
-    assert [(item.path.name, item.label, item.mask) for item in dataset.train] == [("a.jpg", 0, None)]
+    assert [(item.path.name, item.label, item.masks) for item in dataset.train] == [("a.jpg", 0, ())]
     (crack,) = dataset.test
-    assert (crack.defect, crack.label, crack.mask) == ("crack", 1, tmp_path / f"MT_Crack/{inner}b.png")
+    assert (crack.defect, crack.label, crack.mask_files) == ("crack", 1, (tmp_path / f"MT_Crack/{inner}b.png",))
     assert dataset.recipe == Recipe(horizontal_flip=True)
     assert dataset.warnings[0].startswith("1 masks match no image")
     assert dataset.warnings[1] == "2 images found, 1344 published"
@@ -200,7 +200,7 @@ def test_real_mtd(shared):
     assert (len(dataset.train), len(dataset.test), dataset.warnings) == (952, 392, ())
     counts = {kind: sum(item.defect == kind for item in dataset.test) for kind in ("blowhole", "fray", "uneven")}
     assert counts == {"blowhole": 115, "fray": 32, "uneven": 103}
-    assert all(item.mask is not None for item in dataset.test)
+    assert all(item.masks for item in dataset.test)
 
 
 @pytest.mark.shared

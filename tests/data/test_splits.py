@@ -21,7 +21,8 @@ def items(n: int, label: int, folder: str) -> tuple[Item, ...]:
 
 def dataset(layout: str, n_train: int, n_anomalous: int, n_normal_test: int = 0) -> Dataset:
     test = items(n_normal_test, 0, "test-good") + items(n_anomalous, 1, "scratch")
-    return Dataset("made", Path("/data"), layout, items(n_train, 0, "train"), test, (), Recipe())
+    train = items(n_train, 0, "train")
+    return Dataset("made", Path("/data"), layout, train, test, (), Recipe(), test_apart=layout == "mvtec")
 
 
 def coil(n_objects: int = 20, n_views: int = 10) -> Dataset:

@@ -8,6 +8,7 @@ from PIL import Image
 from scipy import ndimage
 
 from algan_ad.data.layouts import Item
+from algan_ad.data.masks import MaskFile
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.workflows.masks import Mask, read_mask, resized
 
@@ -17,7 +18,7 @@ SIZE = Preprocessing(size=224)
 def drawn(tmp_path: Path, values: np.ndarray, preprocessing: Preprocessing = SIZE) -> Mask:
     path = tmp_path / "mask.png"
     Image.fromarray(values.astype(np.uint8)).save(path)
-    mask = read_mask(Item(tmp_path / "part.png", 1, "scratch", path), preprocessing)
+    mask = read_mask(Item(tmp_path / "part.png", 1, "scratch", (MaskFile(path),)), preprocessing)
     assert mask is not None
     return mask
 

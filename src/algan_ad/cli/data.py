@@ -14,7 +14,7 @@ from algan_ad.runtime.protocols import Protocol, described
 class DataCheck:
     """What would be used as train / calibration / test / masks, and what is wrong with it. Nothing is changed."""
 
-    path: Annotated[Positional[Path], arg(help="a folder of images")]
+    path: Annotated[Positional[Path], arg(help="a folder of images, or a list of them (.csv, .parquet)")]
     protocol: Annotated[Protocol, arg(help=described())] = "normal-only"
     calibration_fraction: Annotated[float, arg(help="share of the good images held out to set the threshold")] = 0.2
     seed: Annotated[int, arg(help="of the division")] = 0

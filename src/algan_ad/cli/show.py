@@ -63,6 +63,7 @@ def show_predictions(
 def show_check(console: Console, report: Report) -> None:
     """What would be used for what, and everything that is odd about the data."""
     console.print(f"{report.name} ({report.layout}) in {report.root}, protocol {report.protocol}", soft_wrap=True)
+    console.print(f"recognised by {report.looks_like}", soft_wrap=True)
     table = Table("part", "normal", "anomalous", "with mask", box=None)
     for name, part in report.parts.items():
         table.add_row(name, str(part.normal), str(part.anomalous), str(part.with_mask))
@@ -70,8 +71,11 @@ def show_check(console: Console, report: Report) -> None:
     for title, counts in (("defects", report.defects), ("sizes", report.sizes), ("modes", report.modes)):
         shown = ", ".join(f"{name}: {n}" for name, n in list(counts.items())[:SHOWN])
         console.print(f"{title}: {shown or 'none'}" + (" ..." if len(counts) > SHOWN else ""), soft_wrap=True)
+    if report.groups:
+        console.print(f"groups: {report.groups}, each on one side of every split")
     for name, values in report.notes.items():
-        console.print(f"{name}: {', '.join(values)}", soft_wrap=True)
+        more = f" and {len(values) - SHOWN} more" if len(values) > SHOWN else ""
+        console.print(f"{name}: {', '.join(values[:SHOWN])}{more}", soft_wrap=True)
     for warning in report.warnings:
         console.print(f"warning: {warning}", soft_wrap=True)
     for reason in report.unreadable.values():

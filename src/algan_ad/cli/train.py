@@ -19,14 +19,15 @@ DEFAULT_METHOD = "algan-image"
 class Train:
     """Learn what normal looks like, hold out some normals to set the threshold, write a model folder.
 
-    PATH is a folder of images (MVTec layout, good images alone, good/ beside folders of bad ones, MTD,
-    COIL-100) or a table of vectors (.npy, .npz, .csv, .parquet). Nothing is ever trained on an anomaly.
+    PATH is a folder of images (good images alone, good/ beside folders of bad ones, or the layout of MVTec, VisA, COCO,
+    YOLO and others), a list of images (.csv or .parquet with the columns path and label) or a table of vectors (.npy,
+    .npz, .csv, .parquet). Nothing is ever trained on an anomaly.
 
     Numbers in brackets are sections and equations of the thesis that ALGAN comes from (H. Murase, 2022), or of the
     paper that a method comes from.
     """
 
-    path: Annotated[Positional[Path], arg(help="a folder of images, or a table of vectors")]
+    path: Annotated[Positional[Path], arg(help="a folder or list of images, or a table of vectors")]
     out: Annotated[Path | None, arg(help="the model folder (default: models/NAME-METHOD)")] = None
     json: Json = False
 

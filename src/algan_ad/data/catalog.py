@@ -5,7 +5,20 @@ from typing import Literal
 from algan_ad.data.recipe import Recipe
 from algan_ad.runtime.schema import Schema
 
-Layout = Literal["mvtec", "flat", "mtd", "coil-100"]
+Layout = Literal[
+    "mvtec",
+    "flat",
+    "mtd",
+    "coil-100",
+    "visa",
+    "btad",
+    "mvtec-loco",
+    "kolektor-sdd",
+    "kolektor-sdd2",
+    "list",
+    "coco",
+    "yolo",
+]
 
 
 class Counts(Schema):

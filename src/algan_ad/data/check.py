@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from algan_ad.data.fingerprint import describe
-from algan_ad.data.layouts import Dataset, Item
+from algan_ad.data.layouts import LAYOUTS, Dataset, Item
 from algan_ad.data.overlap import copies_in_calibration, copies_in_test
 from algan_ad.data.splits import Split
 from algan_ad.runtime import images
@@ -29,8 +29,10 @@ class Report:
     """The result of `check`. Paths are text, so that the report can be written as JSON.
 
     Attributes:
+        layout, looks_like: the layout that was recognised, and by what.
         parts: "train", "calibration", "validation", "test"; under protocol "thesis" the calibration images
             are also counted in validation.
+        groups: number of groups of images that stay together; 0 where the layout names none.
         defects: number of images of each kind in the whole dataset, "good" included.
         sizes, modes: how often each size ("WIDTHxHEIGHT") and each mode (Pillow's, as "RGB" or "L") occurs.
         unreadable: file -> reason, masks included; these would be skipped.
@@ -42,8 +44,10 @@ class Report:
     name: str
     root: str
     layout: str
+    looks_like: str
     protocol: str
     parts: dict[str, Part]
+    groups: int
     defects: dict[str, int]
     sizes: dict[str, int]
     modes: dict[str, int]
@@ -60,17 +64,19 @@ class Report:
 
 def check(dataset: Dataset, split: Split) -> Report:
     """Decode every image and mask of `dataset` in full, and count what `split` makes of it."""
-    items = [*dataset.train, *dataset.test]
+    items = dataset.items
     paths = [item.path for item in items]
-    masks = [item.mask for item in items if item.mask]
+    masks = [mask for item in items for mask in item.mask_files]
     unreadable = _unreadable([*paths, *masks])
     sizes, modes = describe([path for path in paths if str(path) not in unreadable])
     return Report(
         name=dataset.name,
         root=str(dataset.root),
         layout=dataset.layout,
+        looks_like=LAYOUTS[dataset.layout].LOOKS_LIKE,
         protocol=split.protocol,
         parts={name: _count(getattr(split, name)) for name in ("train", "calibration", "validation", "test")},
+        groups=len({item.group for item in items} - {None}),
         defects=dict(Counter(item.defect for item in items)),
         sizes=sizes,
         modes=modes,
@@ -88,7 +94,7 @@ def _text(pairs: Sequence[tuple[Path, Path]]) -> list[tuple[str, str]]:
 
 def _count(items: Sequence[Item]) -> Part:
     anomalous = sum(item.label for item in items)
-    return Part(len(items) - anomalous, anomalous, sum(item.mask is not None for item in items))
+    return Part(len(items) - anomalous, anomalous, sum(bool(item.masks) for item in items))
 
 
 def _unreadable(paths: Sequence[Path]) -> dict[str, str]:
@@ -99,11 +105,10 @@ def _unreadable(paths: Sequence[Path]) -> dict[str, str]:
 
 def _misfits(items: Iterable[Item], unreadable: dict[str, str]) -> list[str]:
     misfits = [
-        item.mask
+        mask
         for item in items
-        if item.mask
-        and not {str(item.path), str(item.mask)} & unreadable.keys()
-        and len(describe([item.path, item.mask])[0]) > 1
+        for mask in item.mask_files
+        if not {str(item.path), str(mask)} & unreadable.keys() and len(describe([item.path, mask])[0]) > 1
     ]
     if not misfits:
         return []

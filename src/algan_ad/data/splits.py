@@ -1,14 +1,14 @@
 """The division of the data into training, calibration, selection and test, by the two protocols."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from itertools import count
 from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from algan_ad.data.draws import TESTING, by_path, draw, place_mixed
 from algan_ad.data.layouts import GOOD, Dataset, Item
 from algan_ad.runtime.errors import InputError, Option
 from algan_ad.runtime.protocols import Protocol
@@ -16,7 +16,8 @@ from algan_ad.runtime.seeding import seed_from
 
 N_NORMAL_OBJECTS = 10  # COIL-100, thesis 5.2.4
 # Normal images held out for validation, and as many again for the test; the anomalous ones are halved.
-HELD_OUT = {"mtd": 0.25, "coil-100": 0.2, "flat": 0.2}
+HELD_OUT = {"mtd": 0.25, "kolektor-sdd": 1 / 3}  # KolektorSDD: one of the three folds of its paper
+HELD_OUT_ELSEWHERE = 0.2
 SAME_TRAINING = ("mtd", "coil-100")  # layouts with the same training and test images under both protocols
 DEFAULT_FRACTION = 0.2  # of the good images, to calibrate
 MIN_TRAIN = 2  # batch normalisation cannot learn from one image
@@ -29,7 +30,9 @@ class Split:
 
     Under "normal-only" no anomaly appears outside `test`, and `validation` is empty. Under "thesis"
     `validation` is labelled and selects the checkpoint; `calibration` is its normal images.
-    `notes` holds what was drawn by lot and belongs beside every result: the normal objects of COIL-100.
+    All images of a group (`Item.group`) are in one of the parts that are held apart: train, calibration or validation,
+    and test. `notes` holds what was drawn by lot and belongs beside every result: the normal objects of COIL-100, and
+    the anomalous images that are in no part, because their group is trained on or calibrated with.
     """
 
     train: tuple[Item, ...]
@@ -46,28 +49,32 @@ def split(
 ) -> Split:
     """Divide a dataset; a seed gives one division, whatever the order of the files on disk.
 
-    "thesis" (5.2.4): a test set that comes apart ("mvtec") is halved into validation and test, label by
-    label. Elsewhere the normal images go to train, validation and test (MTD 50/25/25 %, others 60/20/20 %)
-    and the anomalous ones in halves to validation and test.
+    "thesis" (5.2.4): a test set that comes apart is halved into validation and test, label by label; images set apart
+    to calibrate join validation. Elsewhere the normal images go to train, validation and test (MTD 50/25/25 %,
+    KolektorSDD in thirds, others 60/20/20 %) and the anomalous ones in halves to validation and test.
 
     "normal-only": MTD and COIL-100 keep the train and test of "thesis", the normal validation images
-    calibrate. Elsewhere `calibration_fraction` of the good images calibrate, and all labelled images are
-    tested; a flat folder with bad images adds a fifth of its good ones to the test.
+    calibrate. Elsewhere the images set apart to calibrate do so, or else `calibration_fraction` of the good images, and
+    all labelled images are tested; where no test set comes apart, a fifth of the good ones (KolektorSDD: a third)
+    joins the bad ones in the test.
+
+    Groups are drawn as a whole. One with images of both labels goes to a part that tests while there is room; the
+    anomalous images of the others are left out.
 
     Raises:
-        InputError: too few images, no anomalous images under "thesis", an option out of range, or a calibration
-            fraction where the split is given.
+        InputError: too few images, or groups too large, no anomalous images under "thesis", an option out of range, or
+            a calibration fraction where the split is given.
     """
     if protocol not in get_args(Protocol):
         raise InputError(Option("protocol", protocol), f": expected one of {', '.join(get_args(Protocol))}")
     if not 0 < calibration_fraction < 1:
         raise InputError(Option("calibration_fraction", calibration_fraction), ": expected a number between 0 and 1")
     fixed = protocol == "thesis" or dataset.layout in SAME_TRAINING
-    if fixed and calibration_fraction != DEFAULT_FRACTION:
-        raise InputError(
-            Option("calibration_fraction", calibration_fraction),
-            f": protocol {protocol} holds out of {dataset.name} what the thesis does (5.2.4); leave it out",
-        )
+    if calibration_fraction != DEFAULT_FRACTION and (fixed or dataset.calibration):
+        why = f"protocol {protocol} holds out of {dataset.name} what the thesis does (5.2.4)"
+        if not fixed:
+            why = f"{dataset.name} itself sets apart what calibrates"
+        raise InputError(Option("calibration_fraction", calibration_fraction), f": {why}; leave it out")
     if seed < 0:
         raise InputError(Option("seed", seed), ": expected 0 or more")
     rng = np.random.default_rng(seed)
@@ -81,11 +88,15 @@ def split(
         validation = held_out if protocol == "thesis" else ()
     else:
         train, calibration, test = _without_validation(dataset, rng, calibration_fraction)
+    used = {item.path for item in (*train, *calibration, *validation, *test)}
+    unused = [item for item in by_path(dataset.items) if item.group is not None and item.path not in used]
+    if unused:
+        notes["left_out_by_group"] = [str(item.path) for item in unused]
     return Split(
-        train=_sorted(train),
-        calibration=_sorted(calibration),
-        validation=_sorted(validation),
-        test=_sorted(test),
+        train=by_path(train),
+        calibration=by_path(calibration),
+        validation=by_path(validation),
+        test=by_path(test),
         protocol=protocol,
         seed=seed,
         notes=notes,
@@ -124,43 +135,38 @@ Three = tuple[tuple[Item, ...], tuple[Item, ...], tuple[Item, ...]]
 
 def _with_validation(dataset: Dataset, rng: np.random.Generator) -> Three:
     """train, labelled validation, test (thesis 5.2.4)."""
-    good, anomalous = f"{dataset.root}: good images", f"{dataset.root}: anomalous images"
-    if dataset.layout == "mvtec":
-        (train,) = _draw(good, dataset.train, [], rng, keep=MIN_TRAIN)
-        normal_test, normal_validation = _draw(f"{good} to test", _labelled(dataset.test, 0), [0.5], rng)
+    good, anomalous = f"{dataset.root}: good images", _labelled(dataset.test, 1)
+    if dataset.test_apart:
+        train = draw(good, dataset.train, "train", {}, rng, keep=MIN_TRAIN)["train"]
+        what, normal, rest, shares, keep = f"{good} to test", _labelled(dataset.test, 0), "test", {"validation": 0.5}, 1
     else:
-        fractions = [HELD_OUT[dataset.layout]] * 2
-        train, normal_validation, normal_test = _draw(good, dataset.train, fractions, rng, keep=MIN_TRAIN)
-    anomalous_test, anomalous_validation = _draw(anomalous, _labelled(dataset.test, 1), [0.5], rng)
-    return train, normal_validation + anomalous_validation, normal_test + anomalous_test
+        share = HELD_OUT.get(dataset.layout, HELD_OUT_ELSEWHERE)
+        what, normal, rest, shares, keep = good, dataset.train, "train", {"validation": share, "test": share}, MIN_TRAIN
+    placed = place_mixed(normal, anomalous, rest, shares, rng)
+    parts = draw(what, normal, rest, shares, rng, keep=keep, placed=placed)
+    tested = _testable(anomalous, placed)
+    bad = draw(f"{dataset.root}: anomalous images", tested, "test", {"validation": 0.5}, rng, placed=placed)
+    validation = (*parts["validation"], *bad["validation"], *dataset.calibration)
+    return parts["train"] if rest == "train" else train, validation, parts["test"] + bad["test"]
 
 
 def _without_validation(dataset: Dataset, rng: np.random.Generator, calibration_fraction: float) -> Three:
     """train, calibration, test for images of the user's own: all bad ones are tested."""
-    good, fractions = f"{dataset.root}: good images", [calibration_fraction]
-    if dataset.layout == "flat" and dataset.test:
-        fractions.append(HELD_OUT["flat"])
-    train, calibration, *test = _draw(good, dataset.train, fractions, rng, keep=MIN_TRAIN)
-    return train, calibration, (*(item for part in test for item in part), *dataset.test)
+    shares = {} if dataset.calibration else {"calibration": calibration_fraction}
+    placed: dict[str, str] = {}
+    tested = dataset.test
+    if dataset.test and not dataset.test_apart:
+        shares["test"] = HELD_OUT.get(dataset.layout, HELD_OUT_ELSEWHERE)
+        placed = place_mixed(dataset.train, dataset.test, "train", shares, rng)
+        tested = _testable(dataset.test, placed)
+    parts = draw(f"{dataset.root}: good images", dataset.train, "train", shares, rng, keep=MIN_TRAIN, placed=placed)
+    calibration = dataset.calibration or parts["calibration"]
+    return parts["train"], calibration, (*parts.get("test", ()), *tested)
 
 
-def _draw(
-    what: str, items: Sequence[Item], fractions: Sequence[float], rng: np.random.Generator, *, keep: int = 1
-) -> list[tuple[Item, ...]]:
-    """[the rest, a part per fraction], without replacement: no part empty, at least `keep` in the rest."""
-    if sum(fractions) >= 1:
-        raise InputError(f"{what}: {fractions} of them are held out, nothing is left; choose smaller fractions")
-    needed = next(n for n in count(1) if n - sum(_part_sizes(n, fractions)) >= keep)
-    if len(items) < needed:
-        raise InputError(f"{what}: {len(items)} found; expected at least {needed}, and better hundreds")
-    ordered = _sorted(items)
-    sizes = _part_sizes(len(ordered), fractions)
-    parts = np.split(rng.permutation(len(ordered)), np.cumsum([len(ordered) - sum(sizes), *sizes])[:-1])
-    return [tuple(ordered[index] for index in part) for part in parts]
-
-
-def _part_sizes(n: int, fractions: Sequence[float]) -> list[int]:
-    return [max(1, int(fraction * n + 0.5)) for fraction in fractions]
+def _testable(anomalous: Iterable[Item], placed: dict[str, str]) -> tuple[Item, ...]:
+    """Images whose group is neither trained on nor calibrated with."""
+    return tuple(item for item in anomalous if placed.get(item.group or "", "test") in TESTING)
 
 
 def _choose_objects(dataset: Dataset, rng: np.random.Generator) -> tuple[Dataset, list[str]]:
@@ -176,10 +182,6 @@ def _choose_objects(dataset: Dataset, rng: np.random.Generator) -> tuple[Dataset
 
 def _number(name: str) -> int:
     return int(re.sub(r"\D", "", name))
-
-
-def _sorted(items: Iterable[Item]) -> tuple[Item, ...]:
-    return tuple(sorted(items, key=lambda item: item.path.as_posix()))
 
 
 def _labelled(items: Iterable[Item], label: int) -> tuple[Item, ...]:

@@ -13,6 +13,11 @@ def images(folder: Path) -> tuple[Path, ...]:
     return _listed(folder, lambda entry: _is_image(entry.name) and entry.is_file())
 
 
+def files_ending(folder: Path, suffixes: tuple[str, ...]) -> tuple[Path, ...]:
+    """Files directly inside `folder` with one of these suffixes, in any case, sorted by name."""
+    return _listed(folder, lambda entry: entry.name.lower().endswith(suffixes) and entry.is_file())
+
+
 def folders(folder: Path) -> tuple[Path, ...]:
     """Sub-folders of `folder`, sorted by name. InputError when unreadable."""
     return _listed(folder, lambda entry: entry.is_dir())

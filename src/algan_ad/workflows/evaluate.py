@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from algan_ad.data.layouts import Dataset, Item, open_dataset
-from algan_ad.data.splits import split
+from algan_ad.data.splits import SAME_TRAINING, split
 from algan_ad.evaluation.results import Evaluation, JudgedMaps, evaluate_scores, read_evaluation, write_evaluation
 from algan_ad.report.gallery import Gallery, pictured
 from algan_ad.report.page import write_report
@@ -31,7 +31,7 @@ def evaluate(model: Model, source: str | Path, strict: bool = False) -> Evaluati
 
     These are the images of a test folder, or all labelled ones where there is none; of a data set divided by the
     thesis, the test part of the model's own split. Samples whose content the model was made with are left out and
-    counted, under whatever name.
+    counted, under whatever name, and with them the images of the same groups.
 
     Raises:
         InputError: nothing labelled and unseen is left, or with `strict` a file cannot be read.
@@ -80,8 +80,8 @@ def _candidates(model: Model, dataset: Dataset) -> tuple[Item, ...]:
     its content, however the folder has grown since. Elsewhere the thesis says what is tested, image by image.
     """
     protocol = model.config.protocol
-    everything = dataset.test if dataset.layout == "mvtec" else (*dataset.train, *dataset.test)
-    if protocol == "normal-only" and dataset.layout in ("mvtec", "flat"):
+    everything = dataset.test if dataset.test_apart else dataset.items
+    if protocol == "normal-only" and dataset.layout not in SAME_TRAINING:
         return everything
     own = dataset.layout == "coil-100" or _seen_before(model, dataset.train)
     return split(dataset, protocol, model.config.seed).test if own else everything
@@ -95,8 +95,11 @@ def _seen_before(model: Model, items: Sequence[Item]) -> bool:
 def _unseen(model: Model, items: Sequence[Item]) -> list[Item]:
     seen = _seen(model)
     digests = hash_files([item.path for item in items])
-    kept = [item for item, digest in zip(items, digests, strict=True) if digest not in seen]
-    _count_left_out(len(items) - len(kept), len(items), "test images")
+    groups = {item.group for item, digest in zip(items, digests, strict=True) if digest in seen} - {None}
+    kept = [
+        item for item, digest in zip(items, digests, strict=True) if digest not in seen and item.group not in groups
+    ]
+    _count_left_out(len(items) - len(kept), len(items), "test images", ", or with images of their group" * bool(groups))
     if not kept:
         raise InputError(
             "no labelled image is left to test on; expected test/<defect> folders, or bad images beside 'good'"
@@ -104,9 +107,9 @@ def _unseen(model: Model, items: Sequence[Item]) -> list[Item]:
     return kept
 
 
-def _count_left_out(n: int, n_all: int, what: str) -> None:
+def _count_left_out(n: int, n_all: int, what: str, or_with: str = "") -> None:
     if n:
-        log(f"{n} of {n_all} {what} were left out: the model was made with them")
+        log(f"{n} of {n_all} {what} were left out: the model was made with them{or_with}")
 
 
 def _seen(model: Model) -> set[str]:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from algan_ad.data.layouts import Item
+from algan_ad.data.masks import Mask
 from algan_ad.detectors.shared.contract import Detector
 from algan_ad.evaluation.results import JudgedMaps
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.predictor import Rows, Scores
-from algan_ad.workflows.masks import Mask, read_mask
+from algan_ad.workflows.masks import read_mask
 
 
 def judged_masks(detector: Detector, items: Sequence[Item], preprocessing: Preprocessing | None) -> dict[int, Mask]:
@@ -16,7 +17,7 @@ def judged_masks(detector: Detector, items: Sequence[Item], preprocessing: Prepr
     Empty for a method that draws no maps, and where no defect is marked. An attribution explains a score and is
     never judged as a map.
     """
-    if not detector.draws_maps or preprocessing is None or not any(item.mask for item in items):
+    if not detector.draws_maps or preprocessing is None or not any(item.masks for item in items):
         return {}
     masks = {i: mask for i, item in enumerate(items) if (mask := read_mask(item, preprocessing)) is not None}
     judgeable = any(mask.any() for mask in masks.values()) and not all(mask.all() for mask in masks.values())

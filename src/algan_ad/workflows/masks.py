@@ -4,11 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algan_ad.data.layouts import Item
+from algan_ad.data.masks import Mask, draw_all
 from algan_ad.runtime.errors import InputError
-from algan_ad.runtime.images import Preprocessing, decode
+from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.progress import log
-
-Mask = NDArray[np.bool_]
 
 #: A region that would keep less than this share of its area is drawn one pixel wide instead.
 LEAST_KEPT = 0.5
@@ -18,17 +17,16 @@ def read_mask(item: Item, preprocessing: Preprocessing) -> Mask | None:
     """bool (S, S), in the geometry of the images; None where it cannot be known."""
     if item.label == 0:
         return np.zeros((preprocessing.size, preprocessing.size), np.bool_)
-    if item.mask is None:
+    if not item.masks:
         return None
     try:
-        values = decode(item.mask).max(-1)
+        mask = resized(draw_all(item.masks, item.path), preprocessing)
     except InputError as error:
         log(f"warning: a mask is left out: {error}")
         return None
-    # Black and white, or the number of a class in each pixel. Resizing would mix the two.
-    mask = resized(values >= (128 if values.max() >= 128 else 1), preprocessing)
     if not mask.any():
-        log(f"warning: {item.mask}: marks nothing; for the pixel figures its image is free of defects")
+        place = ", ".join(map(str, item.mask_files)) or item.path
+        log(f"warning: {place}: marks nothing; for the pixel figures its image is free of defects")
     return mask
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from algan_ad.data.cache import DecodedImages
 from algan_ad.data.fingerprint import fingerprint
-from algan_ad.data.layouts import Dataset, Item, open_dataset
+from algan_ad.data.layouts import Dataset, Item, is_list, open_dataset
 from algan_ad.data.overlap import copies_in_calibration, copies_in_test
 from algan_ad.data.recipe import Recipe
 from algan_ad.data.splits import Split, hold_out, split
@@ -61,7 +61,7 @@ def prepare(
 
 
 def _prepare_folder(path: Path, detector: Detector, options: DataOptions, seed: int, strict: bool) -> Prepared:
-    if path.suffix.lower() in SUFFIXES:
+    if path.suffix.lower() in SUFFIXES and not is_list(path):
         other = ("leave out ", Option("backbone")) if type(detector).input == "vector" else (
             "set ", Option("method", "algan-vector"))  # fmt: skip
         raise InputError(f"{path}: a table of vectors; ", *other, " to train on it")

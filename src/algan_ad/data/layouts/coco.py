@@ -1,0 +1,157 @@
+"""COCO: annotations in a JSON file beside the images; annotated = anomalous, the category is the kind of defect.
+
+https://cocodataset.org/#format-data. The file lies in the folder itself or in annotations/, or there is one for each
+part: annotations/instances_train.json and so on, or train/_annotations.coco.json and so on. A segmentation is a list
+of polygons, or run lengths, compressed or not; without one, the box is the mask.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from algan_ad.data.layouts.items import GOOD, Contents, Item, ignored
+from algan_ad.data.layouts.parts import Part, divided, part_named
+from algan_ad.data.layouts.tables import file_named
+from algan_ad.data.masks import MaskSource, Polygon, Runs
+from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.files import read_json
+from algan_ad.runtime.listing import files_ending, folders, images
+
+LOOKS_LIKE = "images with COCO annotations in a .json file"
+Json = dict[str, Any]
+
+
+def recognises(root: Path) -> bool:
+    """True for a folder with a JSON file of COCO's in one of the places."""
+    return bool(_files(root))
+
+
+def read(root: Path) -> Contents:
+    """Images that a file names; those with an annotation are anomalous."""
+    files = _files(root)
+    if len(files) > 1 and None in files.values():
+        raise InputError(
+            f"{root}: several files of annotations ({', '.join(file.name for file in files)}); expected one, or one "
+            "for each part with train, val or test in its name"
+        )
+    parts: dict[Part | None, list[Item]] = {}
+    for file, part in files.items():
+        parts.setdefault(part, []).extend(_read(root, file, part))
+    named = {item.path for items in parts.values() for item in items}
+    strays = [
+        path for folder in sorted({path.parent for path in named}) for path in images(folder) if path not in named
+    ]
+    return divided(parts, ignored(strays, "are named in no file of annotations"))
+
+
+def _files(root: Path) -> dict[Path, Part | None]:
+    """Files of annotations, each with its part."""
+    places = [root, *(folder for folder in folders(root) if folder.name == "annotations" or part_named(folder.name))]
+    found = [file for place in places for file in files_ending(place, (".json",)) if _is_coco(read_json(file))]
+    return {file: part_named(file.stem) or (part_named(file.parent.name) if file.parent != root else None)
+            for file in found}  # fmt: skip
+
+
+def _is_coco(content: Any) -> bool:
+    return isinstance(content, dict) and all(isinstance(content.get(name), list) for name in ("images", "annotations"))
+
+
+def _read(root: Path, file: Path, part: Part | None) -> list[Item]:
+    content = read_json(file)
+    try:
+        kinds = {each["id"]: str(each["name"]) for each in content.get("categories", [])}
+        pictures = {each["id"]: each for each in content["images"]}
+        marks: dict[Any, list[tuple[str, tuple[MaskSource, ...]]]] = {number: [] for number in pictures}
+        for each in content["annotations"]:
+            where = f"{file}: annotation {each['id']}"
+            if each["image_id"] not in pictures:
+                raise InputError(f"{where}: of image {each['image_id']}, which is not among the images of the file")
+            if each["category_id"] not in kinds:
+                raise InputError(f"{where}: of category {each['category_id']}, which is not among the categories")
+            size = _size(pictures[each["image_id"]], where)
+            marks[each["image_id"]].append((kinds[each["category_id"]], tuple(_masks(each, *size, where))))
+        names = [each["file_name"] for each in pictures.values()]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{file}: not as COCO defines it ({type(error).__name__}: {error})") from error
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"{file}: names {twice[0]} twice; expected each image once")
+    return [_item(_find(name, root, file, part), found) for name, found in zip(names, marks.values(), strict=True)]
+
+
+def _item(path: Path, marks: list[tuple[str, tuple[MaskSource, ...]]]) -> Item:
+    if not marks:
+        return Item(path, 0, GOOD)
+    kinds = dict.fromkeys(kind for kind, _ in marks)
+    return Item(path, 1, " + ".join(kinds), tuple(mask for _, masks in marks for mask in masks))
+
+
+def _find(name: str, root: Path, file: Path, part: Part | None) -> Path:
+    """The image of that name, beside the file or in one of the folders that exporters use."""
+    inner = [folder for folder in folders(root) if part is not None and part_named(folder.name) == part]
+    pictures = root / "images"
+    deeper = [folder for folder in folders(pictures) if part_named(folder.name) == part] if pictures.is_dir() else []
+    for place in (file.parent, root, pictures, *inner, *deeper):
+        if (place / name).is_file():
+            return root / file_named(str((place / name).relative_to(root)), root, str(file))
+    raise InputError(f"{file}: {name}: no such image beside the file, in {root} or in {pictures}")
+
+
+def _size(picture: Json, where: str) -> tuple[float, float]:
+    width, height = picture["width"], picture["height"]
+    if not (width > 0 and height > 0):
+        raise InputError(f"{where}: its image is {width} x {height} pixels large")
+    return width, height
+
+
+def _masks(annotation: Json, width: float, height: float, where: str) -> Iterator[MaskSource]:
+    shape = annotation.get("segmentation")
+    if isinstance(shape, dict):
+        yield _runs(shape, where)
+    elif shape:
+        for polygon in shape:
+            if len(polygon) < 6 or len(polygon) % 2:
+                raise InputError(
+                    f"{where}: a polygon of {len(polygon)} numbers; expected x and y of three or more corners"
+                )
+            yield _polygon(zip(polygon[::2], polygon[1::2], strict=True), width, height, where)
+    else:
+        x, y, w, h = annotation["bbox"]
+        yield _polygon(((x, y), (x + w, y), (x + w, y + h), (x, y + h)), width, height, where)
+
+
+def _polygon(corners: Iterable[tuple[float, float]], width: float, height: float, where: str) -> Polygon:
+    found = tuple((x / width, y / height) for x, y in corners)
+    if not all(math.isfinite(value) for corner in found for value in corner):
+        raise InputError(f"{where}: a corner that is not a number")
+    return Polygon(found)
+
+
+def _runs(shape: Json, where: str) -> Runs:
+    height, width = shape["size"]
+    counts = shape["counts"]
+    lengths = tuple(_decompressed(counts) if isinstance(counts, str) else counts)
+    if min(lengths, default=0) < 0 or sum(lengths) != height * width:
+        raise InputError(f"{where}: its run lengths are not those of {width} x {height} pixels")
+    return Runs(lengths, height, width)
+
+
+def _decompressed(text: str) -> Iterator[int]:
+    """COCO's compressed run lengths.
+
+    Numbers of 5 bits a character from "0" on, the lowest first, bit 6 set in all but the last; from the fourth on,
+    a number is the difference to the one before the last (pycocotools, maskApi.c).
+    """
+    found: list[int] = []
+    value, shift = 0, 0
+    for character in text:
+        bits = ord(character) - ord("0")
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits & 32:
+            continue
+        if bits & 16:  # negative
+            value -= 1 << shift
+        found.append(value + (found[-2] if len(found) > 2 else 0))
+        value, shift = 0, 0
+    yield from found

@@ -1,0 +1,106 @@
+"""Masks of defects as data sets hold them: image files, polygons, runs of pixels. All become bool (H, W)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageDraw
+
+from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.images import decode
+
+Mask = NDArray[np.bool_]
+
+FINER = 3  # sub-pixels a side; odd, so that the middle one lies at the centre of its pixel
+TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
+
+
+class MaskSource(Protocol):
+    """Anything that marks the defects of one image, or one of them."""
+
+    def draw(self, image: Path) -> Mask:
+        """The marked pixels, bool (H, W), at full size.
+
+        Args:
+            image: the image that is marked; it gives the size where the source has none.
+
+        Raises:
+            InputError: the mask, or the size of the image, cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class MaskFile:
+    """An image file of the size of its image. It is black and white, or holds the number of a class in each pixel."""
+
+    path: Path
+
+    def draw(self, image: Path) -> Mask:
+        """Pixels from 128 on; in a file whose values stay below that, all that are not 0."""
+        values = decode(self.path).max(-1)
+        return np.asarray(values >= (128 if values.max() >= 128 else 1))
+
+
+@dataclass(frozen=True)
+class Polygon:
+    """Corners (x, y) as fractions of the width and height of the upright image; (0, 0) is its upper left corner."""
+
+    corners: tuple[tuple[float, float], ...]
+
+    def draw(self, image: Path) -> Mask:
+        """Pixels whose centre lies inside; where that is none, as in a line, all that the outline touches."""
+        width, height = _upright_size(image)
+        mask = np.zeros((height, width), np.bool_)
+        points = np.array(self.corners) * (width, height)
+        low = np.clip(np.floor(points.min(0)), 0, (width - 1, height - 1)).astype(int)
+        high = np.clip(np.ceil(points.max(0)), low + 1, (width, height)).astype(int)
+        part = mask[low[1] : high[1], low[0] : high[0]]
+        part |= _filled(points - low, part.shape, FINER)[FINER // 2 :: FINER, FINER // 2 :: FINER]
+        if not part.any():
+            part |= _filled(points - low, part.shape, 1)
+        return mask
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Lengths of runs of unmarked and marked pixels in turn, down one column after the other (COCO's RLE)."""
+
+    lengths: tuple[int, ...]
+    height: int
+    width: int
+
+    def draw(self, image: Path) -> Mask:
+        """The runs, laid out."""
+        values = np.arange(len(self.lengths)) % 2 == 1
+        return np.repeat(values, self.lengths).reshape(self.width, self.height).T
+
+
+def draw_all(sources: Sequence[MaskSource], image: Path) -> Mask:
+    """Pixels that any of the sources marks, bool (H, W). Raises InputError, also for masks of several sizes."""
+    masks = [source.draw(image) for source in sources]
+    if len({mask.shape for mask in masks}) > 1:
+        sizes = ", ".join(sorted({f"{mask.shape[1]} x {mask.shape[0]}" for mask in masks}))
+        raise InputError(f"{image}: its masks are of several sizes ({sizes}); expected one")
+    union: Mask = np.any(masks, axis=0)
+    return union
+
+
+def _filled(points: NDArray[np.float64], shape: tuple[int, ...], finer: int) -> Mask:
+    """A polygon on a grid `finer` times as fine; Pillow counts from the centre of the first pixel."""
+    canvas = Image.new("1", (shape[1] * finer, shape[0] * finer))
+    ImageDraw.Draw(canvas).polygon([(x, y) for x, y in points * finer - 0.5], fill=1)
+    return np.asarray(canvas)
+
+
+def _upright_size(path: Path) -> tuple[int, int]:
+    """Width and height as `runtime.images.decode` gives them; only the header is read."""
+    try:
+        with Image.open(path) as image:
+            turned = image.getexif().get(ExifTags.Base.Orientation) in TURNED
+            return (image.height, image.width) if turned else (image.width, image.height)
+    except Exception as error:  # on damaged headers the readers of Pillow raise almost anything
+        raise InputError(f"{path}: not a readable image ({error}); replace or remove it") from error
