@@ -24,6 +24,21 @@ def paint() -> Paint:
 
 
 @pytest.fixture
+def stain() -> Paint:
+    """Write a mask of the size of those pictures; `box` (left, upper, right, lower) is marked with `value`."""
+
+    def write(path: Path, box: tuple[int, int, int, int] | None = (1, 1, 4, 3), value: int = 255) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.zeros((8, 6), np.uint8)
+        if box:
+            pixels[box[1] : box[3], box[0] : box[2]] = value
+        Image.fromarray(pixels).save(path)
+        return path
+
+    return write
+
+
+@pytest.fixture
 def mvtec(tmp_path: Path, paint: Paint) -> Path:
     """10 train/good, 4 test/good, 6 test/scratch with masks, 2 test/hole without."""
     root = tmp_path / "plate"

@@ -1,5 +1,6 @@
 """Masks of defects as data sets hold them: image files, polygons, runs of pixels. All become bool (H, W)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,6 @@ from algan_ad.runtime.images import decode
 
 Mask = NDArray[np.bool_]
 
-FINER = 3  # sub-pixels a side; odd, so that the middle one lies at the centre of its pixel
 TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 
 
@@ -54,15 +54,9 @@ class Polygon:
     def draw(self, image: Path) -> Mask:
         """Pixels whose centre lies inside; where that is none, as in a line, all that the outline touches."""
         width, height = _upright_size(image)
-        mask = np.zeros((height, width), np.bool_)
         points = np.array(self.corners) * (width, height)
-        low = np.clip(np.floor(points.min(0)), 0, (width - 1, height - 1)).astype(int)
-        high = np.clip(np.ceil(points.max(0)), low + 1, (width, height)).astype(int)
-        part = mask[low[1] : high[1], low[0] : high[0]]
-        part |= _filled(points - low, part.shape, FINER)[FINER // 2 :: FINER, FINER // 2 :: FINER]
-        if not part.any():
-            part |= _filled(points - low, part.shape, 1)
-        return mask
+        mask = _filled(points, width, height)
+        return mask if mask.any() else _outlined(points, width, height)
 
 
 @dataclass(frozen=True)
@@ -89,10 +83,24 @@ def draw_all(sources: Sequence[MaskSource], image: Path) -> Mask:
     return union
 
 
-def _filled(points: NDArray[np.float64], shape: tuple[int, ...], finer: int) -> Mask:
-    """A polygon on a grid `finer` times as fine; Pillow counts from the centre of the first pixel."""
-    canvas = Image.new("1", (shape[1] * finer, shape[0] * finer))
-    ImageDraw.Draw(canvas).polygon([(x, y) for x, y in points * finer - 0.5], fill=1)
+def _filled(points: NDArray[np.float64], width: int, height: int) -> Mask:
+    """Row by row, what lies between two crossings of the outline. (Pillow's own filling is up to a pixel too wide.)"""
+    mask = np.zeros((height, width), np.bool_)
+    x, y = points.T
+    next_x, next_y = np.roll(points, -1, axis=0).T
+    for row in range(max(0, math.floor(y.min())), min(height, math.ceil(y.max()))):
+        centre = row + 0.5
+        crossing = (y <= centre) != (next_y <= centre)
+        along = (centre - y[crossing]) / (next_y[crossing] - y[crossing])
+        places = np.sort(x[crossing] + along * (next_x[crossing] - x[crossing]))
+        for left, right in np.ceil(places - 0.5).clip(0, width).astype(int).reshape(-1, 2):
+            mask[row, left:right] = True
+    return mask
+
+
+def _outlined(points: NDArray[np.float64], width: int, height: int) -> Mask:
+    canvas = Image.new("1", (width, height))
+    ImageDraw.Draw(canvas).polygon([(x, y) for x, y in points - 0.5], fill=1)  # Pillow counts from a pixel's centre
     return np.asarray(canvas)
 
 

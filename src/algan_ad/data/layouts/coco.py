@@ -72,7 +72,9 @@ def _read(root: Path, file: Path, part: Part | None) -> list[Item]:
             size = _size(pictures[each["image_id"]], where)
             marks[each["image_id"]].append((kinds[each["category_id"]], tuple(_masks(each, *size, where))))
         names = [each["file_name"] for each in pictures.values()]
-    except (KeyError, TypeError, AttributeError) as error:
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{file}: not as COCO defines it ({type(error).__name__}: {error})") from error
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"{file}: names {twice[0]} twice; expected each image once")
