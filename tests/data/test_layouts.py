@@ -128,6 +128,17 @@ def test_one_other_image_makes_it_a_plain_folder(tmp_path):
     assert open_dataset(touch(tmp_path, "obj1__0.png", "part.png")).layout == "flat"
 
 
+@pytest.mark.parametrize(
+    "stray",
+    ["notes.json", "teile.csv", "good/1_label.png", "labels/1.txt"],
+)
+def test_other_files_do_not_change_the_layout(tmp_path, stray):
+    root = touch(tmp_path, "good/1.png", "good/2.png", "scratch/3.png", stray)
+    (root / "notes.json").write_text('{"exposure": NaN}')
+    (root / "teile.csv").write_bytes("Größe;Datum\n1;2\n".encode("cp1252"))
+    assert open_dataset(root).layout == "flat"
+
+
 def test_spaces_and_unicode(tmp_path):
     root = touch(tmp_path / "größe 4 ✓" / "teile neu", "good/ä b.png", "kratzer tief/ü.png")
     dataset = open_dataset(str(root))

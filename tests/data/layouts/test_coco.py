@@ -152,7 +152,16 @@ def test_mistakes_in_images(folder):
     twice = content(BOX)
     twice["images"][1]["file_name"] = "0.png"
     write(folder / "annotations.json", twice)
-    with pytest.raises(InputError, match=r"names 0.png twice"):
+    with pytest.raises(InputError, match=r"0.png: is named 2 times"):
+        open_dataset(folder)
+    twice["images"][1]["id"] = 0
+    write(folder / "annotations.json", twice)
+    with pytest.raises(InputError, match="two images have one id"):
+        open_dataset(folder)
+    elsewhere = content(BOX)
+    elsewhere["images"][0]["file_name"] = "/etc/hostname"
+    write(folder / "annotations.json", elsewhere)
+    with pytest.raises(InputError, match="hostname lies outside of"):
         open_dataset(folder)
     good = content(BOX)
     good["categories"][0]["name"] = "good"

@@ -3,6 +3,8 @@
 One file for each layout. It says what the layout looks like, recognises it, and reads it.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Protocol
@@ -74,7 +76,7 @@ def open_dataset(path: str | Path, name: str | None = None, category: str | None
     items = [*contents.train, *contents.calibration, *contents.test]
     if not items:
         raise InputError(f"{root}: no images found; expected image files such as .png or .jpg")
-    _check(root, contents)
+    _check(root, items, contents)
     published = _published(name, root, layout, n_train=len(contents.train))
     own = root.stem if root.is_file() else root.resolve().name
     return Dataset(
@@ -143,11 +145,14 @@ def _unknown(root: Path) -> str:
     return f"{root}: the folder holds no images; expected image files such as .png or .jpg"
 
 
-def _check(root: Path, contents: Contents) -> None:
+def _check(root: Path, items: Sequence[Item], contents: Contents) -> None:
     """Raise InputError for what would make figures wrong, whatever the layout."""
-    for item in contents.test:
+    for item in items:
         if item.label and item.defect == GOOD:
             raise InputError(f"{item.path}: anomalous, but of kind {GOOD!r}; give the kind of defect another name")
+    path, n = Counter(item.path for item in items).most_common(1)[0]
+    if n > 1:
+        raise InputError(f"{path}: is named {n} times; expected each image once, in one part")
     if not contents.test_apart:
         return
     parts = {"train": contents.train, "calibration": contents.calibration, "test": contents.test}

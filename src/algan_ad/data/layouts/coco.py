@@ -7,6 +7,7 @@ of polygons, or run lengths, compressed or not; without one, the box is the mask
 
 import math
 from collections.abc import Iterable, Iterator
+from os.path import relpath
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from algan_ad.runtime.listing import files_ending, folders, images
 
 LOOKS_LIKE = "images with COCO annotations in a .json file"
 Json = dict[str, Any]
+Mark = tuple[str, tuple[MaskSource, ...]]  # kind of defect, where it is
 
 
 def recognises(root: Path) -> bool:
@@ -48,12 +50,17 @@ def read(root: Path) -> Contents:
 def _files(root: Path) -> dict[Path, Part | None]:
     """Files of annotations, each with its part."""
     places = [root, *(folder for folder in folders(root) if folder.name == "annotations" or part_named(folder.name))]
-    found = [file for place in places for file in files_ending(place, (".json",)) if _is_coco(read_json(file))]
+    found = [file for place in places for file in files_ending(place, (".json",)) if _is_coco(file)]
     return {file: part_named(file.stem) or (part_named(file.parent.name) if file.parent != root else None)
             for file in found}  # fmt: skip
 
 
-def _is_coco(content: Any) -> bool:
+def _is_coco(file: Path) -> bool:
+    """True for a file of annotations. InputError for one that only seems to be: its images must not pass for good."""
+    text = file.read_text(encoding="utf-8", errors="replace")
+    if '"annotations"' not in text and '"file_name"' not in text:
+        return False
+    content = read_json(file)
     return isinstance(content, dict) and all(isinstance(content.get(name), list) for name in ("images", "annotations"))
 
 
@@ -62,51 +69,50 @@ def _read(root: Path, file: Path, part: Part | None) -> list[Item]:
     try:
         kinds = {each["id"]: str(each["name"]) for each in content.get("categories", [])}
         pictures = {each["id"]: each for each in content["images"]}
-        marks: dict[Any, list[tuple[str, tuple[MaskSource, ...]]]] = {number: [] for number in pictures}
+        if len(pictures) < len(content["images"]):
+            raise InputError(f"{file}: two images have one id; give each an id of its own")
+        marks: dict[Any, list[Mark]] = {number: [] for number in pictures}
         for each in content["annotations"]:
             where = f"{file}: annotation {each['id']}"
             if each["image_id"] not in pictures:
                 raise InputError(f"{where}: of image {each['image_id']}, which is not among the images of the file")
             if each["category_id"] not in kinds:
                 raise InputError(f"{where}: of category {each['category_id']}, which is not among the categories")
-            size = _size(pictures[each["image_id"]], where)
-            marks[each["image_id"]].append((kinds[each["category_id"]], tuple(_masks(each, *size, where))))
-        names = [each["file_name"] for each in pictures.values()]
+            masks = _masks(each, pictures[each["image_id"]], where)
+            marks[each["image_id"]].append((kinds[each["category_id"]], tuple(masks)))
+        places = _places(root, file, part)
+        return [_item(_find(each["file_name"], places, root, file), marks[i]) for i, each in pictures.items()]
     except InputError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{file}: not as COCO defines it ({type(error).__name__}: {error})") from error
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise InputError(f"{file}: names {twice[0]} twice; expected each image once")
-    return [_item(_find(name, root, file, part), found) for name, found in zip(names, marks.values(), strict=True)]
 
 
-def _item(path: Path, marks: list[tuple[str, tuple[MaskSource, ...]]]) -> Item:
+def _item(path: Path, marks: list[Mark]) -> Item:
     if not marks:
         return Item(path, 0, GOOD)
     kinds = dict.fromkeys(kind for kind, _ in marks)
     return Item(path, 1, " + ".join(kinds), tuple(mask for _, masks in marks for mask in masks))
 
 
-def _find(name: str, root: Path, file: Path, part: Part | None) -> Path:
-    """The image of that name, beside the file or in one of the folders that exporters use."""
-    inner = [folder for folder in folders(root) if part is not None and part_named(folder.name) == part]
+def _places(root: Path, file: Path, part: Part | None) -> list[Path]:
+    """Where exporters put the images: beside the file, in the folder, in images/, in folders named by the part."""
     pictures = root / "images"
-    deeper = [folder for folder in folders(pictures) if part_named(folder.name) == part] if pictures.is_dir() else []
-    for place in (file.parent, root, pictures, *inner, *deeper):
+    inner = [*folders(root), *(folders(pictures) if pictures.is_dir() else ())]
+    return [file.parent, root, pictures, *(each for each in inner if part and part_named(each.name) == part)]
+
+
+def _find(name: str, places: list[Path], root: Path, file: Path) -> Path:
+    for place in places:
         if (place / name).is_file():
-            return root / file_named(str((place / name).relative_to(root)), root, str(file))
-    raise InputError(f"{file}: {name}: no such image beside the file, in {root} or in {pictures}")
+            return file_named(relpath(place / name, root), root, str(file))
+    raise InputError(f"{file}: {name}: no such image beside the file, in {root} or in {root / 'images'}")
 
 
-def _size(picture: Json, where: str) -> tuple[float, float]:
+def _masks(annotation: Json, picture: Json, where: str) -> Iterator[MaskSource]:
     width, height = picture["width"], picture["height"]
     if not (width > 0 and height > 0):
         raise InputError(f"{where}: its image is {width} x {height} pixels large")
-    return width, height
-
-
-def _masks(annotation: Json, width: float, height: float, where: str) -> Iterator[MaskSource]:
     shape = annotation.get("segmentation")
     if isinstance(shape, dict):
         yield _runs(shape, where)

@@ -7,18 +7,20 @@ Manufacturing 31, 2020. The eight images of a folder show one commutator, and th
 from dataclasses import replace
 from pathlib import Path
 
-from algan_ad.data.layouts.items import Contents
+from algan_ad.data.layouts.items import GOOD, Contents
 from algan_ad.data.layouts.masks_beside import holds_masks, read_beside
 from algan_ad.data.layouts.parts import divided
-from algan_ad.runtime.listing import folders
+from algan_ad.runtime.listing import folders, images
 
 LOOKS_LIKE = "<part>/<image> beside <part>/<image>_label"
 SUFFIX = "_label"
 
 
 def recognises(root: Path) -> bool:
-    """True for a folder whose sub-folders hold images named <image>_label."""
-    return any(holds_masks(folder, SUFFIX) for folder in folders(root))
+    """True for a folder without images and without `good`, whose sub-folders hold images beside <image>_label."""
+    inner = folders(root)
+    own = bool(images(root)) or any(folder.name == GOOD for folder in inner)
+    return not own and any(holds_masks(folder, SUFFIX) for folder in inner)
 
 
 def read(root: Path) -> Contents:

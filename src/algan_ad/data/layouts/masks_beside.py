@@ -14,8 +14,9 @@ from algan_ad.runtime.progress import track
 
 
 def holds_masks(folder: Path, suffix: str) -> bool:
-    """True for a folder with an image named `<stem><suffix>.<any>`."""
-    return folder.is_dir() and any(file.stem.endswith(suffix) for file in images(folder))
+    """True for a folder with an image and its mask `<stem><suffix>.<any>`."""
+    stems = {file.stem for file in images(folder)} if folder.is_dir() else set()
+    return any(f"{stem}{suffix}" in stems for stem in stems)
 
 
 def read_beside(places: Iterable[Path], suffix: str) -> tuple[list[Item], list[str]]:

@@ -13,8 +13,11 @@ SUFFIXES = (".csv", ".parquet")
 
 
 def head_of(path: Path) -> list[str]:
-    """Names of the columns, in small letters and without blanks around them. Raises as `read_rows` does."""
-    return _names(next(_lines(path), []))
+    """Names of the columns, in small letters and without blanks around them. Raises as `read_rows` does.
+
+    What is not UTF-8 is passed over here: the list of images that it may be is then refused when it is read.
+    """
+    return _names(next(_lines(path, errors="replace"), []))
 
 
 def read_rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
@@ -61,16 +64,16 @@ def _names(cells: list[str]) -> list[str]:
     return [cell.strip().lower() for cell in cells]
 
 
-def _lines(path: Path) -> Iterator[list[str]]:
+def _lines(path: Path, errors: str = "strict") -> Iterator[list[str]]:
     """The head, then every row."""
     try:
-        yield from _parquet_lines(path) if path.suffix.lower() == ".parquet" else _csv_lines(path)
+        yield from _parquet_lines(path) if path.suffix.lower() == ".parquet" else _csv_lines(path, errors)
     except (OSError, ValueError, csv.Error) as error:  # pyarrow derives its own from these
         raise InputError(f"{path}: cannot be read as {path.suffix[1:].lower()} ({error})") from error
 
 
-def _csv_lines(path: Path) -> Iterator[list[str]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
+def _csv_lines(path: Path, errors: str) -> Iterator[list[str]]:
+    with path.open(encoding="utf-8-sig", errors=errors, newline="") as file:
         separator = max(",;\t", key=file.readline().count)
         file.seek(0)
         yield from (row for row in csv.reader(file, delimiter=separator) if row)
