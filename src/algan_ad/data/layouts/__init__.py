@@ -119,8 +119,9 @@ def _root(path: Path, category: str | None) -> Path:
 def _detect(root: Path) -> Layout:
     by_folders = next((layout for layout, reader in BY_FOLDERS.items() if reader.recognises(root)), None)
     by_annotations = [layout for layout, reader in BY_ANNOTATIONS.items() if reader.recognises(root)]
-    if by_annotations and not (root / GOOD).is_dir() and by_folders in ("flat", "coil-100", "mvtec"):
-        by_folders = None if not (root / "train" / GOOD).is_dir() else by_folders  # the images are the annotations'
+    named_good = any(folder.is_dir() for folder in (root / GOOD, root / "train" / GOOD))
+    if by_annotations and by_folders in ("flat", "coil-100", "mvtec") and not named_good:
+        by_folders = None  # images beside annotations are theirs
     found = [*([by_folders] if by_folders else []), *by_annotations]
     if not found:
         raise InputError(_unknown(root))
