@@ -67,11 +67,11 @@ class PatchScorer(nn.Module):
         self.conditioning = nn.ModuleList(conditioning)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self._score(self.positions(images))
+        return self.score(self.positions(images))
 
     def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         found = self.positions(images)
-        return self._score(found), anomaly_map(found, images.shape[1])
+        return self.score(found), anomaly_map(found, images.shape[1])
 
     def conditioned(self, images: Tensor) -> list[Tensor]:
         """Patches of each level, (N, H_l, W_l, d_l), as D takes them."""
@@ -85,7 +85,8 @@ class PatchScorer(nn.Module):
         return -self.discriminator.logit(nearness.unbind(1))
 
     @staticmethod
-    def _score(positions: Tensor) -> Tensor:
+    def score(positions: Tensor) -> Tensor:
+        """(N, H, W) -> (N,)."""
         return avg_pool2d(positions[:, None], 3, 1, padding=1, count_include_pad=False).amax((1, 2, 3))
 
 
