@@ -63,12 +63,8 @@ def test_score_is_the_largest_mean_of_three_by_three_positions() -> None:
     images = torch.from_numpy(texture(2, seed=3))
     with torch.no_grad():
         found = module.positions(images)
-        windows = [
-            (slice(max(0, i - 1), i + 2), slice(max(0, j - 1), j + 2))
-            for i in range(len(found[0]))
-            for j in range(len(found[0]))
-        ]
-        means = [found[:, a, b].mean((1, 2)) for a, b in windows]
+        around = [slice(max(0, i - 1), i + 2) for i in range(found.shape[1])]
+        means = [found[:, rows, columns].mean((1, 2)) for rows in around for columns in around]
         torch.testing.assert_close(module(images), torch.stack(means).amax(0))
 
 
