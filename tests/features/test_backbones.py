@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from safetensors.torch import save_file
 from torchvision import models
@@ -47,6 +48,40 @@ def test_last_block_of_torchvision_networks(name: str, layer: str, dim: int) -> 
 
 def test_a_network_of_timm() -> None:
     assert Backbone("resnet10t", weights=RANDOM)(pixels()).shape == (2, 512)
+
+
+@pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "vit_tiny_patch16_224", "convnext_atto"])
+def test_stages_of_timm_networks_are_those_of_the_plain_network(name: str) -> None:
+    """Also of those that cannot be traced, in the order asked for."""
+    backbone = PyramidBackbone(name, _stage_names(name)[2:0:-1], RANDOM)
+    torch.manual_seed(0)
+    network = timm.create_model(name).eval()
+    mean, std = (torch.tensor(network.pretrained_cfg[key]) for key in ("mean", "std"))
+    x = ((pixels(1, 224) / 255 - mean) / std).permute(0, 3, 1, 2)
+    seen: dict[str, torch.Tensor] = {}
+    for layer in backbone.layers:
+        network.get_submodule(layer).register_forward_hook(lambda _, __, out, layer=layer: seen.update({layer: out}))
+    network(x)
+    for layer, found in zip(backbone.layers, backbone(pixels(1, 224)), strict=True):
+        expected = seen[layer] if seen[layer].ndim == 4 else seen[layer][:, 1:].mT.reshape(found.shape)  # tokens
+        torch.testing.assert_close(found, expected)
+
+
+def _stage_names(name: str) -> list[str]:
+    return [str(stage["module"]) for stage in timm.create_model(name).feature_info]
+
+
+def test_a_timm_network_keeps_no_layer_behind_the_last_stage() -> None:
+    kept = PyramidBackbone("tf_efficientnet_lite0", ["blocks.2", "blocks.1"], RANDOM).state_dict()
+    assert not any(name.startswith(("network.blocks.3", "network.conv_head", "network.classifier")) for name in kept)
+
+
+def test_networks_and_layers_that_give_no_features_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"blocks.3: not a stage of tf_efficientnet_lite0; it has blocks.0, blocks.1"):
+        PyramidBackbone("tf_efficientnet_lite0", ["blocks.3"], RANDOM)
+    monkeypatch.delattr("timm.models.efficientnet.EfficientNet.forward_intermediates")
+    with pytest.raises(InputError, match="timm extracts no features from it; choose another"):
+        PyramidBackbone("tf_efficientnet_lite0", ["blocks.2"], RANDOM)
 
 
 def test_only_the_needed_layers_stay_and_all_are_frozen() -> None:

@@ -84,3 +84,8 @@ def test_images_too_small_for_the_network() -> None:
     small = np.zeros((2, 32, 32, 3), np.uint8)
     with pytest.raises(InputError, match="inception_v3: cannot take images of 32 pixels"):
         Quality("inception_v3", "random", small)
+
+
+def test_networks_of_timm_judge_by_distance_alone() -> None:
+    """Also one that cannot be traced."""
+    assert "inception_score" not in Quality("tf_efficientnet_lite0", RANDOM, images(4, 0))(as_generated(images(4, 1)))

@@ -11,8 +11,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.fx.proxy import TraceError
 
-from algan_ad.runtime.errors import InputError
+from algan_ad.features.packaged import PACKAGED, fill
+from algan_ad.runtime.errors import InputError, Option
 
 RANDOM = Path("random")  # weights: as initialised, for tests and for what a model folder fills in
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -27,10 +29,12 @@ class FrozenNetwork(nn.Module):
 
     Args:
         name: of a torchvision classification network or, failing that, a timm network.
-        layers: modules or operations of the network, "layer3" or "features.7"; None = its last block.
+        layers: modules or operations of a torchvision network, "layer3" or "features.7"; stages of a timm network, by
+            the names in its `feature_info`; None = its last block.
         weights: a .safetensors or .pth file of the network's parameters (of a partial file, those up to
-            the layers are needed); None = downloaded, the first weights published (those of the literature);
-            `RANDOM` = as initialised from a fixed seed.
+            the layers are needed); None = those that install with this package (`PACKAGED`) or, failing that,
+            downloaded, the first weights published (those of the literature); `RANDOM` = as initialised from a
+            fixed seed.
 
     Raises:
         InputError: unknown name or layer, weights that cannot be downloaded, read or matched to the network.
@@ -39,13 +43,20 @@ class FrozenNetwork(nn.Module):
     mean: Tensor
     std: Tensor
     option: ClassVar[str]  # that names the layers, for messages
+    stages: dict[str, int] | None = None  # of a timm network: number of each layer among its stages
 
     def __init__(self, name: str, layers: Sequence[str | None], weights: Path | str | None = None) -> None:
         super().__init__()
         weights = None if weights is None else Path(weights)
-        network = make_network(name, download=weights is None)
+        network = make_network(name, pretrained=weights is None)
         self.layers = tuple(layer or last_block(name, network) for layer in layers)
-        self.network = _up_to(name, network, self.layers, self.option)
+        if hasattr(network, "feature_info"):
+            self.stages = _stages(name, network, self.layers, self.option)
+            timm_network: Any = network
+            timm_network.prune_intermediate_layers(sorted(set(self.stages.values())), prune_norm=True)
+            self.network: Any = network
+        else:
+            self.network = _up_to(name, network, self.layers, self.option)
         if weights is not None and weights != RANDOM:
             load_weights(name, self.network, weights)
         mean, std = input_statistics(network)
@@ -59,8 +70,13 @@ class FrozenNetwork(nn.Module):
 
     def outputs(self, images: Tensor) -> tuple[Tensor, ...]:
         """uint8 (or float, 0..255) images (N, H, W, 3) -> what each layer makes of them."""
-        x = (images.float() / 255 - self.mean) / self.std
-        found = self.network(x.permute(0, 3, 1, 2))
+        x = ((images.float() / 255 - self.mean) / self.std).permute(0, 3, 1, 2)
+        if self.stages is None:
+            found = self.network(x)
+        else:
+            stages = sorted(set(self.stages.values()))
+            maps = self.network.forward_intermediates(x, indices=stages, intermediates_only=True)
+            found = {layer: maps[stages.index(stage)] for layer, stage in self.stages.items()}
         return tuple(found[layer] for layer in self.layers)
 
 
@@ -106,16 +122,21 @@ def pooled(features: Tensor) -> Tensor:
     return features.mean(1) if features.ndim == 3 else features
 
 
-def make_network(name: str, download: bool) -> nn.Module:
-    """The whole network in eval mode, with downloaded weights or as initialised from a fixed seed."""
+def make_network(name: str, pretrained: bool) -> nn.Module:
+    """The whole network in eval mode, with packaged or downloaded weights or as initialised from a fixed seed."""
     import timm
     from torchvision import models
+
+    download = pretrained and name not in PACKAGED
 
     if name in models.list_models(module=models):
         weights = next(iter(models.get_model_weights(name))) if download else None
         return _build(name, lambda: models.get_model(name, weights=weights), download)
     if name in timm.list_models():
-        return _build(name, lambda: timm.create_model(name, pretrained=download), download)
+        network = _build(name, lambda: timm.create_model(name, pretrained=download), download)
+        if pretrained and not download:
+            fill(network, PACKAGED[name])
+        return network
     near = get_close_matches(name, [*models.list_models(module=models), *timm.list_models()], 3, 0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else ", as wide_resnet101_2 is"
     raise InputError(f"--backbone {name}: not a network of torchvision or timm{hint}")
@@ -153,6 +174,20 @@ def input_statistics(network: nn.Module) -> tuple[tuple[float, ...], tuple[float
     return config.get("mean", IMAGENET_MEAN), config.get("std", IMAGENET_STD)
 
 
+def _stages(name: str, network: nn.Module, layers: Sequence[str], option: str) -> dict[str, int]:
+    """Numbers of the layers among the stages of a timm network, by timm's own extraction of features."""
+    if not hasattr(network, "forward_intermediates"):
+        raise InputError(
+            Option("backbone", name), ": timm extracts no features from it; choose another, as tf_efficientnet_lite0 is"
+        )
+    info: Any = network.feature_info
+    names = [str(stage["module"]) for stage in info]
+    for layer in layers:
+        if layer not in names:
+            raise InputError(f"{option} {layer}: not a stage of {name}; it has {', '.join(names)}")
+    return {layer: names.index(layer) for layer in layers}
+
+
 def _up_to(name: str, network: nn.Module, layers: Sequence[str], option: str) -> nn.Module:
     from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
@@ -163,6 +198,10 @@ def _up_to(name: str, network: nn.Module, layers: Sequence[str], option: str) ->
         absent = next(layer for layer in layers if not any(f"{node}.".startswith(f"{layer}.") for node in nodes))
         near = get_close_matches(absent, nodes, 5) or [child for child, _ in network.named_children()]
         raise InputError(f"{option} {absent}: not in {name}; it has {', '.join(near)}, among others") from error
+    except TraceError as error:
+        raise InputError(
+            Option("backbone", name), ": no features can be taken from it; choose another, as tf_efficientnet_lite0 is"
+        ) from error
 
 
 def load_weights(name: str, network: nn.Module, path: Path) -> None:

@@ -91,6 +91,19 @@ def fit_partial_whitening(samples: NDArray[np.floating], generator: np.random.Ge
     return whitening
 
 
+def fit_patch_whitening(samples: NDArray[np.floating], generator: np.random.Generator) -> Whitening:
+    """Partial whitening of standardised columns (n, d), n >= 2; total variance d afterwards.
+
+    So that levels of unlike scales weigh by their number of features.
+    """
+    mean, deviations = samples.mean(0, dtype=np.float64), samples.std(0, dtype=np.float64)
+    factors = 1 / np.where(deviations > 0, deviations, 1)
+    whitening = fit_partial_whitening((samples - mean) * factors, generator)
+    whitening.mean.copy_(torch.from_numpy(mean))
+    whitening.matrix.mul_(torch.from_numpy(factors[:, None] * len(mean) ** 0.5))
+    return whitening
+
+
 def columns_that_carry(variances: NDArray[np.float64]) -> float:
     """exp of the entropy of the columns' shares of the variance: d if all vary alike, 1 if one has all of it."""
     shares = variances[variances > 0] / (variances.sum() or 1.0)

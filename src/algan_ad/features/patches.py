@@ -7,14 +7,18 @@ from algan_ad.features.backbones import PyramidBackbone
 from algan_ad.features.maps import concatenated
 
 
+def levels(backbone: PyramidBackbone, images: Tensor) -> list[Tensor]:
+    """uint8 (N, S, S, 3) -> maps of the levels, (N, C_l, H_l, W_l), averaged over 3 x 3 positions, zeros around."""
+    return [avg_pool2d(level, 3, stride=1, padding=1) for level in backbone(images)]
+
+
 def patches(backbone: PyramidBackbone, images: Tensor, dim: int) -> Tensor:
     """uint8 (N, S, S, 3) -> locally aware patch features (N, H, W, d), d at most `dim` (3.1).
 
-    Each level is averaged over 3 x 3 positions, zeros around it, brought to the finest grid, and joined to the
-    others; where they have more than `dim` features, neighbouring ones are averaged.
+    The levels are brought to the finest grid, and joined; where they have more than `dim` features, neighbouring
+    ones are averaged.
     """
-    levels = [avg_pool2d(level, 3, stride=1, padding=1) for level in backbone(images)]
-    joined = concatenated(levels, "bilinear").permute(0, 2, 3, 1)
+    joined = concatenated(levels(backbone, images), "bilinear").permute(0, 2, 3, 1)
     if joined.shape[3] <= dim:
         return joined.contiguous()
     return adaptive_avg_pool1d(joined.flatten(0, 2)[:, None], dim).reshape(*joined.shape[:3], dim)

@@ -26,7 +26,8 @@ class Quality:
     to the number of classes, higher = better. Both are named after one network, Inception v3, and comparable
     only between runs with the same backbone, image size and number of images.
 
-    Fewer than two generated images give no figures, and weights without the classifier no inception score.
+    Fewer than two generated images give no figures; timm's networks and weights without the classifier give no
+    inception score.
 
     Args:
         backbone_name, weights: as `Backbone` takes them.
@@ -86,8 +87,11 @@ class Quality:
 
 
 def _classifier(name: str, weights: Path | str | None) -> Backbone | None:
-    """The network up to its logits; None when the weights, good for its last block, lack the classifier."""
-    output = get_graph_node_names(make_network(name, download=False), suppress_diff_warning=True)[1][-1]
+    """The network up to its logits; None of timm's, and when weights good for its last block lack the classifier."""
+    network = make_network(name, pretrained=False)
+    if hasattr(network, "feature_info"):  # timm's, whose stages end before the classifier
+        return None
+    output = get_graph_node_names(network, suppress_diff_warning=True)[1][-1]
     try:
         return Backbone(name, output, weights)
     except InputError:

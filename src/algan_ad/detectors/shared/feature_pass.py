@@ -26,7 +26,9 @@ class BackboneConfig(Schema):
 
     backbone: str = Field("wide_resnet50_2", description="frozen network, by its torchvision or timm name")
     backbone_weights: Path | None = Field(
-        None, description="local weights file; None = downloaded; 'random' = none at all, for tests"
+        None,
+        description="local weights file; None = those that install with the package, of tf_efficientnet_lite0, or "
+        "downloaded; 'random' = none at all, for tests",
     )
     image_size: int = Field(224, ge=32, le=1024, description="side of the images")
 

@@ -1,0 +1,177 @@
+"""ALGAN-patch: chapter 4 on the patches of a frozen network, one pass of which gives the score and the map."""
+
+import copy
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
+
+from algan_ad.algan.mixture import Noise
+from algan_ad.algan.networks import VectorGenerator
+from algan_ad.algan.patch_mixture import PatchDiscriminator, place_patches
+from algan_ad.data.recipe import Recipe
+from algan_ad.detectors.shared.algan_adversary import AlganAdversary, AlganConfig, make_algan
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
+from algan_ad.detectors.shared.feature_pass import PyramidConfig, batches
+from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector
+from algan_ad.features.backbones import RANDOM, PyramidBackbone
+from algan_ad.features.conditioning import Whitening, fit_patch_whitening
+from algan_ad.features.coreset import greedy_coreset
+from algan_ad.features.maps import anomaly_map, concatenated
+from algan_ad.features.patches import levels
+from algan_ad.runtime.images import Preprocessing
+from algan_ad.runtime.predictor import Rows
+from algan_ad.runtime.seeding import seed_from
+from algan_ad.training.device import Precision
+from algan_ad.training.loop import Trained
+from algan_ad.training.seeding import private_randomness, seed_torch
+
+BATCHES = 8  # of an epoch, however many images there are
+CANDIDATES = 100_000  # patches a level that the prototypes are chosen from, at most
+PLACED = 4096  # patches that the untrained boundary is set by
+N_WATCHED = 8  # held-out images whose patches the monitors look at
+
+
+class AlganPatchConfig(AlganConfig, PyramidConfig):
+    """ALGAN-patch. The defaults were chosen on good data and made-up defects (docs/experiments/algan-patch.md)."""
+
+    backbone: str = Field("tf_efficientnet_lite0", description="frozen network, by its torchvision or timm name")
+    layers: tuple[str, ...] = Field(
+        ("blocks.2", "blocks.4"), min_length=1, description="layers that its features are taken from"
+    )
+    prototypes: int = Field(
+        2048, ge=1, description="patches that D keeps of the first layer, twice as many of each next one"
+    )
+    noise: float = Field(1.0, ge=0, description="weight of noisy real data, a pseudo-anomaly of ours; 0: none")
+    noise_reach: float = Field(2.0, gt=0, description="length of that noise, in distances of neighbouring prototypes")
+    epochs: int = Field(8, ge=1, description="rounds of eight batches")
+    batch_size: int = Field(256, ge=2, description="patches a batch")
+    hidden: int = Field(256, ge=1, le=8192, description="width of the generator's hidden layers")
+    precision: Precision = Field("float32", description="bfloat16 gains nothing on networks this small")
+
+
+class PatchScorer(nn.Module):
+    """uint8 (N, S, S, 3) -> (N,): the maximum over the positions of minus the logit of D, averaged over 3 x 3 of them.
+
+    A level is judged on its own grid, and what D finds there is brought to the finest.
+    """
+
+    def __init__(
+        self, backbone: PyramidBackbone, conditioning: Sequence[Whitening], discriminator: PatchDiscriminator
+    ) -> None:
+        super().__init__()
+        self.backbone, self.discriminator = backbone, discriminator
+        self.conditioning = nn.ModuleList(conditioning)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.score(self.positions(images))
+
+    def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        found = self.positions(images)
+        return self.score(found), anomaly_map(found, images.shape[1])
+
+    def conditioned(self, images: Tensor) -> list[Tensor]:
+        """Patches of each level, (N, H_l, W_l, d_l), as D takes them."""
+        found = levels(self.backbone, images)
+        return [whiten(level.permute(0, 2, 3, 1)) for whiten, level in zip(self.conditioning, found, strict=True)]
+
+    def positions(self, images: Tensor) -> Tensor:
+        """Minus the logit at every position of the finest grid, (N, H, W)."""
+        parts = zip(self.discriminator.levels, self.conditioned(images), strict=True)
+        nearness = concatenated([near(level)[:, None] for near, level in parts], "bilinear")
+        return -self.discriminator.logit(nearness.unbind(1))
+
+    @staticmethod
+    def score(positions: Tensor) -> Tensor:
+        """(N, H, W) -> (N,)."""
+        return avg_pool2d(positions[:, None], 3, 1, padding=1, count_include_pad=False).amax((1, 2, 3))
+
+
+class AlganPatch(TrainedDetector):
+    """Prototypes cover the training patches, in a number that does not grow; the adversary moves their biases."""
+
+    name = "algan-patch"
+    draws_maps = True
+    Config = AlganPatchConfig
+    input = "image"
+    augments = False
+    config: AlganPatchConfig
+    module: PatchScorer | None
+
+    def preprocessing(self, recipe: Recipe) -> Preprocessing:
+        return recipe.for_features(self.config.image_size)
+
+    def build_module(self, tensors: Mapping[str, Tensor]) -> PatchScorer:
+        names = [f"discriminator.levels.{i}.prototypes" for i in range(len(self.config.layers))]
+        sizes = [(len(tensors[name]), tensors[name].shape[1]) for name in names]
+        backbone = PyramidBackbone(self.config.backbone, self.config.layers, RANDOM)
+        return PatchScorer(backbone, [Whitening(d) for _, d in sizes], PatchDiscriminator(sizes))
+
+    def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+        c = self.config
+        backbone = PyramidBackbone(c.backbone, c.layers, c.backbone_weights).to(self.device)
+        order, draws = torch.Generator().manual_seed(run.seed), torch.Generator(self.device)
+        *found, joined = sample(backbone, data.train, order)
+        rng = np.random.default_rng(seed_from(run.seed, "conditioning"))
+        conditioning = [fit_patch_whitening(rows.numpy(), rng) for rows in found]
+        prototypes = [
+            _spread(whiten(rows), c.prototypes * 2**i, order, self.device)
+            for i, (whiten, rows) in enumerate(zip(conditioning, found, strict=True))
+        ]
+        x = _side_by_side(conditioning, joined)
+        D, radius = place_patches(prototypes, x[:: 1 + len(x) // PLACED])
+        self.module = PatchScorer(backbone, conditioning, copy.deepcopy(D)).to(self.device).eval()
+        with private_randomness():  # torch initialises from its global state alone
+            seed_torch(run.seed, "networks")
+            G = VectorGenerator(x.shape[1], c.z_dim, c.hidden)
+        n_samples, x = BATCHES * c.batch_size, x.to(self.device)
+        disturb = Noise(c.noise_reach * radius, draws) if c.noise else None
+        algan = make_algan(c, G, D, n_samples, self.device, draws, disturb)
+
+        def fetch(indices: Tensor) -> Tensor:
+            """As many patches as indices, drawn with replacement: an epoch is as long for any number of images."""
+            batch: Tensor = x[torch.randint(len(x), indices.shape, generator=order).to(self.device)]
+            return batch
+
+        held_out = None
+        if data.held_out is not None:
+            watched = data.held_out[: min(N_WATCHED, len(data.held_out))]
+            held_out = _side_by_side(conditioning, sample(backbone, watched, order)[-1]).to(self.device)
+        return self.run_loop(AlganAdversary(algan, held_out, None), fetch, data, run, n_samples, (order, draws))
+
+
+def sample(backbone: PyramidBackbone, images: Rows, generator: torch.Generator) -> list[Tensor]:
+    """Patches of images uint8 (N, S, S, 3): of each level (n_l, d_l), and of all side by side (n, sum of d_l).
+
+    At most CANDIDATES of each, as many from every image, at positions drawn at random; on the CPU. Side by side lie
+    patches of one place, on the finest grid.
+    """
+    parts: list[list[Tensor]] = []
+    with torch.no_grad():
+        for batch in batches(images, next(backbone.buffers()).device, "features"):
+            maps = levels(backbone, batch)
+            parts.append([_drawn(each, len(images), generator) for each in (*maps, concatenated(maps, "nearest"))])
+    return [torch.cat(each) for each in zip(*parts, strict=True)]
+
+
+def _drawn(maps: Tensor, n_images: int, generator: torch.Generator) -> Tensor:
+    """(N, C, H, W) -> (n, C): every position, or an image's share of the CANDIDATES."""
+    rows = maps.flatten(2).mT.cpu()  # (N, H W, C)
+    count = min(rows.shape[1], max(1, CANDIDATES // n_images))
+    if count == rows.shape[1]:
+        return rows.flatten(0, 1)
+    chosen = torch.rand(rows.shape[:2], generator=generator).topk(count).indices
+    return rows.take_along_dim(chosen[..., None], 1).flatten(0, 1)
+
+
+def _spread(rows: Tensor, size: int, generator: torch.Generator, device: torch.device) -> Tensor:
+    """At most `size` of the rows (n, d), such that they cover all of them."""
+    return rows if len(rows) <= size else rows[greedy_coreset(rows, size, generator, device)]
+
+
+def _side_by_side(conditioning: Sequence[Whitening], joined: Tensor) -> Tensor:
+    parts = joined.split([len(whiten.mean) for whiten in conditioning], 1)
+    return torch.cat([whiten(part) for whiten, part in zip(conditioning, parts, strict=True)], 1)
