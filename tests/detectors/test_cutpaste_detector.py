@@ -79,7 +79,7 @@ def test_shift_moves_by_whole_pixels_and_continues_the_border() -> None:
 def test_labels_follow_the_classes() -> None:
     """A head that knows the answer has no loss: class k of each image has label k."""
     seed_torch(0)
-    backbone = Backbone("squeezenet1_1", "features.3", RANDOM)
+    backbone = Backbone("squeezenet1_1", "features.3", RANDOM, trainable=True)
     adversary = CutPasteAdversary(CutPasteConfig(**SMALL), backbone, 128, CPU)
 
     class Answers(torch.nn.Module):
@@ -94,7 +94,10 @@ def test_labels_follow_the_classes() -> None:
 
 def test_learning_rate_follows_half_a_cosine() -> None:
     adversary = CutPasteAdversary(
-        CutPasteConfig(**SMALL | {"epochs": 4}), Backbone("squeezenet1_1", "features.3", RANDOM), 128, CPU
+        CutPasteConfig(**SMALL | {"epochs": 4}),
+        Backbone("squeezenet1_1", "features.3", RANDOM, trainable=True),
+        128,
+        CPU,
     )
     rates = []
     for epoch in (1, 3, 4):

@@ -52,5 +52,5 @@ def test_fewer_images_than_neighbours() -> None:
 
 
 def test_an_unknown_layer_is_told_by_either_option() -> None:
-    with pytest.raises(InputError, match="--layers or --layer nowhere: not in squeezenet1_1"):
+    with pytest.raises(InputError, match="layers or layer nowhere: not in squeezenet1_1"):
         fitted("spade", layer="nowhere")

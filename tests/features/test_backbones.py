@@ -107,7 +107,7 @@ def test_float_images_are_taken_as_0_to_255() -> None:
 def test_unknown_names_get_close_matches() -> None:
     with pytest.raises(InputError, match="wide_resnet101_2"):
         Backbone("wide_resnet101", weights=RANDOM)
-    with pytest.raises(InputError, match=r"--layer layer33.*layer3"):
+    with pytest.raises(InputError, match=r"layer layer33.*layer3"):
         Backbone("resnet18", "layer33", RANDOM)
 
 
@@ -119,7 +119,7 @@ def test_without_a_connection_a_local_file_is_asked_for(name: str, monkeypatch: 
     monkeypatch.setattr("torch.hub.load_state_dict_from_url", unreachable)
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", unreachable)
     monkeypatch.setattr("timm.models._builder.load_pretrained", unreachable)
-    with pytest.raises(InputError, match="--backbone-weights"):
+    with pytest.raises(InputError, match="backbone_weights"):
         Backbone(name)
 
 
@@ -137,7 +137,7 @@ def test_a_partial_file_serves_the_layers_it_has(tmp_path: Path) -> None:
     state = {k: v for k, v in models.resnet18().state_dict().items() if not k.startswith(("layer4", "fc"))}
     save_file(state, path := tmp_path / "w.safetensors")
     assert Backbone("resnet18", "layer3", path)(pixels()).shape == (2, 256)
-    with pytest.raises(InputError, match=r"lacks layer4 of resnet18.*--layer layer3"):
+    with pytest.raises(InputError, match=r"lacks layer4 of resnet18.*up to layer3"):
         Backbone("resnet18", weights=path)
 
 
@@ -169,21 +169,21 @@ def test_pyramids_of_a_partial_file_or_of_what_is_not_there(tmp_path: Path) -> N
     state = {k: v for k, v in models.resnet18().state_dict().items() if not k.startswith(("layer3", "layer4", "fc"))}
     save_file(state, path := tmp_path / "w.safetensors")
     assert len(PyramidBackbone("resnet18", ["layer1", "layer2"], path)(pixels())) == 2
-    with pytest.raises(InputError, match=r"lacks layer3 of resnet18.*up to --layer layer2 \(--layers\)"):
+    with pytest.raises(InputError, match=r"lacks layer3 of resnet18.*up to layer2"):
         PyramidBackbone("resnet18", ["layer1", "layer3"], path)
-    with pytest.raises(InputError, match=r"--layers layer22: not in resnet18; it has layer2"):
+    with pytest.raises(InputError, match=r"layers layer22: not in resnet18; it has layer2"):
         PyramidBackbone("resnet18", ["layer1", "layer22"], RANDOM)
 
 
 def test_layers_without_positions_make_no_pyramid() -> None:
-    with pytest.raises(InputError, match=r"--layers flatten: gives \(512,\) an image, not a map"):
+    with pytest.raises(InputError, match=r"layers flatten: gives \(512,\) an image, not a map"):
         PyramidBackbone("resnet18", ["layer2", "flatten"], RANDOM)(pixels())
 
 
 @pytest.mark.shared
 def test_real_resnet_file_without_layer4() -> None:
     path = shared(RESNET)
-    with pytest.raises(InputError, match=r"lacks layer4.*--layer layer3"):
+    with pytest.raises(InputError, match=r"lacks layer4.*up to layer3"):
         Backbone("resnet18", weights=path)
     assert Backbone("resnet18", "layer3", path)(pixels()).shape == (2, 256)
 

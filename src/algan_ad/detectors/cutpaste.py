@@ -67,7 +67,7 @@ class CutPasteAdversary(GanAdversary):
     """The classifier: backbone, then a projection head that is thrown away."""
 
     def __init__(self, config: CutPasteConfig, backbone: Backbone, dim: int, device: torch.device) -> None:
-        self.config, self.backbone = config, backbone.to(device).requires_grad_(True)
+        self.config, self.backbone = config, backbone.to(device)
         n_classes = 1 + len(ALTERATIONS[config.variant])
         self.head = nn.Sequential(
             nn.Linear(dim, 512, bias=False), nn.BatchNorm1d(512), nn.ReLU(inplace=True),
@@ -79,7 +79,7 @@ class CutPasteAdversary(GanAdversary):
         super().__init__({"backbone": self.backbone, "head": self.head, "sgd": self.sgd}, ("backbone",))
 
     def begin_epoch(self, epoch: int) -> None:
-        self.backbone.network.train()  # Backbone itself holds a frozen network, in eval mode
+        self.backbone.train()
         for group in self.sgd.param_groups:
             group["lr"] = self.config.lr * (1 + math.cos(math.pi * (epoch - 1) / self.config.epochs)) / 2
 
@@ -121,7 +121,7 @@ class CutPaste(TrainedDetector):
     def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         c = self.config
         seed_torch(run.seed, "networks")
-        backbone = Backbone(c.backbone, c.layer, c.backbone_weights or RANDOM)
+        backbone = Backbone(c.backbone, c.layer, c.backbone_weights or RANDOM, trainable=True)
         if c.backbone_weights in (None, RANDOM):
             initialise(backbone)
         dim = features(backbone.to(self.device), data.train[[0]], self.device).shape[1]

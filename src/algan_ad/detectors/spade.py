@@ -12,6 +12,7 @@ from algan_ad.detectors.shared.feature_pass import PyramidConfig, PyramidDetecto
 from algan_ad.features.backbones import RANDOM, PyramidBackbone, pooled
 from algan_ad.features.maps import anomaly_map, concatenated
 from algan_ad.features.neighbours import nearest
+from algan_ad.runtime.errors import Option
 from algan_ad.training.loop import Trained
 
 
@@ -25,9 +26,9 @@ class SpadeConfig(PyramidConfig):
 
 
 class SpadeBackbone(PyramidBackbone):
-    """The levels of `--layers`, then the one of `--layer`."""
+    """The levels that `layers` names, then the one of `layer`."""
 
-    option = "--layers or --layer"
+    option = (Option("layers"), " or ", Option("layer"))
 
 
 class SpadeScorer(nn.Module):

@@ -24,8 +24,8 @@ LAST_BLOCKS = ("layer4", "permute", "features", "trunk_output", "conv5", "layers
                "inception5b", "encoder")  # fmt: skip
 
 
-class FrozenNetwork(nn.Module):
-    """A network cut behind the wanted layers, with its input normalisation, always in eval mode.
+class FeatureNetwork(nn.Module):
+    """A network cut behind the wanted layers, with its input normalisation; frozen and in eval mode by default.
 
     Args:
         name: of a torchvision classification network or, failing that, a timm network.
@@ -35,6 +35,7 @@ class FrozenNetwork(nn.Module):
             the layers are needed); None = those that install with this package (`PACKAGED`) or, failing that,
             downloaded, the first weights published (those of the literature); `RANDOM` = as initialised from a
             fixed seed.
+        trainable: whether it learns, and leaves eval mode when it is told to.
 
     Raises:
         InputError: unknown name or layer, weights that cannot be downloaded, read or matched to the network.
@@ -42,11 +43,14 @@ class FrozenNetwork(nn.Module):
 
     mean: Tensor
     std: Tensor
-    option: ClassVar[str]  # that names the layers, for messages
+    option: ClassVar[tuple[str | Option, ...]]  # that names the layers, for messages
     stages: dict[str, int] | None = None  # of a timm network: number of each layer among its stages
 
-    def __init__(self, name: str, layers: Sequence[str | None], weights: Path | str | None = None) -> None:
+    def __init__(
+        self, name: str, layers: Sequence[str | None], weights: Path | str | None = None, trainable: bool = False
+    ) -> None:
         super().__init__()
+        self.trainable = trainable
         weights = None if weights is None else Path(weights)
         network = make_network(name, pretrained=weights is None)
         self.layers = tuple(layer or last_block(name, network) for layer in layers)
@@ -62,11 +66,11 @@ class FrozenNetwork(nn.Module):
         mean, std = input_statistics(network)
         self.register_buffer("mean", torch.tensor(mean), persistent=False)
         self.register_buffer("std", torch.tensor(std), persistent=False)
-        self.requires_grad_(False).eval()
+        self.requires_grad_(trainable).eval()
 
     def train(self, mode: bool = True) -> Self:
-        """Frozen: stays in eval mode."""
-        return super().train(False)
+        """A frozen network stays in eval mode."""
+        return super().train(mode and self.trainable)
 
     def outputs(self, images: Tensor) -> tuple[Tensor, ...]:
         """uint8 (or float, 0..255) images (N, H, W, 3) -> what each layer makes of them."""
@@ -80,37 +84,40 @@ class FrozenNetwork(nn.Module):
         return tuple(found[layer] for layer in self.layers)
 
 
-class Backbone(FrozenNetwork):
+class Backbone(FeatureNetwork):
     """uint8 (or float, 0..255) images (N, H, W, 3) -> float32 (N, d): one layer, averaged over positions.
 
-    Arguments and errors: `FrozenNetwork`.
+    Arguments and errors: `FeatureNetwork`.
     """
 
-    option = "--layer"
+    option: ClassVar[tuple[str | Option, ...]] = (Option("layer"),)
 
-    def __init__(self, name: str, layer: str | None = None, weights: Path | str | None = None) -> None:
-        super().__init__(name, [layer], weights)
+    def __init__(
+        self, name: str, layer: str | None = None, weights: Path | str | None = None, trainable: bool = False
+    ) -> None:
+        super().__init__(name, [layer], weights, trainable)
         self.layer = self.layers[0]
 
     def forward(self, images: Tensor) -> Tensor:
         return pooled(self.outputs(images)[0])
 
 
-class PyramidBackbone(FrozenNetwork):
+class PyramidBackbone(FeatureNetwork):
     """uint8 (or float, 0..255) images (N, H, W, 3) -> maps of several layers, float32 (N, C_l, H_l, W_l) each.
 
-    Arguments and errors: `FrozenNetwork`; and an InputError for a layer that has no positions.
+    Arguments and errors: `FeatureNetwork`; and an InputError for a layer that has no positions.
     """
 
-    option = "--layers"
+    option: ClassVar[tuple[str | Option, ...]] = (Option("layers"),)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         maps = self.outputs(images)
         for layer, found in zip(self.layers, maps, strict=True):
             if found.ndim != 4:
                 raise InputError(
-                    f"{self.option} {layer}: gives {tuple(found.shape[1:])} an image, not a map of channels, height "
-                    "and width; choose layers of a convolutional network"
+                    *self.option,
+                    f" {layer}: gives {tuple(found.shape[1:])} an image, not a map of channels, height "
+                    "and width; choose layers of a convolutional network",
                 )
         return maps
 
@@ -139,7 +146,7 @@ def make_network(name: str, pretrained: bool) -> nn.Module:
         return network
     near = get_close_matches(name, [*models.list_models(module=models), *timm.list_models()], 3, 0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else ", as wide_resnet101_2 is"
-    raise InputError(f"--backbone {name}: not a network of torchvision or timm{hint}")
+    raise InputError(Option("backbone", name), f": not a network of torchvision or timm{hint}")
 
 
 def _build(name: str, make: Callable[[], nn.Module], download: bool) -> nn.Module:
@@ -151,8 +158,10 @@ def _build(name: str, make: Callable[[], nn.Module], download: bool) -> nn.Modul
             if not download:
                 raise
             raise InputError(
-                f"--backbone {name}: its weights cannot be downloaded ({type(error).__name__}: {error}); "
-                "check the connection, or pass a local .safetensors or .pth file with --backbone-weights"
+                Option("backbone", name),
+                f": its weights cannot be downloaded ({type(error).__name__}: {error}); check the connection, or pass "
+                "a local .safetensors or .pth file with ",
+                Option("backbone_weights"),
             ) from error
 
 
@@ -165,7 +174,7 @@ def last_block(name: str, network: nn.Module) -> str:
     for block in LAST_BLOCKS:
         if block in children:
             return block
-    raise InputError(f"--backbone {name}: name a layer with --layer; it has {', '.join(children)}")
+    raise InputError(Option("backbone", name), ": set ", Option("layer"), f" to one of {', '.join(children)}")
 
 
 def input_statistics(network: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -174,7 +183,7 @@ def input_statistics(network: nn.Module) -> tuple[tuple[float, ...], tuple[float
     return config.get("mean", IMAGENET_MEAN), config.get("std", IMAGENET_STD)
 
 
-def _stages(name: str, network: nn.Module, layers: Sequence[str], option: str) -> dict[str, int]:
+def _stages(name: str, network: nn.Module, layers: Sequence[str], option: tuple[str | Option, ...]) -> dict[str, int]:
     """Numbers of the layers among the stages of a timm network, by timm's own extraction of features."""
     if not hasattr(network, "forward_intermediates"):
         raise InputError(
@@ -184,11 +193,11 @@ def _stages(name: str, network: nn.Module, layers: Sequence[str], option: str) -
     names = [str(stage["module"]) for stage in info]
     for layer in layers:
         if layer not in names:
-            raise InputError(f"{option} {layer}: not a stage of {name}; it has {', '.join(names)}")
+            raise InputError(*option, f" {layer}: not a stage of {name}; it has {', '.join(names)}")
     return {layer: names.index(layer) for layer in layers}
 
 
-def _up_to(name: str, network: nn.Module, layers: Sequence[str], option: str) -> nn.Module:
+def _up_to(name: str, network: nn.Module, layers: Sequence[str], option: tuple[str | Option, ...]) -> nn.Module:
     from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
     try:
@@ -197,7 +206,7 @@ def _up_to(name: str, network: nn.Module, layers: Sequence[str], option: str) ->
         nodes = get_graph_node_names(network, suppress_diff_warning=True)[1]
         absent = next(layer for layer in layers if not any(f"{node}.".startswith(f"{layer}.") for node in nodes))
         near = get_close_matches(absent, nodes, 5) or [child for child, _ in network.named_children()]
-        raise InputError(f"{option} {absent}: not in {name}; it has {', '.join(near)}, among others") from error
+        raise InputError(*option, f" {absent}: not in {name}; it has {', '.join(near)}, among others") from error
     except TraceError as error:
         raise InputError(
             Option("backbone", name), ": no features can be taken from it; choose another, as tf_efficientnet_lite0 is"
@@ -222,7 +231,7 @@ def _explain_missing(name: str, path: Path, needed: Iterable[str], missing: list
 
     lacking = layers(missing)
     present = layers(needed)[: layers(needed).index(lacking[0])]
-    advice = f"take features before it, up to --layer {present[-1]} (--layers)" if present else "pass another file"
+    advice = f"take features before it, up to {present[-1]}" if present else "pass another file"
     return f"{path}: lacks {', '.join(lacking)} of {name} ({len(missing)} tensors); {advice}"
 
 
