@@ -23,7 +23,7 @@ class Hyperparameters:
     alpha: float = 0.75  # share of fake-normal among generated data
     xi: float = 0.75  # weight of generated against buffered data
     n_z: int = 2  # epochs between two draws of the latents
-    n_dis: int = 2  # updates of D a batch
+    n_dis: int = 2  # updates of D per batch
     lr_g: float = 2e-4
     lr_d: float = 1e-4
     beta_1: float = 0.0
@@ -46,7 +46,7 @@ class ALGAN:
         """`disturb` makes noisy data of real data (B, ...); where it is given, D learns to reject that, too."""
         self.disturb = disturb
         self.G, self.D, self.latents, self.hyper = generator, discriminator, latents, hyper
-        # Where a batch has no place for anomalous latents, the fake-normal ones weigh all of it.
+        # In a batch without room for anomalous latents, the fake-normal data has the whole weight.
         self.alpha = hyper.alpha if hyper.anomalous_latents and round(hyper.alpha * batch_size) < batch_size else 1.0
         self.batch_size, self.n_batches = batch_size, n_batches
         betas = (hyper.beta_1, hyper.beta_2)
@@ -68,7 +68,7 @@ class ALGAN:
         """Lines 7 to 20 for batch j, counted from 0: n_dis updates of D, one of G. x: real-normal (B, ...)."""
         z_d, tag, z_g = self._latents_of(j)
         with torch.no_grad(), resting_statistics(self.G):
-            x_fake = self.G(z_d).float()  # line 9; G rests while D learns, so once serves all n_dis updates
+            x_fake = self.G(z_d).float()  # line 9; G rests while D learns, so one pass serves all n_dis updates
         for _ in range(self.hyper.n_dis):
             loss_d, logits = self._update_discriminator(x, x_fake, tag)
         if self.hyper.buffered:
@@ -89,7 +89,7 @@ class ALGAN:
         return self.z_d[j], torch.arange(self.batch_size, device=self.z_d.device) >= n_normal, self.z_g[j]
 
     def _update_discriminator(self, x: Tensor, x_fake: Tensor, tag: Tensor) -> tuple[Tensor, Tensor]:
-        """Lines 10 to 16, real, fake and buffered data in one pass of D."""
+        """Lines 10 to 16, with real, fake and buffered data in one pass of D."""
         parts, tag_buffered = [x, x_fake], None
         if self.buffer is not None and self.epoch > 1:  # line 10: no buffered data in the first epoch
             n_anomalous = int(tag.sum())
@@ -110,7 +110,7 @@ class ALGAN:
         return loss.detach(), logits.detach()
 
     def _update_generator(self, z_g: Tensor) -> Tensor:
-        """Lines 19 and 20: only fake-normal data. D's own gradients are not needed, so they are not computed."""
+        """Lines 19 and 20, on fake-normal data only. D's own gradients are not needed, so they are not computed."""
         self.D.requires_grad_(False)
         loss = generator_loss(self.D(self.G(z_g)).float(), self.hyper.saturating)
         self.adam_g.zero_grad(set_to_none=True)
@@ -127,7 +127,7 @@ class ALGAN:
 
     @torch.no_grad()
     def pseudo_samples(self, n: int) -> dict[str, Tensor]:
-        """n samples of each kind of pseudo data (5.8), with G in eval mode, where sigma has its full effect."""
+        """Samples (n, ...) of each kind of pseudo data (5.8), with G in eval mode, where sigma has its full effect."""
         training = self.G.training
         self.G.eval()
         samples = {"fake-normal": self.G(self.latents.normal(n)).float()}
@@ -143,7 +143,7 @@ class ALGAN:
         return samples
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything a resumed run needs, as nested dictionaries of tensors and plain values."""
+        """Everything that a resumed run needs, as nested dictionaries of tensors and plain values."""
         state: dict[str, Any] = {name: getattr(self, name).state_dict() for name in ("G", "D", "adam_g", "adam_d")}
         if self.hyper.latent_scope != "fresh":
             state["latents"] = {"z_d": self.z_d, "z_g": self.z_g}
@@ -156,6 +156,7 @@ class ALGAN:
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up a state that `state_dict` gave."""
         for name in ("G", "D", "adam_g", "adam_d"):
             getattr(self, name).load_state_dict(state[name])
         device = self.latents.device

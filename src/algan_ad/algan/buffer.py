@@ -5,15 +5,15 @@ from torch import Tensor
 
 
 class Buffer:
-    """Holds up to `capacity` generated samples, each with its tag (normal or anomalous latent).
+    """Up to `capacity` generated samples, each with its tag (normal or anomalous latent).
 
-    While there is room a push is appended; afterwards it overwrites slots drawn at random. With a capacity of
-    twice the batch, "half of which is randomly replaced by newly generated data" (5.1.1); with twice the
-    training data, the reading of 4.1.
+    A push is appended while there is room; afterwards it overwrites slots drawn at random. A capacity of twice
+    the batch gives the buffer of 5.1.1, "half of which is randomly replaced by newly generated data"; a capacity
+    of twice the training data gives that of 4.1.
     """
 
     def __init__(self, capacity: int, sample: Tensor, generator: torch.Generator | None = None) -> None:
-        """`sample` (any, *shape) gives shape, dtype and device of what will be stored; `generator`: as in `Latents`."""
+        """`sample` (any, *shape) gives the shape, dtype and device of the samples; `generator`: as in `Latents`."""
         self.samples = torch.zeros(capacity, *sample.shape[1:], dtype=sample.dtype, device=sample.device)
         self.anomalous = torch.zeros(capacity, dtype=torch.bool, device=sample.device)
         self.size, self.generator = 0, generator
@@ -30,7 +30,7 @@ class Buffer:
         self.size += room
 
     def draw(self, n_normal: int, n_anomalous: int) -> tuple[Tensor, Tensor]:
-        """With replacement: n_normal samples tagged normal, then n_anomalous tagged anomalous; with their tags."""
+        """Draw, with replacement, normal samples, then anomalous ones. Returns them (n, *shape) and tags, bool (n,)."""
         tags = self.anomalous[: self.size]
         picks = [self._pick(tags.logical_not(), n_normal), self._pick(tags, n_anomalous)]
         picked = torch.cat(picks)

@@ -16,7 +16,7 @@ TRUNCATION = {"truncated-normal": 2.0, "uniform": 1.0}
 
 @dataclass(frozen=True)
 class Latents:
-    """Draws normal latents z_n and anomalous latents z_a, from `generator` or else torch's global random state.
+    """Normal latents z_n and anomalous latents z_a, drawn from `generator` or else torch's global random state.
 
     | family             | z_n       | z_a                                   | Fig. 5.8 |
     |--------------------|-----------|---------------------------------------|----------|
@@ -32,13 +32,13 @@ class Latents:
     generator: torch.Generator | None = None  # on the device
 
     def normal(self, n: int) -> Tensor:
-        """z_n, float32 (n, dim)."""
+        """Normal latents z_n, float32 (n, dim)."""
         if self.family == "uniform":
             return self._uniform(n) * 2 - 1
         return self._standard_normal(n)
 
     def anomalous(self, n: int) -> Tensor:
-        """z_a, float32 (n, dim)."""
+        """Anomalous latents z_a, float32 (n, dim)."""
         if self.family == "normal":
             return self.sigma * self._standard_normal(n)
         th = TRUNCATION[self.family]
@@ -52,7 +52,7 @@ class Latents:
         return size.clamp_min(th) * sign
 
     def mixed(self, n: int, alpha: float) -> tuple[Tensor, Tensor]:
-        """z_d of Algorithm 1, line 3: a share alpha of normal latents, then the anomalous ones.
+        """Latents z_d of Algorithm 1, line 3: a share alpha of normal latents, then the anomalous ones.
 
         Returns z (n, dim) and the tag, bool (n,), true where anomalous.
         """

@@ -100,9 +100,9 @@ class VectorGenerator(nn.Module):
 class VectorDiscriminator(nn.Module):
     """Vector (B, dim) -> logit (B,). Three fully connected layers with spectral norm.
 
-    `joined`: the vector is joined with its mean magnitude, as images are with their pooled channels (5.2.5). Of a
-    whitened vector that is its distance from the centre, which spectral norm leaves the layers little room to
-    compute (docs/experiments/vectors.md).
+    `joined`: the vector is joined with its mean magnitude, as images are with their pooled channels (5.2.5). The
+    mean magnitude of a whitened vector measures its distance from the centre, which the layers can hardly compute
+    under spectral norm (docs/experiments/vectors.md).
     """
 
     def __init__(self, dim: int, hidden: int, joined: bool = False, normalised: bool = True) -> None:
@@ -125,7 +125,7 @@ class VectorDiscriminator(nn.Module):
 
 
 def dcgan_init(module: nn.Module) -> None:
-    """N(0, 0.02) for convolutions, N(1, 0.02) for batch-norm scales (Radford et al., 2016)."""
+    """Initialise convolutions from N(0, 0.02) and batch-norm scales from N(1, 0.02) (Radford et al., 2016)."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:
@@ -136,10 +136,10 @@ def dcgan_init(module: nn.Module) -> None:
 
 @contextmanager
 def resting_statistics(network: nn.Module) -> Iterator[None]:
-    """Batch norm of a network in train mode, without a trace of the batch in its running statistics.
+    """Keep batch norm's running statistics as they are while a network in train mode runs.
 
-    Those are for eval mode, where normal latents are to act with their own deviation. Averaged over batches that hold
-    anomalous latents too, they would shrink both kinds: to about 0.6 and, of sigma = 4, to about 2.4.
+    Eval mode uses these statistics, and normal latents must act there with their own deviation. Statistics averaged
+    over batches with anomalous latents would shrink both kinds: a deviation of 1 to about 0.6, sigma = 4 to about 2.4.
     """
     layers = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)]
     for layer in layers:
@@ -152,7 +152,7 @@ def resting_statistics(network: nn.Module) -> Iterator[None]:
 
 
 def normalise_spectrum(network: nn.Module) -> None:
-    """Spectral norm (Miyato et al., 2018) on every convolution and linear layer, the last included."""
+    """Put spectral norm (Miyato et al., 2018) on every convolution and linear layer, including the last."""
     for layer in list(network.modules()):
         if isinstance(layer, nn.Conv2d | nn.Linear):
             spectral_norm(layer)
@@ -160,7 +160,7 @@ def normalise_spectrum(network: nn.Module) -> None:
 
 @torch.no_grad()
 def effective_weights(network: nn.Module) -> dict[str, Tensor]:
-    """The weights a discriminator acts with, spectral norm divided out: loads into its un-normalised twin."""
+    """Weights that a discriminator acts with, spectral norm divided out; its twin without spectral norm loads them."""
     training = network.training
     network.eval()  # in train mode, looking at a weight would take a step of its power iteration
     weights = {

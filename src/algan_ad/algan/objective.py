@@ -16,7 +16,7 @@ def discriminator_loss(
     alpha: float,
     xi: float,
 ) -> Tensor:
-    """Eq. 4.3 with its sign turned. Without a buffer (Algorithm 1, line 11) the fakes weigh one: xi = 1."""
+    """Eq. 4.3 with its sign turned. Without a buffer (Algorithm 1, line 11) generated data has the weight xi = 1."""
     if buffered is None or buffered_anomalous is None:
         return softplus(-real).mean() + _by_kind(fake, fake_anomalous, alpha)
     return (
