@@ -24,7 +24,7 @@ from algan_ad.runtime.errors import InputError
 
 SMALL = {"epochs": 2, "hidden": 8, "z_dim": 4}
 LAYERS = {**SMALL, "discriminator": "layers"}
-pytestmark = pytest.mark.filterwarnings("ignore:Anomalous above:UserWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:Scores above:UserWarning")
 
 
 def rows(n: int, seed: int, shift: float = 0.0) -> NDArray[np.float64]:

@@ -55,7 +55,8 @@ def test_the_rates_that_the_held_out_scores_allow(model: Path, capsys: Out) -> N
     assert shown["threshold_history"] == []
     assert run(model) == 0
     out = capsys.readouterr().out
-    assert "Anomalous above 47, set by 49 held-out normal examples: on average at most 4 %" in out
+    assert "Scores above 47 are anomalous." in out
+    assert "set by 49 held-out normal examples: on average at most 4 %" in out
     (own,) = (line for line in out.splitlines() if line.split()[-1:] == ["now"])
     assert own.split() == ["5", "%", "4", "%", "47", "now"]
     assert (model / "config.json").read_bytes() == before
@@ -82,7 +83,7 @@ def test_another_rate_is_written_and_shown_by_info(model: Path, capsys: Out) -> 
     assert cli.run(["info", str(model)]) == 0
     out = capsys.readouterr().out
     assert "rate 5 % to 10 %, threshold 47 to 44 (night shift)" in out
-    assert "Anomalous above 44" in out
+    assert "Scores above 44" in out
 
 
 def test_torch_is_not_needed(model: Path) -> None:

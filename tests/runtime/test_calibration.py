@@ -135,7 +135,7 @@ def test_too_few_scores_say_how_many_are_needed() -> None:
 
 def test_enough_scores_are_explained_with_what_they_guarantee() -> None:
     text = calibration(range(200), 0.05).explain()  # k = floor(0.05 * 201) = 10
-    assert "above 190," in text
+    assert "above 190 are anomalous" in text
     assert "4.98 %" in text
     assert "wanted: 5 %" in text
     assert "too few" not in text

@@ -1,4 +1,4 @@
-"""Any number of files, scored part by part: what is read, is scored, and is handed on before the next part is read."""
+"""Predictions for any number of files: each part is read, scored and handed on before the next part is read."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ CHUNK = 64  # images decoded at a time: memory stays bounded however many there 
 
 @dataclass(frozen=True)
 class Found:
-    """An image file, and its place in the source it was found in; of several sources, below the source's name."""
+    """An image file, and its path inside its source; with several sources, that begins with the source's name."""
 
     path: Path
     place: Path
@@ -41,17 +41,19 @@ def predict_files(
     """Predictions for images, folders of images and tables of vectors, as they come; a `Skipped` for a bad file.
 
     Args:
-        sources: files, and folders with all below them.
-        out: file that the caller will write; checked here, before anything is scored.
-        overlays: where the anomaly maps go; the predictions come without them.
+        sources: files, and folders with everything below them.
+        out: file that the caller will write; it is checked here, before anything is scored.
+        overlays: place for the anomaly maps; the predictions come without maps.
         overwrite: replace files that are there already. An input is never replaced.
 
-    Raises InputError, at once, when there is nothing to score or a file would be replaced; with `strict` when one file
-    cannot be read.
+    Raises InputError at once when there is nothing to score or a file would be replaced; with `strict`, also when a
+    file cannot be read.
     """
     if predictor.config.input == "vector":
         if overlays is not None:
-            raise InputError(Option("maps"), ": this model scores vectors, there is nothing to draw on; leave it out")
+            raise InputError(
+                Option("maps"), ": this model scores vectors, so there is no image to draw on; leave it out"
+            )
         refuse_to_replace([out] if out else [], map(Path, sources), overwrite)
         return (each for source in sources for each in predictor.predict(Path(source)))
     found = find_images(sources)
@@ -61,7 +63,7 @@ def predict_files(
 
 
 def find_images(sources: Sequence[str | Path]) -> list[Found]:
-    """Every image among the sources and below them, in order. Raises InputError when there is none."""
+    """Images among the sources and below them, in order. Raises InputError when there is none."""
     found = []
     for source in map(Path, sources):
         above = Path(source.resolve().name if len(sources) > 1 else "")

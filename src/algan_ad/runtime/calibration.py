@@ -1,10 +1,10 @@
-"""From scores to decisions with a known rate of false alarms: split conformal prediction.
+"""Decisions with a known rate of false alarms, made from scores: split conformal prediction.
 
 The scores of normal examples that were held out of training are exchangeable with that of a new normal
 example, so its rank among them is uniform, whatever the detector (Vovk, Gammerman & Shafer 2005, Algorithmic
 Learning in a Random World; Laxhammar & Falkman 2010, Conformal prediction for distribution-independent
-anomaly detection). Where the same examples also chose the epoch, its scores are the ones that suited them, and the
-rank is uniform approximately only.
+anomaly detection). If the same examples also chose the epoch, they chose the one that suited them, and the rank is
+only approximately uniform.
 """
 
 import math
@@ -31,7 +31,7 @@ class Calibration(Schema):
     """
 
     scores: tuple[float, ...] = Field(description="scores of normal examples not trained on, in any order")
-    false_alarm_rate: float = Field(ge=LEAST_RATE, lt=1, description="share of good ones that may be flagged")
+    false_alarm_rate: float = Field(ge=LEAST_RATE, lt=1, description="share of good examples that may be flagged")
     also_selected: bool = Field(
         default=False, description="the same examples chose the epoch, which voids the guarantee (protocol thesis)"
     )
@@ -57,7 +57,7 @@ class Calibration(Schema):
 
     @cached_property
     def _allowed(self) -> int:
-        """The largest k with k/(n+1) <= rate, by the very division that makes the p-values."""
+        """The largest k with k/(n+1) <= rate, by the same division that makes the p-values."""
         k = math.floor(self.false_alarm_rate * (self.n + 1))
         if (k + 1) / (self.n + 1) <= self.false_alarm_rate:
             return k + 1
@@ -65,13 +65,13 @@ class Calibration(Schema):
 
     @property
     def sufficient(self) -> bool:
-        """Enough scores for the wanted rate: at least `needed`."""
+        """True when there are enough scores for the wanted rate, at least `needed`."""
         return self._allowed >= 1
 
     @property
     def needed(self) -> int:
-        """The least number of scores that the wanted rate takes."""
-        m = math.ceil(1 / self.false_alarm_rate)  # but for rounding, 1/m <= rate < 1/(m-1)
+        """The least number of scores that suffices for the wanted rate."""
+        m = math.ceil(1 / self.false_alarm_rate)  # except for rounding, 1/m <= rate < 1/(m-1)
         return next(m for m in range(max(1, m - 1), m + 2) if 1 / m <= self.false_alarm_rate) - 1
 
     @property
@@ -93,12 +93,12 @@ class Calibration(Schema):
         return None if self.also_selected or self.refits else self.nominal_rate
 
     def p_values(self, scores: ArrayLike) -> NDArray[np.float64]:
-        """p(s) = (1 + #{calibration scores >= s}) / (n + 1), float64 of the shape of `scores`, in (0, 1]."""
+        """P-values p(s) = (1 + #{calibration scores >= s}) / (n + 1), float64 of the shape of `scores`, in (0, 1]."""
         at_least = self.n - np.searchsorted(self._ascending, _finite_scores(scores), side="left")
         return np.asarray((1 + at_least) / (self.n + 1))
 
     def decide(self, scores: ArrayLike) -> NDArray[np.bool_]:
-        """score > threshold, bool of the shape of `scores`; the same as p <= rate when `sufficient`."""
+        """Decisions score > threshold, bool of the shape of `scores`; equal to p <= rate when `sufficient`."""
         return np.asarray(_finite_scores(scores) > self.threshold)
 
     def with_rate(self, rate: float) -> "Calibration":
@@ -108,20 +108,19 @@ class Calibration(Schema):
         )
 
     def choices(self) -> list["Calibration"]:
-        """The same scores with the rate that is set, the least they suffice for, and every round one above it."""
+        """The same scores with the wanted rate, with the least rate they suffice for, and with round rates above it."""
         least = max(LEAST_RATE, 1 / (self.n + 1))
         rates = {self.false_alarm_rate, least, *(rate for rate in ROUND_RATES if rate > least)}
         return [self.with_rate(rate) for rate in sorted(rates)]
 
     def explain(self) -> str:
         """The promise of the threshold, in plain words."""
-        start = f"Anomalous above {self.threshold:.6g}, set by {self.n} held-out normal examples: "
+        examples = "normal examples that refits left out" if self.refits else "held-out normal examples"
+        start = f"Scores above {self.threshold:.6g} are anomalous. The threshold is set by {self.n} {examples}: "
         wanted, nominal = percent(self.false_alarm_rate), percent(self.nominal_rate)
-        if self.refits:
-            start = f"Anomalous above {self.threshold:.6g}, set by {self.n} normal examples that refits left out: "
         if self.also_selected or self.refits:
             reason = "the same normals chose the epoch" if self.also_selected else f"{self.refits} refits scored them"
-            more = "" if self.sufficient else f" The wanted rate takes at least {self.needed} of them."
+            more = "" if self.sufficient else f" The wanted rate needs at least {self.needed} of them."
             return start + (
                 f"on average {nominal} of good ones like them are flagged (wanted: {wanted}), approximately, "
                 f"because {reason}.{more}"
@@ -129,8 +128,8 @@ class Calibration(Schema):
         if self.sufficient:
             return start + f"on average at most {nominal} of good ones like them are flagged (wanted: {wanted})."
         return start + (
-            f"too few to guarantee the wanted {wanted} of false alarms. The largest of "
-            f"their scores is the threshold, which guarantees {nominal} only; "
+            f"too few to guarantee the wanted {wanted} of false alarms. The threshold is the largest "
+            f"of their scores, which guarantees {nominal} only; "
             f"hold out at least {self.needed} normal examples, or accept a higher rate."
         )
 

@@ -1,4 +1,4 @@
-"""Everything that can go wrong, by exit status. A message names the file or the option, the expected and the remedy.
+"""Errors, by exit status. A message names the file or the option, what was expected, and what to do.
 
 The library speaks Python (`epochs=0`), the command line speaks dashes (`--epochs 0`). A message is therefore made of
 parts, and a part that names a setting is an `Option`: `InputError("too few samples; set ", Option("batch_size", 4))`.
@@ -13,18 +13,18 @@ _UNSET: Any = object()
 
 @dataclass(frozen=True)
 class Option:
-    """A setting that a message names, with its value or without."""
+    """A setting that a message names, with or without its value."""
 
     name: str
     value: Any = _UNSET
 
     def __str__(self) -> str:
-        """batch_size=4, or batch_size."""
+        """The setting in the words of Python: batch_size=4, or batch_size."""
         return self.name if self.value is _UNSET else f"{self.name}={self.value!r}"
 
     @property
     def dashed(self) -> str:
-        """--batch-size 4, or --batch-size."""
+        """The setting in the words of the command line: --batch-size 4, or --batch-size."""
         option = f"--{self.name.replace('_', '-')}"
         return option if self.value is _UNSET or isinstance(self.value, bool) else f"{option} {self.value}"
 
@@ -40,7 +40,7 @@ def dashed(parts: Iterable[object]) -> str:
 
 
 class AlganError(Exception):
-    """Anything this package reports without a stack trace at the command line (exit status 1)."""
+    """An error that the command line reports without a stack trace (exit status 1)."""
 
     def __str__(self) -> str:
         return plain(self.args)

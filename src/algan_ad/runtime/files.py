@@ -22,7 +22,7 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 @contextmanager
 def explaining_write_errors(path: Path) -> Iterator[None]:
-    """Turn what the operating system says while `path` is written into an error that says what to do.
+    """Turn an error of the operating system while `path` is written into one that says what to do.
 
     Raises AlganError when the disk is full, InputError when the place cannot be written to.
     """
@@ -41,11 +41,11 @@ def explaining_write_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary file (same suffix) to write; on success it takes the place of `path`, on failure it goes.
+    """Yield a temporary file (same suffix) to write; on success it replaces `path`, on failure it is removed.
 
-    A regular file is replaced by renaming a sibling, so that it is whole at any moment; of a symbolic link, what it
-    leads to is replaced and the link stays. Into anything else (a FIFO, a device, what standard output goes to) the
-    content is written. The folder is made when it is missing.
+    A regular file is replaced by renaming a sibling, so that it is whole at any moment. A symbolic link stays, and its
+    target is replaced. The content is written into anything else (a FIFO, a device, the target of standard output).
+    A missing folder is made.
     Raises AlganError when the disk is full, InputError when `path` cannot be written.
     """
     with explaining_write_errors(path), (_filling if _is_stream(path) else _renaming)(path) as temporary:
@@ -83,11 +83,11 @@ def _open_stream(path: Path) -> BinaryIO:
     if standard is None:
         return path.open("wb")
     sys.stdout.flush()
-    return os.fdopen(os.dup(standard), "wb")  # opened anew, a file would be written from its beginning
+    return os.fdopen(os.dup(standard), "wb")  # if it were opened again, a file would be written from its beginning
 
 
 def _standard_stream(path: Path) -> int | None:
-    """The descriptor of standard output or error, if `path` is where it goes: /dev/stdout, the X of `> X`."""
+    """The descriptor of standard output or error, if it leads to `path`: /dev/stdout, the X of `> X`."""
     for descriptor in (1, 2):
         with suppress(OSError):  # it is closed
             if os.path.samestat(path.stat(), os.fstat(descriptor)):
@@ -100,17 +100,17 @@ def _behind_links(path: Path) -> Path:
 
 
 def refuse_to_replace(targets: Iterable[Path], inputs: Iterable[Path], overwrite: bool) -> None:
-    """Raises InputError where writing a target would replace an input or, unless `overwrite`, any file at all."""
+    """Raise InputError if writing a target would replace an input or, unless `overwrite`, any file."""
     read = {path.resolve() for path in inputs}
     for target in targets:
         if target.resolve() in read:
-            raise InputError(f"{target}: is an input, and would be replaced; choose another place")
+            raise InputError(f"{target}: is an input and would be replaced; choose another place")
         if target.is_file() and not _is_stream(target) and not overwrite:
             raise InputError(f"{target}: exists already; choose another place, or set ", Option("overwrite", True))
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove the temporary siblings of `path` that killed processes left. Nobody may be writing it meanwhile."""
+    """Remove the temporary siblings of `path` that killed processes left. No process may write `path` meanwhile."""
     target = _behind_links(path)
     for each in target.parent.glob(f".{glob.escape(target.stem)}-{'[0-9a-f]' * 8}{target.suffix}"):
         each.unlink(missing_ok=True)
@@ -123,7 +123,7 @@ def flush_to_disk(path: Path) -> None:
 
 
 def write_json(path: Path, obj: object) -> None:
-    """Write `obj` (JSON-able, no NaN or infinity: AlganError) atomically, indented, as UTF-8."""
+    """Write `obj` as indented JSON, UTF-8, atomically. Raises AlganError for NaN and infinity."""
     try:
         text = json.dumps(obj, indent=2, allow_nan=False)
     except ValueError as error:
@@ -133,7 +133,7 @@ def write_json(path: Path, obj: object) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file; raises InputError when it is missing, unreadable, truncated or not strict JSON.
+    """Content of a JSON file. Raises InputError when it is missing, unreadable, truncated or not strict JSON.
 
     A pipe or a device, which might never end, is refused like a folder.
     """
@@ -152,7 +152,7 @@ def read_json(path: Path) -> Any:
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of the file's bytes, as 64 hexadecimal digits; InputError when it cannot be read."""
+    """The SHA-256 of the file's bytes, as 64 hexadecimal digits. Raises InputError when it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

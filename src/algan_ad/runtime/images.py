@@ -1,4 +1,4 @@
-"""The one way from a file to pixels, used by training, evaluation, export and service alike."""
+"""The one way from a file to pixels, for training, evaluation and prediction alike."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -23,10 +23,10 @@ IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
 MAX_PIXELS = 100_000_000
-MAX_SIDE = 65_535  # of a JPEG; a row or column of pixels costs memory of its own
+MAX_SIDE = 65_535  # the largest of a JPEG; each row and column of pixels costs memory of its own
 # A PNG, however blank, holds at most 8,256 pixels a byte (deflate's 1,032 to 1, at 8 pixels a byte).
 MAX_PIXELS_PER_BYTE = 10_000
-# Named, because Pillow would otherwise also try formats that start other programs (EPS).
+# Listed, because Pillow would otherwise also try formats that start other programs (EPS).
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _THREADS = min(8, os.cpu_count() or 1)
 
@@ -35,7 +35,7 @@ def decode(source: Path | bytes) -> Pixels:
     """The pixels of an image file, or of the bytes of one: uint8 (H, W, 3), RGB.
 
     Grey becomes three equal channels; transparency is composited on white; 16-bit values keep their upper 8
-    bits; float images hold 0..1 or 0..255; EXIF orientation is applied; of several pages the first counts.
+    bits; float images hold 0..1 or 0..255; EXIF orientation is applied; only the first of several pages is read.
     Raises InputError, naming the file, for anything that is not a whole image of at most MAX_PIXELS pixels, for sides
     beyond MAX_SIDE, for headers that promise more than MAX_PIXELS_PER_BYTE, and when the memory does not suffice.
     """
@@ -47,7 +47,7 @@ def decode(source: Path | bytes) -> Pixels:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"{name}: {_TOO_LARGE}") from error
     except UnidentifiedImageError as error:
-        raise InputError(f"{name}: not an image ({_EXPECTED}), or its beginning is damaged.") from error
+        raise InputError(f"{name}: not an image ({_EXPECTED}), or damaged; replace or remove it.") from error
     except MemoryError as error:
         raise InputError(f"{name}: too large for the memory that is free; scale it down first.") from error
     except Exception as error:  # on damaged bytes the decoders of Pillow raise almost anything
@@ -70,7 +70,7 @@ def _decode(source: Path | bytes) -> Pixels:
 
 
 def _check_size(width: int, height: int, file_bytes: int) -> None:
-    """Raise InputError for what a header promises, before memory is taken for it."""
+    """Raise InputError for a size that cannot be decoded, before memory is taken for it."""
     if width * height > MAX_PIXELS:
         raise InputError(_TOO_LARGE)
     if max(width, height) > MAX_SIDE:
@@ -97,7 +97,7 @@ def _grey_to_rgb(grey: Pixels) -> Image.Image:
 
 
 def _from_16_bit(values: NDArray[np.integer]) -> Pixels:
-    # Pillow opens 16 bits as 16 or as 32, by its version; of 16-bit colour it keeps the upper 8 bits too.
+    # Pillow opens 16 bits as 16 or 32, depending on its version; it also keeps the upper 8 bits of 16-bit colour.
     if values.min() < 0 or values.max() > 0xFFFF:
         raise InputError("its integers are not within 0..65535; save it as 8-bit or 16-bit.")
     return np.asarray(values >> 8, dtype=np.uint8)
@@ -111,7 +111,7 @@ def _from_float(values: NDArray[np.floating]) -> Pixels:
 
 
 class Preprocessing(Schema):
-    """From decoded pixels to what a detector takes: the whole image, resized to a square (thesis 5.2.5)."""
+    """Preparation of decoded pixels for a detector: the whole image is resized to a square (thesis 5.2.5)."""
 
     size: int = Field(ge=1, le=4096, description="side of the square output, in pixels")
     resize: int | None = Field(
@@ -126,7 +126,7 @@ class Preprocessing(Schema):
         return self
 
     def apply(self, pixels: Pixels) -> Pixels:
-        """uint8 (H, W, 3) -> uint8 (size, size, 3), antialiased; pixels of the right size are unchanged."""
+        """Resize uint8 (H, W, 3) to uint8 (size, size, 3), antialiased; pixels of the right size are unchanged."""
         image = Image.fromarray(pixels)
         if self.grayscale:
             image = image.convert("L")
@@ -139,7 +139,7 @@ class Preprocessing(Schema):
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that could not be used, and why."""
+    """A file that could not be used, and the reason."""
 
     path: Path
     reason: str
@@ -147,7 +147,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Loaded:
-    """images: uint8 (N, S, S, 3); kept: their N positions among the paths; skipped: the other paths."""
+    """Images of some paths, uint8 (N, S, S, 3); `kept`: their N positions among the paths; `skipped`: the others."""
 
     images: Pixels
     kept: list[int]
@@ -162,7 +162,7 @@ def load(source: Path | bytes, preprocessing: Preprocessing) -> Pixels:
 def load_many(
     paths: Sequence[Path], preprocessing: Preprocessing, strict: bool = False, label: str | None = "reading images"
 ) -> Loaded:
-    """Decode and preprocess many images in threads, in the order of `paths`; without a bar where `label` is None.
+    """Decode and preprocess many images in threads, in the order of `paths`; a progress bar unless `label` is None.
 
     Files that cannot be used are skipped and listed; with `strict` the first of them raises its InputError.
     """
@@ -195,7 +195,7 @@ def _load_in_threads(
 
 
 def check(path: Path) -> str | None:
-    """Why the file cannot be used as an image (it is decoded in full), or None when it can."""
+    """The reason why a file cannot be used as an image, or None. The file is decoded in full."""
     try:
         decode(path)
     except InputError as error:
@@ -204,7 +204,7 @@ def check(path: Path) -> str | None:
 
 
 def as_batch(images: object) -> Pixels:
-    """An array as uint8 (N, H, W, 3). Also taken: one image (H, W, 3) and grey images (N, H, W).
+    """Images (N, H, W, 3), one image (H, W, 3) or grey images (N, H, W) as uint8 (N, H, W, 3).
 
     Raises InputError for any other shape or type of values.
     """

@@ -1,4 +1,4 @@
-"""The content of folders: sorted, without hidden files; every failure becomes a sentence."""
+"""The content of folders: sorted, without hidden files."""
 
 import os
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from algan_ad.runtime.images import IMAGE_SUFFIXES
 
 
 def images(folder: Path) -> tuple[Path, ...]:
-    """Image files directly inside `folder`, by suffix, sorted by name. InputError when unreadable."""
+    """Image files directly inside `folder`, by suffix, sorted by name. Raises InputError for an unreadable folder."""
     return _listed(folder, lambda entry: _is_image(entry.name) and entry.is_file())
 
 
@@ -19,7 +19,7 @@ def files_ending(folder: Path, suffixes: tuple[str, ...]) -> tuple[Path, ...]:
 
 
 def folders(folder: Path) -> tuple[Path, ...]:
-    """Sub-folders of `folder`, sorted by name. InputError when unreadable."""
+    """Sub-folders of `folder`, sorted by name. Raises InputError for an unreadable folder."""
     return _listed(folder, lambda entry: entry.is_dir())
 
 
@@ -39,5 +39,5 @@ def _listed(folder: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> tuple[P
 
 
 def images_below(folder: Path) -> list[Path]:
-    """Every image in a folder and its sub-folders, sorted by name, a folder's own images first."""
+    """Images in a folder and its sub-folders, sorted by name, a folder's own images first."""
     return [*images(folder), *(path for inner in folders(folder) for path in images_below(inner))]

@@ -1,8 +1,8 @@
 """A fitted detector on disk: config.json, weights.safetensors and, where it was exported, the network itself.
 
 Saving stages all files in a sub-folder and commits them by one rename; only then do they move into place. A
-save that fails or is killed before the commit leaves the previous model as it was; one killed after it is
-completed by whoever opens the folder next. Files that are not the model's are never touched.
+save that fails or is killed before the commit leaves the previous model as it was; a save killed after the commit
+is completed when the folder is opened next. Files that are not the model's are never touched.
 """
 
 import hashlib
@@ -47,14 +47,14 @@ Tensors = dict[str, NDArray[Any]]
 
 
 class PlanEntry(Schema):
-    """One setting of the run, and where its value came from."""
+    """One setting of the run, and the origin of its value."""
 
     value: JsonValue
     origin: Literal["fixed", "derived", "user"]
 
 
 class ThresholdChange(Schema):
-    """A false alarm rate set after training, with the threshold that follows from it, and those before."""
+    """A false alarm rate set after training, with its threshold, and the former rate and threshold."""
 
     when: AwareDatetime = Field(description="UTC")
     old_rate: float
@@ -76,13 +76,13 @@ class ModelConfig(Schema):
         default=None, description="names of a vector's numbers, in order; None: matched by position"
     )
     maps: Literal["own", "attribution"] | None = Field(
-        default=None, description="where a map comes from: the method itself, or an attribution of the score"
+        default=None, description="origin of a map: the method itself, or an attribution of the score"
     )
     calibration: Calibration | None = Field(default=None, description="None: scores without decisions")
     threshold_history: tuple[ThresholdChange, ...] = Field(default=(), description="oldest first")
     protocol: Protocol
-    selection: str = Field(description="how the epoch or the setting was chosen")
-    fingerprint: dict[str, JsonValue] = Field(description="what it was trained on")
+    selection: str = Field(description="choice of the epoch or the setting, in words")
+    fingerprint: dict[str, JsonValue] = Field(description="content of the training data")
     seed: int
     versions: dict[str, str] = Field(description="of the packages it was made with")
     training: dict[str, JsonValue] = Field(description="epochs, seconds, device, ...")
@@ -147,10 +147,10 @@ def write_model(
 
 
 def rewrite_config(folder: Path, config: ModelConfig, changed_files: Mapping[str, bytes]) -> ModelConfig:
-    """Give a model that `read_model` has read another configuration, and other contents to some of its files.
+    """Replace the configuration of a model and the contents of some of its files, whole or not at all.
 
-    Whole or not at all; the weights and all other files stay as they are. Returns what is written, with the SHA-256
-    of the changed files. Raises as `write_model` does.
+    `read_model` must have read the model before. The weights and all other files stay as they are. Returns the
+    configuration with the SHA-256 of the changed files. Raises as `write_model` does.
     """
     config = ModelConfig(**{**dict(config), "files": config.files | _hashes(changed_files)})
     _commit(folder, config, changed_files)
@@ -256,8 +256,8 @@ def _other_version(version: int) -> str:
 
 
 def _digest(values: dict[str, Any]) -> str:
-    """SHA-256 of the content of config.json, whatever the layout of its text: an accident changes it.
+    """SHA-256 of the content of config.json, whatever the layout of its text. It reveals accidents.
 
-    It is no secret and no signature: who changes a model on purpose can compute it.
+    It is no signature, because anyone who changes a model on purpose can compute it.
     """
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

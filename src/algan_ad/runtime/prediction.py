@@ -15,13 +15,13 @@ from algan_ad.runtime.files import replacing
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a detector says about one image or vector. Raises AlganError for a score that is not finite.
+    """Result of a detector for one image or vector. Raises AlganError for a score that is not finite.
 
     score: raw, no unit, higher = more anomalous.
-    p_value: the share of good ones expected to score this high, (0, 1]; None without calibration.
+    p_value: the share of good examples expected to score at least as high, (0, 1]; None without calibration.
     anomalous: score > threshold; None without calibration.
     threshold: in the unit of the score; None without calibration.
-    source: the file, or the row, it is about.
+    source: the file or row that was scored.
     anomaly_map: float32 (h, w), higher = more anomalous; None when the detector makes none.
     """
 
@@ -35,10 +35,10 @@ class Prediction:
     def __post_init__(self) -> None:
         if not math.isfinite(self.score):
             subject = self.source or "a prediction"
-            raise AlganError(f"{subject}: the score is {self.score} instead of a number; train the model anew.")
+            raise AlganError(f"{subject}: the score is {self.score} instead of a number; train the model again.")
 
     def to_dict(self) -> dict[str, str | float | bool | None]:
-        """All but the anomaly map, JSON-able."""
+        """All fields except the anomaly map, JSON-able."""
         return {
             "source": self.source,
             "score": self.score,
@@ -52,7 +52,7 @@ _COLUMNS = ("source", "score", "p_value", "threshold", "anomalous")
 
 
 def write_csv(predictions: Iterable[Prediction], path: str | Path) -> None:
-    """One row per prediction under a header, UTF-8, unknown values empty; written atomically."""
+    """Write one row per prediction under a header, UTF-8, unknown values empty, atomically."""
     with (
         replacing(Path(path)) as temporary,
         # file names need not be valid Unicode

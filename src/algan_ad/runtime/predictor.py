@@ -1,4 +1,4 @@
-"""From files or arrays to predictions: reading, preprocessing, a scorer, calibration.
+"""Predictions from files or arrays: reading, preprocessing, a scorer, calibration.
 
 The scorer is the only part that differs between a network run by torch (`workflows/model.py`) and one run without it
 (`runtime/sessions.py`).
@@ -24,7 +24,7 @@ Source = str | Path | NDArray[Any] | Sequence[str | Path]
 
 
 class Rows(Protocol):
-    """Anything that holds samples and gives a batch of them: an array, or decoded images in memory or on disk."""
+    """Samples that give batches of themselves: an array, or decoded images in memory or on disk."""
 
     def __len__(self) -> int: ...
 
@@ -32,7 +32,7 @@ class Rows(Protocol):
 
 
 class Scorer(Protocol):
-    """The way from samples, uint8 images (N, S, S, 3) or float32 vectors (N, d), to scores. Threads may share one."""
+    """Scores for samples, uint8 images (N, S, S, 3) or float32 vectors (N, d). Several threads may share a scorer."""
 
     def score(self, samples: Rows) -> Scores:
         """Raw scores, float64 (N,)."""
@@ -43,7 +43,7 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class Predictor:
-    """A scorer with everything a decision needs.
+    """A scorer with everything that a decision needs.
 
     `score` gives raw anomaly scores, float64 (N,), of files, of uint8 images (N, H, W, 3) or of vectors (N, d).
     `predict` adds p-value, decision and, when asked for, an anomaly map.
@@ -53,16 +53,16 @@ class Predictor:
     config: ModelConfig
 
     def score(self, source: Source) -> Scores:
-        """Raises InputError for anything that cannot be read."""
+        """Raw scores, float64 (N,). Raises InputError for anything that cannot be read."""
         return self.scorer.score(self.samples(source))
 
     def predict(self, source: Source, maps: bool = False) -> list[Prediction]:
-        """One Prediction a sample, named by its file, or by its file and row. Raises InputError as `score` does."""
+        """One Prediction per sample, named by its file, or by its file and row. Raises InputError as `score` does."""
         samples = self.samples(source)
         return self.predictions(samples, _names(source, len(samples), self.config.input), maps)
 
     def predictions(self, samples: Rows, names: Sequence[str | None], maps: bool = False) -> list[Prediction]:
-        """Predictions for samples as `samples` makes them."""
+        """Predictions for samples that `samples` has made."""
         found: Sequence[NDArray[np.float32] | None]
         if maps:
             scores, found = self.scorer.score_and_maps(samples)
@@ -87,11 +87,11 @@ class Predictor:
         return self.read([Path(path) for path in paths], strict=True).images
 
     def read(self, paths: Sequence[Path], strict: bool = False, label: str | None = "reading images") -> Loaded:
-        """Image files, decoded as this model was trained on them; unreadable ones are listed, or fatal if strict."""
+        """Image files, decoded as for training. Unreadable ones are listed; with `strict` they raise InputError."""
         return load_many(paths, self._preprocessing(), strict, label)
 
     def with_false_alarm_rate(self, rate: float) -> Self:
-        """The same scorer with another threshold. Raises InputError for a rate outside (0, 1)."""
+        """The same scorer with another threshold. Raises InputError without calibration or outside [1e-6, 1)."""
         return replace(self, config=self.config.with_false_alarm_rate(rate))
 
     def _preprocessing(self) -> Preprocessing:
@@ -109,7 +109,7 @@ class Predictor:
 
 
 def _names(source: Source, n: int, takes: str) -> Sequence[str | None]:
-    """The file of each image, or the file and the row of each vector; None for what came as an array."""
+    """The file of each image, or the file and the row of each vector; None for each sample of an array."""
     if takes == "vector":
         return [f"{source}: row {i + 1}" if isinstance(source, str | Path) else None for i in range(n)]
     if isinstance(source, str | Path):
@@ -118,7 +118,7 @@ def _names(source: Source, n: int, takes: str) -> Sequence[str | None]:
 
 
 def resized(images: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """uint8 (N, H, W, 3) -> uint8 (N, S, S, 3)."""
+    """Images resized by a preprocessing: uint8 (N, H, W, 3) -> uint8 (N, S, S, 3)."""
     ready = np.empty((len(images), preprocessing.size, preprocessing.size, 3), np.uint8)
     for i, image in enumerate(images):
         ready[i] = preprocessing.apply(image)

@@ -1,4 +1,4 @@
-"""Bars for a person at a terminal, a line a minute for a log file. Everything goes to stderr; stdout is for results."""
+"""Bars for a person at a terminal, a line per minute for a log file. All goes to stderr; stdout is for results."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -27,20 +27,20 @@ _bars = Progress(
     TimeRemainingColumn(elapsed_when_finished=True),
     console=_console,
     transient=True,
-    speed_estimate_period=3600,  # an epoch may take longer than rich's 30 s, and would never show the time left
+    speed_estimate_period=3600,  # an epoch may take longer than rich's 30 s, and the time left would never be shown
     redirect_stdout=False,  # results printed meanwhile stay on stdout
 )
 
 
 def set_quiet(quiet: bool) -> None:
-    """Silence (or not) the bars and the lines of this process."""
+    """Silence the bars and the lines of this process, or show them again."""
     _console.quiet = quiet
 
 
 def track(iterable: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
     """Pass the items on, with a progress bar as `bar` makes it.
 
-    `total` is the number of items, where `len(iterable)` does not tell.
+    `total` is the number of items, needed where `len(iterable)` does not report it.
     """
     with bar(label, total if total is not None else length_hint(iterable) or None) as advance:
         for item in iterable:
@@ -52,8 +52,8 @@ def track(iterable: Iterable[Item], label: str, total: int | None = None) -> Ite
 def bar(label: str, total: int | None, done: int = 0) -> Iterator[Callable[[str], None]]:
     """A progress bar to move by hand: call what it yields after each step, with the next label.
 
-    At a terminal it is drawn, with the time left; a bar inside another one is a second line. Elsewhere a plain line
-    is written every LINE_SECONDS, so that whatever lasts less leaves no trace. Silent when quiet.
+    A terminal shows the bar with the time left; a bar inside another one is a second line. Elsewhere a plain line is
+    written every LINE_SECONDS, so that shorter work writes nothing. A quiet process shows nothing.
     """
     if _console.quiet:
         yield lambda label: None
@@ -81,7 +81,7 @@ def _write_lines(task: int, ended: Event) -> None:
 
 
 def _line(task: Task) -> str:
-    """training  loss  D 1.386: 12 of 96, 0:05:00 so far, about 0:35:00 left."""
+    """The line "training  loss  D 1.386: 12 of 96, 0:05:00 so far, about 0:35:00 left"."""
     steps = f"{task.completed:.0f}" if task.total is None else f"{task.completed:.0f} of {task.total:.0f}"
     left = "" if task.time_remaining is None else f", about {_spell(task.time_remaining)} left"
     return f"{task.description}: {steps}, {_spell(task.elapsed or 0)} so far{left}"
@@ -92,7 +92,7 @@ def _spell(seconds: float) -> str:
 
 
 def log(*parts: str | Option) -> None:
-    """One line on stderr, above any bar; silent when quiet. Its parts are those of an error (`errors.py`)."""
+    """Write one line on stderr, above any bar, unless quiet. Its parts are those of an error (`errors.py`)."""
     _console.print(_voice(parts), markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 

@@ -1,18 +1,18 @@
-"""Protocols: which labels a detector has seen before the final test. The words for it stand here and nowhere else."""
+"""Protocols: the labels that a detector has seen before the final test. Their wording stands here and nowhere else."""
 
 from typing import Literal, NamedTuple, get_args
 
 Protocol = Literal["normal-only", "thesis"]
-#: With the one that exists for the sake of a published table only, and that no model is trained by.
+#: "pyod" exists for the sake of a published table only; no model is trained by it.
 BenchmarkProtocol = Literal["normal-only", "thesis", "pyod"]
 
 
 class Words(NamedTuple):
-    """What a protocol means.
+    """Meaning of a protocol.
 
     Attributes:
         brief: a clause, for captions, options and the terminal.
-        note: whole sentences, which stand beside every figure of the protocol.
+        note: whole sentences that stand beside every figure of the protocol.
     """
 
     brief: str

@@ -24,18 +24,18 @@ class Schema(BaseModel):
 
 
 def parts_of(error: ValidationError) -> Parts:
-    """A message that names every offending field, the expected and the found."""
+    """A message that names every offending field, what was expected and what was found."""
     first, *others = map(_parts, error.errors(include_url=False))
     return [*first, *(part for other in others for part in ("; ", *other))]
 
 
 def describe(error: ValidationError) -> str:
-    """The same as one line of text."""
+    """The message of `parts_of` as one line of text."""
     return plain(parts_of(error))
 
 
 def describe_one(details: ErrorDetails) -> str:
-    """One offending field, the expected and the found."""
+    """One offending field, what was expected and what was found."""
     return plain(_parts(details))
 
 

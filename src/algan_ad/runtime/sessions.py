@@ -16,9 +16,10 @@ BATCH = 16
 
 
 class OnnxScorer:
-    """An ONNX graph: input `samples`, uint8 (N, S, S, 3) or float32 (N, d); output `scores` (N,) and, where the method
-    draws them, `maps` (N, S, S). A session may be run from several threads at once.
+    """A scorer that runs an ONNX graph. Several threads may use it at once.
 
+    The graph's input is `samples`, uint8 (N, S, S, 3) or float32 (N, d); its outputs are `scores` (N,) and, where the
+    method draws them, `maps` (N, S, S).
     Raises InputError for a file that is no such graph, MissingExtra without ONNX Runtime.
     """
 
@@ -42,7 +43,7 @@ class OnnxScorer:
 
     def score_and_maps(self, samples: Rows) -> tuple[Scores, Maps]:
         if "maps" not in self.outputs:
-            raise InputError("this model's network gives scores alone: leave out the maps, or install algan-ad[train]")
+            raise InputError("this model's network gives scores only: leave out the maps, or install algan-ad[train]")
         found = list(self._run(samples, ["scores", "maps"]))
         return _joined([scores for scores, _ in found]), [each for _, maps in found for each in maps]
 
@@ -56,12 +57,12 @@ def _joined(scores: list[Any]) -> Scores:
 
 
 def has_network(folder: Path) -> bool:
-    """Whether a model folder can be scored from without torch."""
+    """True when a model folder holds a network that scores without torch."""
     return (folder / NETWORK).is_file()
 
 
 def load_predictor(folder: Path, threads: int | None = None) -> Predictor:
-    """The model of a folder, run without torch. Raises InputError as `read_model` does, or without a network in it."""
+    """The model of a folder, run without torch. Raises InputError as `read_model` does, and without a network."""
     config, _ = read_model(folder)
     if threads is not None and threads < 1:
         raise InputError(Option("threads", threads), ": expected 1 or more")

@@ -23,10 +23,10 @@ LISTED = 10  # names in one message
 
 @dataclass(frozen=True)
 class Table:
-    """Numbers and where they come from.
+    """Numbers and their source.
 
     name: the file, or "array". vectors: float64 (n, d), one sample per row. columns: the names of the d columns, None
-    where the source holds none.
+    if the source has none.
     """
 
     name: str
@@ -34,9 +34,9 @@ class Table:
     columns: tuple[str, ...] | None = None
 
     def in_order(self, columns: Sequence[str] | None) -> Vectors:
-        """The vectors with their columns in the order of these names; by position where either side has no names.
+        """The vectors with their columns in the order of these names, or by position if either side has no names.
 
-        Raises InputError, which lists them, for columns that are missing or new.
+        Raises InputError, which lists the names, for columns that are missing or new.
         """
         if self.columns is None:
             return self.vectors
@@ -84,7 +84,7 @@ def read_table(source: str | Path | ArrayLike) -> Table:
 def read_labels(source: str | Path | ArrayLike) -> NDArray[np.int64] | None:
     """The labels that go with `read_table(source)`: int64 (n,), 0 normal, 1 anomalous.
 
-    They are the array "y" of an .npz file; anything else has none. Raises InputError unless there is one 0 or
+    They are the array "y" of an .npz file; any other source has none. Raises InputError unless there is one 0 or
     1 for each row of "X".
     """
     if not isinstance(source, str | Path) or Path(source).suffix.lower() != ".npz":
@@ -141,7 +141,7 @@ def _csv_options(path: Path) -> dict[str, Any]:
     names = [field for field in first if field.strip()]
     if header and (twice := {name for name in names if names.count(name) > 1}):
         raise ValueError(f"two columns are named {min(twice)!r}; give each a name of its own")
-    if len(second) > len(first):  # pandas would take the first column for a name of the row
+    if len(second) > len(first):  # pandas would take the first column for the names of the rows
         raise ValueError(f"{len(first)} fields in the first line, {len(second)} in the second")
     return {"sep": separator, "header": 0 if header else None, "encoding": "utf-8-sig"}
 
@@ -155,7 +155,7 @@ def _is_number(field: str) -> bool:
 
 
 def _load_numpy(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz, or that of an .npy as "X"."""
+    """The arrays "X" and "y" of an .npz, or that of an .npy as "X"."""
     try:
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):

@@ -1,4 +1,4 @@
-"""Pictures that are not complete: what a decoder would leave black or grey without a word is found and refused.
+"""Refusal of incomplete pictures, whose missing parts a decoder would leave black or grey without a word.
 
 Pillow notices a file that is cut. It does not notice data that end early inside an intact file: a PNG whose stream
 of pixels ends before the last row, a JPEG whose end marker comes too soon, a TIFF without all of its strips.
@@ -13,7 +13,7 @@ from PIL.ImageFile import ImageFile
 
 from algan_ad.runtime.errors import InputError
 
-_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # of a JPEG; the bytes left out occur within coded pixels
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # a marker of a JPEG; the bytes left out occur within coded pixels
 _END_OF_IMAGE = b"\xff\xd9"
 _MID_GREY = {"L": 128, "RGB": (128, 128, 128), "CMYK": (127, 127, 127, 127)}  # libjpeg's filling; CMYK is inverted
 
@@ -33,16 +33,16 @@ def load_whole(image: ImageFile, source: Path | bytes) -> None:
 
 
 def _load_png(image: ImageFile, source: Path | bytes) -> bool:
-    """The memory is marked where the last pixels go; a mark that survives, twice and with two values, is a gap."""
+    """Decode over marks in place of the last pixels; a mark that survives, twice and with two values, is a gap."""
     gap = _surviving_marks(image, 90)
-    if gap:  # or a pixel that is like the mark
+    if gap:  # or a pixel that equals the mark
         with Image.open(_file(source), formats=["PNG"]) as again:
             gap &= _surviving_marks(again, 0)
     return not gap
 
 
 def _surviving_marks(image: ImageFile, value: int) -> set[tuple[int, int]]:
-    """Decode over marks in the lower right corner: two by two pixels, among them the last of an interlaced PNG, too."""
+    """Decode over marks on the lower right 2 x 2 pixels, which hold the last of an interlaced PNG, too."""
     memory = image.im = Image.new(image.mode, image.size, None).im
     width, height = image.size
     corner = [(x, y) for x in range(max(0, width - 2), width) for y in range(max(0, height - 2), height)]
@@ -55,18 +55,18 @@ def _surviving_marks(image: ImageFile, value: int) -> set[tuple[int, int]]:
 
 
 def _has_all_strips(image: TiffImagePlugin.TiffImageFile) -> bool:
-    """libtiff checks compressed ones; uncompressed ones Pillow reads itself, those that there are."""
+    """Check uncompressed strips, of which Pillow reads those that there are; libtiff checks compressed ones."""
     if image.tile[0][0] != "raw":
         return True
     planes = len(image.getbands()) if image.tag_v2.get(TiffImagePlugin.PLANAR_CONFIGURATION) == 2 else 1
-    boxes = [box for _, box, offset, _ in image.tile if box and offset > 0]  # at 0 lies the file's header
+    boxes = [box for _, box, offset, _ in image.tile if box and offset > 0]  # the file's header lies at 0
     return sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes) >= planes * image.width * image.height
 
 
 def _is_whole_jpeg(image: ImageFile, source: Path | bytes) -> bool:
-    """With other bytes in place of the end marker, only a picture that waits for more data changes.
+    """Decode with other bytes in place of the end marker: only a picture that waits for more data changes.
 
-    Not found: a gap within the last block of 16 x 16 pixels, and whole scans that a progressive JPEG lacks.
+    A gap within the last block of 16 x 16 pixels is not found, nor is a missing scan of a progressive JPEG.
     """
     last = image.getpixel((image.width - 1, image.height - 1))
     if last != _MID_GREY.get(image.mode) and "progressive" not in image.info:  # a progressive one is blurred instead
@@ -78,7 +78,7 @@ def _is_whole_jpeg(image: ImageFile, source: Path | bytes) -> bool:
 
 
 def _end_of_jpeg(data: bytes) -> int:
-    """The position of the marker where decoding ends; segments, which may hold a thumbnail's, are stepped over."""
+    """The position of the marker where decoding ends. Segments are skipped, because a thumbnail in them has its own."""
     position = 2
     while (found := _MARKER.search(data, position)) and found.group() != _END_OF_IMAGE:
         start = found.start() + 2
