@@ -1,1 +1,1 @@
-"""Where the normal examples come from: layouts, catalogue, splits, demo set, augmentation."""
+"""Sources of normal examples: layouts, catalogue, splits, demo set, augmentation."""

@@ -7,7 +7,7 @@ from algan_ad.data.recipe import Recipe
 
 
 class Augment(nn.Module):
-    """float (B, C, H, W) -> the same shape, each image varied on its own by torch's global generator.
+    """Random variation of each image of a batch, float (B, C, H, W), by torch's global generator.
 
     Flips are exact; a rotation fills what it uncovers from the border of the image. An empty recipe returns
     the batch itself. There are no parameters, and images are varied in train and eval mode alike.

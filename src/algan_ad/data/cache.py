@@ -1,4 +1,4 @@
-"""Every training image decoded once, kept in memory or, when there are too many, in a file mapped into it."""
+"""Training images decoded once, kept in memory or, when there are too many, in a file mapped into memory."""
 
 import tempfile
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class DecodedImages:
         folder: Path | None = None,
         label: str = "reading images",
     ) -> None:
-        """Decode; above `budget_bytes` into a temporary file in `folder`, removed with this object.
+        """Decode the images; above `budget_bytes`, into a temporary file in `folder` that is removed with this object.
 
         Raises:
             InputError: not one of the files can be read.
@@ -61,7 +61,7 @@ class DecodedImages:
         self._folder = tempfile.TemporaryDirectory(prefix="algan-", dir=folder, ignore_cleanup_errors=True)
         path = Path(self._folder.name) / "images.uint8"
         self.kept, self.skipped = [], []
-        # Written, then mapped for reading: writing through a map would crash the process on a full disk.
+        # The file is written, then mapped, because writing through a map would crash the process on a full disk.
         with explaining_write_errors(path), path.open("wb") as file:
             for start in track(range(0, len(paths), chunk), "storing images"):
                 loaded = load_many(paths[start : start + chunk], preprocessing, label=label)

@@ -1,4 +1,4 @@
-"""What would be used of a dataset, and what is wrong with it, before hours are spent on it."""
+"""Check of a dataset before hours are spent on it: its use, and everything that is wrong with it."""
 
 import os
 from collections import Counter
@@ -34,10 +34,11 @@ class Report:
             are also counted in validation.
         groups: number of groups of images that stay together; 0 where the layout names none.
         defects: number of images of each kind in the whole dataset, "good" included.
-        sizes, modes: how often each size ("WIDTHxHEIGHT") and each mode (Pillow's, as "RGB" or "L") occurs.
-        unreadable: file -> reason, masks included; these would be skipped.
+        sizes, modes: number of images of each size ("WIDTHxHEIGHT") and each mode (Pillow's, as "RGB" or "L").
+        unreadable: file -> reason, masks included; these files would be skipped.
         overlaps: pairs of equal files (train, calibration or validation; test).
         copies: pairs of equal files (train; calibration).
+        notes: the result of drawing by lot, as in `Split`.
         warnings: anything else worth a look.
     """
 
@@ -58,7 +59,7 @@ class Report:
     warnings: list[str]
 
     def to_dict(self) -> dict[str, object]:
-        """JSON-able."""
+        """All fields, JSON-able."""
         return asdict(self)
 
 

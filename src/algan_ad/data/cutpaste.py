@@ -7,21 +7,21 @@ from PIL import Image
 
 from algan_ad.runtime.images import Pixels
 
-AREA = (0.02, 0.15)  # of the image, as CutPaste; the thesis pastes 0.2 to 0.3, which any detector finds
+AREA = (0.02, 0.15)  # of the image, as in CutPaste; the thesis pastes 0.2 to 0.3, which any detector finds
 ASPECT = (1 / 3, 3.0)
-JITTER = 0.1  # of contrast and, in 255ths, of each channel's level, as CutPaste
+JITTER = 0.1  # of contrast and, in 255ths, of each channel's level, as in CutPaste
 SCAR_WIDTH, SCAR_LENGTH = (2 / 256, 16 / 256), (10 / 256, 25 / 256)  # of the side: CutPaste's pixels of 256
 SCAR_ANGLE = 45.0  # degrees, either way
 
 
 def cut_paste(images: Pixels, seed: int = 0, area: tuple[float, float] = AREA) -> Pixels:
-    """One altered copy of each image: uint8 (N, S, S, 3) -> uint8 (N, S, S, 3). The same seed, the same patches."""
+    """One altered copy of each image: uint8 (N, S, S, 3). The same seed gives the same patches."""
     rng = np.random.default_rng(seed)
     return np.stack([_altered(image, rng, area) for image in images])
 
 
 def cut_paste_scar(images: Pixels, seed: int = 0) -> Pixels:
-    """As `cut_paste`, with a long thin patch, turned by a random angle."""
+    """One altered copy of each image, as in `cut_paste`, by a long, thin patch turned by a random angle."""
     rng = np.random.default_rng(seed)
     return np.stack([_scarred(image, rng) for image in images])
 

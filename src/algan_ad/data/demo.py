@@ -35,7 +35,7 @@ def make_demo(
     same arguments give the same files; a folder that already holds them is left as it is.
 
     Args:
-        folder: where to; made when missing, else it must be empty or hold this very set.
+        folder: made when missing; an existing one must be empty or hold this very set.
         seed: of everything, 0 or more.
         size: side of the square pictures, in pixels, 32 to 1024.
         n_train, n_good, n_per_defect: numbers of pictures, at least 1.

@@ -23,7 +23,7 @@ Rng = np.random.Generator
 
 HALF_WIDTH, HALF_HEIGHT, CORNER = 0.80, 0.62, 0.16
 BORE, BOLT, BOLT_U, BOLT_V = 0.25, 0.075, 0.58, 0.40
-VISIBLE = 10  # grey levels of 255: what the defect changes by more than this is in its mask
+VISIBLE = 10  # grey levels of 255: the mask of a defect holds the pixels that it changes by more than this
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Scene:
 def make_part(key: Sequence[int], size: int, defect: str | None = None) -> tuple[Pixels, Pixels]:
     """The picture, uint8 (size, size, 3), and its mask, uint8 (size, size), 255 where the defect shows.
 
-    `key` seeds everything; the same key with another defect is the same plate in the same light.
+    `key` seeds everything; the same key with another defect gives the same plate in the same light.
     """
     clean = _render(key, size, None)
     if defect is None:
@@ -49,7 +49,7 @@ def make_part(key: Sequence[int], size: int, defect: str | None = None) -> tuple
     picture = _render(key, size, defect)
     change = np.abs(picture.astype(int) - clean).max(axis=-1)
     mask = Image.fromarray(np.where(change > VISIBLE, 255, 0).astype(np.uint8))
-    closed = mask.filter(ImageFilter.MaxFilter(3)).filter(ImageFilter.MinFilter(3))  # pinholes by chance
+    closed = mask.filter(ImageFilter.MaxFilter(3)).filter(ImageFilter.MinFilter(3))  # without pinholes
     return picture, np.array(closed)
 
 
@@ -102,7 +102,7 @@ def _noise(rng: Rng, side: int, cells: tuple[int, int]) -> Field:
 
 
 def _light(rng: Rng, scene: Scene) -> tuple[Field, Field, float]:
-    """Brightness over the picture, the belt, and the direction the light comes from."""
+    """Brightness over the picture, the belt, and the direction of the light."""
     direction = math.radians(rng.normal(-130, 8))
     across = math.cos(direction) * scene.u + math.sin(direction) * scene.v
     brightness = rng.normal(1, 0.03) * (1 + rng.normal(0.10, 0.03) * across)
@@ -159,7 +159,7 @@ def _chip(scene: Scene, rng: Rng) -> None:
 
 
 def _crack(scene: Scene, rng: Rng) -> None:
-    """From the rim of the bore or from an edge inwards, narrowing, with a branch."""
+    """Cut a crack that runs inwards from the upper or lower edge, narrows and has a branch."""
     start_u = rng.uniform(-0.5, 0.5)
     side = rng.choice([-1, 1])
     start = np.array([start_u, side * HALF_HEIGHT])

@@ -1,4 +1,4 @@
-"""Fetching the datasets of the catalogue that have a public address."""
+"""Download of the datasets of the catalogue that have a public address."""
 
 import shutil
 import tempfile
@@ -73,7 +73,7 @@ def _fetch(entry: Entry, source: Source, archive: Path, record: Path, base_url: 
 
 
 def _resuming(url: str, output: str, _: object) -> None:
-    """A downloader for pooch: what arrived is kept in a file beside the archive until the rest is there."""
+    """A downloader for pooch: the part that has arrived is kept in a file beside the archive until it is whole."""
     partial = Path(output).with_name(f".{pooch.utils.unique_file_name(url)}.part")
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -86,12 +86,12 @@ def _resuming(url: str, output: str, _: object) -> None:
 
 
 def _receive(url: str, partial: Path) -> None:
-    """Append what `partial` lacks; from the beginning where the server cannot go on."""
+    """Append what `partial` lacks, or write it from the beginning if the server cannot go on."""
     done = partial.stat().st_size if partial.is_file() else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
-            partial.unlink()  # longer than the file is now
+            partial.unlink()  # longer than the server's file
             return _receive(url, partial)
         response.raise_for_status()
         if response.status_code != requests.codes.partial_content:

@@ -1,4 +1,4 @@
-"""What a model was trained on, so that it can be told later whether two runs saw the same images."""
+"""Fingerprint of the training data, which shows later whether two runs saw the same images."""
 
 import hashlib
 from collections import Counter
@@ -16,9 +16,9 @@ Json = dict[str, "int | str | dict[str, int] | dict[str, str]"]
 
 
 def fingerprint(items: Sequence[Item], root: Path) -> Json:
-    """JSON-able: n_images, n_bytes, sizes and modes (as `describe`), sha256 of all, files (name -> sha256).
+    """Facts of images: n_images, n_bytes, sizes and modes (as `describe`), sha256 of all, files (name -> sha256).
 
-    Names are relative to `root`, with forward slashes. "sha256" does not depend on names or on the order.
+    JSON-able. Names are relative to `root`, with forward slashes. "sha256" does not depend on names or on the order.
     Raises InputError for a file that cannot be read.
     """
     hashes = {item.path.relative_to(root).as_posix(): sha256(item.path) for item in track(items, "fingerprinting")}

@@ -1,4 +1,4 @@
-"""The same picture on both sides of a split: it makes every figure look better than it is."""
+"""Copies of a picture on both sides of a split, which make every figure look better than it is."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -16,13 +16,13 @@ def copies_in_calibration(parts: Split) -> list[tuple[Path, Path]]:
 
 
 def copies_in_test(parts: Split) -> list[tuple[Path, Path]]:
-    """Pairs (file, test file) of equal content, the first one of those that train, calibrate or select."""
+    """Pairs (file, test file) of equal content; the first file trains, calibrates or selects."""
     held_out = parts.validation or parts.calibration  # validation holds the images that calibrate, too
     return same_content(_paths((*parts.train, *held_out)), _paths(parts.test))
 
 
 def same_content(first: Iterable[Path], second: Iterable[Path]) -> list[tuple[Path, Path]]:
-    """Pairs of files with equal bytes; only files of equal size are read. InputError for a missing file."""
+    """Pairs of files with equal bytes; only files of equal size are read. Raises InputError for a missing file."""
     by_size: dict[int, list[Path]] = defaultdict(list)
     for path in first:
         by_size[_size(path)].append(path)

@@ -1,4 +1,4 @@
-"""How the images of one kind of part are prepared and varied (thesis 5.2.5)."""
+"""Preparation and variation of the images of one kind of part (thesis 5.2.5)."""
 
 from pydantic import Field
 
@@ -26,7 +26,7 @@ class Recipe(Schema):
 
     @property
     def augments(self) -> bool:
-        """Whether the recipe varies the training images at all."""
+        """True when the recipe varies the training images."""
         return self.horizontal_flip or self.vertical_flip or self.rotation_degrees > 0
 
     def for_images(self, size: int = 256) -> Preprocessing:
