@@ -1,4 +1,4 @@
-"""How far a figure could have come out otherwise with another test set of the same make-up."""
+"""Bootstrap intervals: the spread of a figure over other test sets of the same composition."""
 
 from collections.abc import Callable
 
@@ -17,12 +17,12 @@ def interval(
     """Percentile interval of `metric(labels, scores)` over `n` stratified bootstrap resamples.
 
     Normal and anomalous scores are resampled apart, with replacement, so that each resample keeps their
-    numbers. The interval speaks of the test images only: it knows nothing of other training seeds. With a
-    perfect separation it is a single point however few the images.
+    numbers. The interval covers other test images only, not other training seeds. With a perfect separation it is
+    a single point, however few images there are.
 
     Args:
         metric: of labels (N,) and scores (N,), for instance `image_auroc`.
-        labels, scores: as for `operating_points`, which also says what is refused (InputError).
+        labels, scores: as for `operating_points`, which raises InputError for what no metric can use.
         n: number of resamples, at least 1.
         level: share of the resamples inside, in (0, 1).
     """

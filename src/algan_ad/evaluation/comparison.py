@@ -1,4 +1,4 @@
-"""Whether one method is better than another: over seeds, by pairs, and over categories, by ranks. NumPy and SciPy."""
+"""Comparison of methods: over seeds by pairs, and over categories by ranks. NumPy and SciPy."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,14 +11,14 @@ from algan_ad.runtime.errors import InputError
 
 Floats = NDArray[np.float64]
 
-#: Fewer say nothing: the interval by Student's t of two differences is 13 times as wide as they are apart.
+#: Fewer seeds show nothing: Student's t interval of two differences is 13 times as wide as their distance.
 FEWEST_SEEDS = 3
 
 
 class Spread(NamedTuple):
     """Mean and sample standard deviation (divisor n - 1) of n values, and the t interval of the mean.
 
-    Of a single value nothing but the mean is known: the rest is NaN.
+    For a single value everything except the mean is NaN.
     """
 
     mean: float
@@ -57,7 +57,7 @@ class Ranking(NamedTuple):
 
 
 def spread(values: ArrayLike, level: float = 0.95) -> Spread:
-    """Of finite values (n,), n >= 1."""
+    """Mean, deviation and interval of finite values (n,), n >= 1. Raises InputError for other values."""
     x = _finite_vector(values, "values")
     mean = float(x.mean())
     if x.size == 1:
@@ -68,7 +68,7 @@ def spread(values: ArrayLike, level: float = 0.95) -> Spread:
 
 
 def paired_difference(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Difference:
-    """Of a - b, both (n,), where a[i] and b[i] come from the same seed (the same split of the same data).
+    """Mean, interval and p-value of a - b, both (n,); a[i] and b[i] come from one seed (one split of the same data).
 
     Seeds that share images are not independent, so that over few of them the interval is narrower than it should be.
     """
@@ -80,11 +80,11 @@ def paired_difference(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Differ
 
 
 def leaders(values: Sequence[Mapping[int, float]], sign: int, level: float = 0.95) -> list[bool]:
-    """Methods that nothing beats: the one with the best mean, and those that do not differ from it significantly.
+    """True for each method that nothing beats: the best mean, and those that do not differ from it significantly.
 
-    `values` of each method by seed; `sign` is 1 where more is better, -1 where less is. Differences are paired by seed
-    (`paired_difference`). Methods that share fewer than `FEWEST_SEEDS` seeds with the best are not among them. Where no
-    method is shown to be worse than the best, there is nothing to tell, and all are False.
+    `values` are those of each method by seed; `sign` is 1 where more is better, -1 where less is. Differences are
+    paired by seed (`paired_difference`). Methods that share fewer than `FEWEST_SEEDS` seeds with the best are False. If
+    no method is shown to be worse than the best, nothing is distinguished, and all are False.
     """
     means = [sign * sum(each.values()) / len(each) if len(each) >= FEWEST_SEEDS else -math.inf for each in values]
     if not means or max(means) == -math.inf:
@@ -96,7 +96,7 @@ def leaders(values: Sequence[Mapping[int, float]], sign: int, level: float = 0.9
 
 
 def _p_value(a: Mapping[int, float], b: Mapping[int, float]) -> float | None:
-    """Of the paired test over common seeds; None with too few of them."""
+    """The p-value of the paired test over common seeds; None with too few of them."""
     seeds = sorted(a.keys() & b.keys())
     if len(seeds) < FEWEST_SEEDS:
         return None
@@ -129,7 +129,7 @@ def ranking(scores: ArrayLike, level: float = 0.95) -> Ranking:
 
 
 def critical_difference(k: int, n: int, level: float = 0.95) -> float:
-    """Nemenyi's, for the average ranks of k methods over n cases (Demšar, 2006, eq. for CD)."""
+    """Nemenyi's critical difference for the average ranks of k methods over n cases (Demšar, 2006, eq. for CD)."""
     from scipy import stats
 
     q = float(stats.studentized_range.ppf(level, k, np.inf)) / math.sqrt(2)

@@ -1,4 +1,4 @@
-"""Every figure that an evaluation can hold: its names, its meaning, how it is shown. There is no second list."""
+"""Figures that an evaluation can hold: their names, meaning and display. There is no second list."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ class Figure:
         key: its field in `Evaluation`, and its name in evaluation.json and results.jsonl.
         name: the head of a column.
         title: the name where there is room for a longer one.
-        meaning: a line that explains it to whoever reads a report.
-        better: which of two values is the better one.
+        meaning: a line that explains it to the readers of a report.
+        better: the better one of two values, the higher or the lower.
         digits: decimal places.
         share: shown as percent, with the digits of all percents.
         of_scores: its computation from labels (N,) and scores (N,) of images of both classes.
         of_maps: its computation from masks and anomaly maps, (H, W) each.
-        absent: words in place of a value that a decision lacks.
-        interval: it has a bootstrap interval.
+        absent: words in place of a value that is None.
+        interval: True when it has a bootstrap interval.
     """
 
     key: str
@@ -47,7 +47,7 @@ class Figure:
         return {"higher": 1, "lower": -1, "neither": 0}[self.better]
 
     def text(self, value: float | None) -> str:
-        """The value as it is shown; of one that is None, the words for that, or ""."""
+        """The value as it is shown; `absent` for None."""
         if value is None:
             return self.absent
         return percent(value) if self.share else f"{value:,.{self.digits}f}"
@@ -60,10 +60,10 @@ AUROC = Figure(
 )  # fmt: skip
 F1_ALL = Figure(
     "f1_all_anomalous", "F1 of flagging all", "F1 of flagging everything",
-    "what F1 max is to be compared with", "neither", of_scores=lambda labels, _: f1_of_flagging_all(labels),
+    "to be compared with F1 max", "neither", of_scores=lambda labels, _: f1_of_flagging_all(labels),
 )  # fmt: skip
 
-#: What is measured without a threshold, on images and on pixels, in the order in which it is shown.
+#: Figures measured without a threshold, on images and on pixels, in the order of display.
 ACCURACY = (
     AUROC,
     Figure("auprc", "AUPRC", "AUPRC", "average precision over all detection rates", of_scores=auprc, interval=True),
@@ -81,7 +81,7 @@ ACCURACY = (
     Figure("aupro", "AUPRO", "AUPRO", "overlap with each marked defect, up to 30 % false pixels", of_maps=aupro),
 )  # fmt: skip
 
-#: What the threshold was to do, and what it does on the test images.
+#: The wanted, guaranteed and measured rates of the threshold.
 DECISIONS = (
     Figure("false_alarm_rate", "wanted", "false alarms: wanted", better="lower", share=True),
     Figure(

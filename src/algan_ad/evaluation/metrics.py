@@ -1,4 +1,4 @@
-"""How well scores tell anomalous from normal, on images and on pixels.
+"""Metrics of how well scores distinguish anomalous from normal, on images and on pixels.
 
 Every figure here depends on the *order* of the scores only, so that their scale and offset do not matter, and
 every threshold follows the one decision rule of this package: **anomalous if and only if score > threshold**.
@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class OperatingPoints:
-    """What every possible threshold would flag, from "nothing" (first) to "everything" (last).
+    """Counts that every possible threshold would flag, from "nothing" (first) to "everything" (last).
 
     Attributes:
         thresholds: float64 (K,), descending; K is the number of distinct scores plus one.
@@ -50,7 +50,7 @@ class OperatingPoints:
 
 
 class BestF1(NamedTuple):
-    """The largest F1 any threshold reaches, and that threshold (score > threshold is anomalous)."""
+    """The largest F1 that any threshold reaches, and that threshold (score > threshold is anomalous)."""
 
     f1: float
     threshold: float
@@ -78,7 +78,7 @@ def operating_points(labels: ArrayLike, scores: ArrayLike) -> OperatingPoints:
 def image_auroc(labels: ArrayLike, scores: ArrayLike) -> float:
     """Area under the ROC curve: the chance that an anomalous score exceeds a normal one; ties count half."""
     points = operating_points(labels, scores)
-    # Counts are exact, and divided once: what is perfectly separated has exactly 1.
+    # Counts are exact and divided once, so that a perfect separation has exactly 1.
     return _area(points.detections, points.false_alarms) / float(points.detections[-1] * points.false_alarms[-1])
 
 
@@ -97,7 +97,7 @@ def f1_max(labels: ArrayLike, scores: ArrayLike) -> BestF1:
 
 
 def f1_of_flagging_all(labels: ArrayLike) -> float:
-    """The F1 of calling everything anomalous: what `f1_max` is to be compared with."""
+    """The F1 of calling everything anomalous, to be compared with `f1_max`."""
     label = np.asarray(labels)
     anomalous = int(np.count_nonzero(label))
     if not 0 < anomalous < label.size:
@@ -125,11 +125,11 @@ def aupro(masks: Sequence[ArrayLike], maps: Sequence[ArrayLike], limit: float = 
     a small defect counts as much as a large one (Bergmann et al., IJCV 2021).
 
     Args:
-        masks: per image (H, W), non-zero where there is a defect; images without any belong in it.
+        masks: per image (H, W), non-zero where there is a defect; images without defects count, too.
         maps: per image (H, W) float, higher = more anomalous.
         limit: in (0, 1].
 
-    Raises InputError like `operating_points`, for unequal shapes, and for a limit outside (0, 1].
+    Raises InputError as `operating_points` does, for unequal shapes, and for a limit outside (0, 1].
     """
     if not 0 < limit <= 1:
         raise InputError(f"limit must lie in (0, 1], not {limit}.")
@@ -148,7 +148,7 @@ def aupro(masks: Sequence[ArrayLike], maps: Sequence[ArrayLike], limit: float = 
 
 
 def _region_weights(mask: NDArray[np.bool_]) -> Floats:
-    """1 / size of the region a pixel belongs to, 0 outside the regions: they sum to the number of regions."""
+    """Weights 1 / size of a pixel's region, 0 outside the regions; they sum to the number of regions."""
     from scipy import ndimage
 
     regions: NDArray[np.int32] = ndimage.label(mask, structure=np.ones((3, 3)))[0]

@@ -1,4 +1,4 @@
-"""What one detector did on one test set: `evaluation.json`, from which tables and reports are made."""
+"""Results of one detector on one test set: `evaluation.json`, the source of tables and reports."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -35,7 +35,7 @@ class ImageScore(Schema):
 
 
 class DefectResult(Schema):
-    """One kind of defect against all normal test images; None where that cannot be measured."""
+    """Result for one kind of defect against all normal test images; None where it cannot be measured."""
 
     n: int
     image_auroc: float | None
@@ -43,14 +43,14 @@ class DefectResult(Schema):
 
 
 class Evaluation(Schema):
-    """Figures as shares in [0, 1]; None where a class of test images, or the calibration, is missing.
+    """Figures of an evaluation, as shares in [0, 1]; None where a class of test images, or the calibration, is missing.
 
     Attributes:
-        protocol: what of the labels was seen before, see `runtime.protocols`.
-        n_left_out: samples that the model was made with, which count nowhere here.
-        evaluated: when, UTC, ISO 8601; None in files of earlier versions.
+        protocol: the labels that were seen before, see `runtime.protocols`.
+        n_left_out: samples that the model was made with, which no figure counts.
+        evaluated: time, UTC, ISO 8601; None in files of earlier versions.
         pixel_auroc, aupro: of the anomaly maps against the masks; None without either.
-        f1_all_anomalous: the F1 of flagging everything, which `f1_max` is to be compared with.
+        f1_all_anomalous: the F1 of flagging everything, to be compared with `f1_max`.
         intervals: 95 % bootstrap intervals over the test images, by the name of the figure.
         false_alarm_rate: the wanted one; the guaranteed and the realised one follow. Nothing is guaranteed (None)
             where the normals that set the threshold also chose the epoch.
@@ -83,18 +83,18 @@ class Evaluation(Schema):
     images: tuple[ImageScore, ...] = ()
 
     def known(self, figures: Iterable[Figure]) -> list[tuple[Figure, str]]:
-        """Those of `figures` that there is something to show of, with the text of their values."""
+        """Those of `figures` that have something to show, each with the text of its value."""
         texts = [(figure, getattr(self, figure.key), figure.text(getattr(self, figure.key))) for figure in figures]
         decides = self.threshold is not None
         return [(figure, text) for figure, value, text in texts if value is not None or (decides and text)]
 
     def summary(self) -> dict[str, Any]:
-        """All but the single images, JSON-able."""
+        """All fields except the single images, JSON-able."""
         return self.model_dump(mode="json", exclude={"images"})
 
 
 class TradeOff(NamedTuple):
-    """What the rule "anomalous if score > threshold" costs and finds, as shares of the test images."""
+    """Rates of the rule "anomalous if score > threshold" on the test images."""
 
     threshold: float
     false_alarm_rate: float
@@ -117,9 +117,9 @@ def evaluate_scores(
     evaluated: str | None = None,
     pixels: JudgedMaps | None = None,
 ) -> Evaluation:
-    """Every figure there is for `scores` (N,) of test images with `labels` (N,), 0 normal and 1 anomalous.
+    """All figures for `scores` (N,) of test images with `labels` (N,), 0 normal and 1 anomalous.
 
-    With one class only, or no image at all, what needs both is None. `defects` (N,) names each image's kind.
+    With one class only, or no image at all, a figure that needs both is None. `defects` (N,) names each image's kind.
     `pixels`: masks and anomaly maps, (H, W) each, of those images whose defects are marked, and of normal ones.
     Raises InputError for unequal lengths, labels other than 0 and 1, and scores that are NaN or infinite.
     """
@@ -166,8 +166,8 @@ def evaluate_scores(
 def trade_off(labels: ArrayLike, scores: ArrayLike) -> list[TradeOff]:
     """The highest detection rate for each of `FALSE_ALARM_RATES`, measured on the test images themselves.
 
-    Rates that buy nothing more are left out. A threshold picked here has seen the test labels.
-    Raises InputError like `operating_points`.
+    Rates that find no more anomalies are left out. A threshold picked here has seen the test labels.
+    Raises InputError as `operating_points` does.
     """
     points = operating_points(labels, scores)
     rates, found = points.false_alarm_rate, points.detection_rate
