@@ -20,7 +20,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """What stands under one heading, in this order; `folded` tables open at a click. `badge` is the protocol."""
+    """Content under one heading, in this order; `folded` tables open at a click. `badge` is the protocol."""
 
     title: str
     badge: str = ""
@@ -33,7 +33,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """facts: (name, value) pairs below the title. warnings: what must be read before the figures."""
+    """Content of a page. facts: (name, value) pairs below the title. warnings: to be read before the figures."""
 
     title: str
     reference: str

@@ -1,4 +1,4 @@
-"""README.md of a model folder: what the model is, what it was made from, and what it cannot do."""
+"""README.md of a model folder: the nature of the model, its origin and its limits."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from algan_ad.report.environment import render
 from algan_ad.runtime.model_folder import ModelConfig
 from algan_ad.runtime.protocols import WORDS
 
-#: Where a setting's value came from, in the words of reports and cards.
+#: Origin of a setting's value, in the words of reports and cards.
 ORIGINS = {"fixed": "fixed", "derived": "derived from the data", "user": "set by the user"}
 
 

@@ -12,7 +12,7 @@ from algan_ad.evaluation.comparison import Ranking, cliques
 from algan_ad.report.plots import Mark, Plot
 from algan_ad.report.svg import Role, color, draw
 
-#: Colours of methods in one plot, in order; more methods than these share them, and are told apart by dashes.
+#: Colours of methods in one plot, in order; further methods share them and are distinguished by dashes.
 SERIES: tuple[Role, ...] = (
     "anomalous", "normal", "held-out-normal", "fake-anomalous", "buffered", "muted", "fake-normal",
 )  # fmt: skip
@@ -104,7 +104,7 @@ def accuracy_against_time(points: Sequence[Point], caption: str) -> Plot:
 
 
 def curves(title: str, series: Mapping[str, tuple[ArrayLike, ArrayLike]], x: str, y: str, caption: str) -> Plot:
-    """A line for each name: (n,) over (n,)."""
+    """A line for each name: y (n,) over x (n,)."""
     styles = [(*divmod(i, len(SERIES)), name) for i, name in enumerate(series)]
 
     def paint(axes: Axes) -> None:
@@ -119,7 +119,7 @@ def curves(title: str, series: Mapping[str, tuple[ArrayLike, ArrayLike]], x: str
 
 
 def histograms(title: str, kinds: Sequence[Cloud], x: str, caption: str) -> Plot:
-    """Of each kind (n,), as a share of its own; all over the same bins."""
+    """Histograms of each kind (n,), as shares of that kind, all over the same bins."""
     values = [np.asarray(each, dtype=np.float64) for *_, each in kinds]
     everything = np.concatenate(values)
     edges = np.histogram_bin_edges(everything, bins=int(np.clip(2 * np.sqrt(everything.size), 12, 60))).tolist()

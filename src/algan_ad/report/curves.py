@@ -27,12 +27,12 @@ _TRAINING: tuple[tuple[str, str, _Series], ...] = (
     ),
     (
         "Losses",
-        "Mean of each epoch. They balance each other, so neither of them has to fall.",
+        "Mean of each epoch. The losses balance each other, so neither of them has to fall.",
         {"loss_d": ("discriminator", "anomalous"), "loss_g": ("generator", "normal")},
     ),
     (
         "Validation AUROC",
-        "On labelled test-half data, which selected the checkpoint.",
+        "Measured on labelled test-half data, which selected the checkpoint.",
         {"validation_auroc": ("labelled validation half", "anomalous")},
     ),
     (
@@ -42,12 +42,12 @@ _TRAINING: tuple[tuple[str, str, _Series], ...] = (
     ),
     (
         "Fréchet distance",
-        "Between generated fake-normal and real normal images; lower = more alike.",
+        "Distance between generated fake-normal and real normal images; lower = more alike.",
         {"frechet_distance": ("fake-normal images", "fake-normal")},
     ),
     (
         "Inception score",
-        "Of generated fake-normal images; higher = sharper and more varied.",
+        "Score of generated fake-normal images; higher = sharper and more varied.",
         {"inception_score": ("fake-normal images", "fake-normal")},
     ),
 )

@@ -38,7 +38,7 @@ def _percent(share: float | None) -> str:
 
 
 def _unbroken(text: str) -> str:
-    """Every number on one line with its percent sign."""
+    """The text with every number kept on one line with its percent sign."""
     return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 

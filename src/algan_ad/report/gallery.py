@@ -1,4 +1,4 @@
-"""Which images a report shows, and the pictures it is given of them."""
+"""Choice of the images that a report shows, and the pictures of them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ SHOWN = 12
 class Gallery:
     """Pictures as PNG files in memory.
 
-    thumbnails: by the `path` of the image; `pictured` says which are wanted.
+    thumbnails: by the `path` of the image; `pictured` lists the wanted ones.
     maps: by path, the image overlaid with its anomaly map, or with the attribution of its score.
-    own_maps: the maps are the method's own and not attributions.
+    own_maps: True when the maps are the method's own and not attributions.
     fake_normal, fake_anomalous: a sheet of generated images each (thesis Fig. 4.4).
     """
 
@@ -70,7 +70,7 @@ def groups(evaluation: Evaluation) -> list[Group]:
 
 
 def pictured(evaluation: Evaluation) -> list[str]:
-    """The paths of all images that a report shows, each once: those worth a thumbnail and a map."""
+    """The paths of all images that a report shows, each once: they need a thumbnail and a map."""
     return _unique(image.path for group in groups(evaluation) for image in group.images)
 
 

@@ -24,7 +24,7 @@ def write_report(
 ) -> Path:
     """Write the page to `path` (atomically) and return it.
 
-    `metrics` are the rows of metrics.jsonl, or empty: what is absent makes no plot. Images without a
+    `metrics` are the rows of metrics.jsonl, or empty: a figure that is absent makes no plot. Images without a
     thumbnail are listed without a picture.
     """
     things = "images" if config.input == "image" else "samples"

@@ -17,7 +17,7 @@ Mark = Literal["area", "line", "dashed", "dotted", "point"]
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot with what the page writes around it; the legend lists (text, colour, kind of mark)."""
+    """A plot with the text that the page writes around it; the legend lists (text, colour, kind of mark)."""
 
     title: str
     svg: Markup
@@ -28,7 +28,7 @@ class Plot:
 def histogram(evaluation: Evaluation, held_out: Sequence[float]) -> Plot | None:
     """Raw scores of normal and anomalous test images (thesis Fig. 5.4), with the held-out normals' outline.
 
-    Each is drawn as a share of its own kind, since their numbers differ. None when there is no score at all.
+    Each is drawn as a share of its own kind, because their numbers differ. None when there is no score at all.
     """
     kinds: list[tuple[str, Role, Floats]] = [
         ("normal", "normal", np.array([i.score for i in evaluation.images if i.label == 0])),
@@ -68,7 +68,7 @@ def histogram(evaluation: Evaluation, held_out: Sequence[float]) -> Plot | None:
     return Plot(
         "Raw anomaly scores",
         draw(paint, "Histogram of the raw anomaly scores", height=3.0),
-        "The detector's output before any sigmoid, with the sign that makes anomalous high.",
+        "The detector's output before any sigmoid, with its sign turned so that anomalous is high.",
         tuple(legend),
     )
 

@@ -28,12 +28,12 @@ _STAND_IN: dict[str, str] = {role: f"#f0a1{index:02x}" for index, role in enumer
 
 
 def color(role: Role) -> str:
-    """The stand-in to give to matplotlib for the page's colour of that name."""
+    """The stand-in that matplotlib takes for the page's colour of that name."""
     return _STAND_IN[role]
 
 
 _FONT_SIZE = 9.5
-#: Pixels that this size may become, however wide the page: a plot shrinks no further, and scrolls.
+#: Least and largest size of the text on a page, in pixels: a plot shrinks no further, and scrolls.
 _READABLE = (12, 16)
 
 _STYLE: Any = {

@@ -14,8 +14,8 @@ class Cell:
     Attributes:
         text: "0.912 ± 0.020", or "–" where there is nothing.
         beside: the published figure in the same form, or "".
-        best: the best of its row, or no worse than it as far as can be known; shown in bold.
-        mark: "†" where the figure is not what was planned; the table's caption says why.
+        best: True for the best of its row, and for those not known to be worse; shown in bold.
+        mark: "†" where the figure is not as planned; the table's caption says why.
         numbers: the figure unrounded, for the CSV file.
     """
 
@@ -45,7 +45,7 @@ class Table:
 
 
 def markdown(table: Table) -> str:
-    """The published figure follows in brackets; `best` ones are bold."""
+    """The table in Markdown. The published figure follows in brackets; `best` figures are bold."""
     head = [table.corner, *table.columns]
     lines = [f"### {table.title}", "", _row(map(_escape, head)), _row(["---", *["---:"] * len(table.columns)])]
     for name, cells in table.rows:
@@ -54,7 +54,7 @@ def markdown(table: Table) -> str:
 
 
 def to_csv(tables: Iterable[Table]) -> str:
-    """One line a figure, unrounded: table, protocol, row, column, then whatever numbers the cells hold."""
+    """The tables as CSV, one line per figure, unrounded: table, protocol, row, column, then the cell's numbers."""
     flat = [
         {
             "table": table.title,

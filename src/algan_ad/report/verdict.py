@@ -1,14 +1,14 @@
-"""The first sentence of a report: what the model found, in plain words."""
+"""The first sentence of a report: the findings of the model in plain words."""
 
 from algan_ad.evaluation.results import Evaluation
 from algan_ad.runtime.numbers import percent
 
 
 def verdict(evaluation: Evaluation, things: str) -> str:
-    """How many of the defective were found and how many of the good were flagged, beside what was promised.
+    """Numbers of defective things found and of good things flagged, beside the promise.
 
-    `things` are what was tested, for instance "parts". Of a model without a threshold, its ranking; "" where nothing
-    can be said.
+    `things` names the samples, for instance "parts". A model without a threshold gets a sentence on its ranking; ""
+    where nothing can be said.
     """
     e = evaluation
     if e.threshold is None:
@@ -31,7 +31,7 @@ def _were(n: int) -> str:
 
 
 def _promise(e: Evaluation) -> str:
-    """The wanted rate where enough good ones were held out to keep it, else what they can keep; or nothing at all."""
+    """The wanted rate if enough good samples were held out to keep it, else the rate that they can keep; or none."""
     wanted = e.false_alarm_rate or 0
     if e.guaranteed_false_alarm_rate is None:
         return f"wanted: at most {percent(wanted)}; nothing is promised"
