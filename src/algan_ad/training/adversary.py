@@ -1,4 +1,4 @@
-"""What a GAN method brings to the shared loop."""
+"""The part of a GAN method that the shared loop calls."""
 
 from typing import Any, Protocol
 
@@ -12,16 +12,16 @@ class Adversary(Protocol):
     """
 
     def begin_epoch(self, epoch: int) -> None:
-        """Called before the batches of `epoch`, counted from 1."""
+        """Prepare for the batches of `epoch`, counted from 1."""
 
     def step(self, x: Tensor, j: int) -> dict[str, Tensor]:
-        """Every update for batch j: x is (B, ...). Returns scalars to log; a NaN among them ends the run."""
+        """Carry out every update for batch j; x is (B, ...). Returns scalars to log; a NaN among them ends the run."""
 
     def state_dict(self) -> dict[str, Any]:
         """Nested dictionaries and lists of tensors and plain values: all that a resumed run needs."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Take up a state that `state_dict` gave."""
 
     def scoring_weights(self) -> dict[str, Tensor]:
         """The weights of the network that scores, as its scoring module loads them."""

@@ -28,13 +28,13 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
             save_file(tensors, temporary, header)
         except SafetensorError as error:  # the system's error, as text only
             raise AlganError(
-                f"{path}: it was not saved ({error}); a previous version, if any, is intact. Free some space and go on "
+                f"{path}: not saved ({error}); a previous version, if any, is intact. Free some space and go on "
                 "from there."
             ) from error
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """The inverse of `save_checkpoint`, tensors on the CPU. Raises InputError for a damaged or newer file."""
+    """The state that `save_checkpoint` wrote, tensors on the CPU. Raises InputError for a damaged or newer file."""
     try:
         with safe_open(path, "pt") as file:
             header = file.metadata() or {}
@@ -53,7 +53,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _take_tensors(node: Any, tensors: dict[str, Tensor]) -> Any:
-    """Replace each tensor by its number; tag dictionaries with pairs, for JSON has no integer keys."""
+    """Replace each tensor by its number, and dictionaries by pairs, because JSON has no integer keys."""
     if isinstance(node, Tensor):
         tensors[str(len(tensors))] = node.detach().cpu().clone(memory_format=torch.contiguous_format)
         return {"tensor": str(len(tensors) - 1)}

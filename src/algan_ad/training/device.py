@@ -1,4 +1,4 @@
-"""Where training runs, and in which precision: by rule, never by timing, so that a machine repeats its bits."""
+"""Device and precision of training, chosen by rule and never by timing, so that a machine repeats its bits."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -13,7 +13,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 
 def pick_device(name: DeviceName) -> torch.device:
-    """`auto` takes CUDA, then MPS, then the CPU. Raises InputError for a device this machine lacks."""
+    """The device of a name; `auto` takes CUDA, then MPS, then the CPU. Raises InputError for one that is not there."""
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(kind for kind, there in present.items() if there))
@@ -31,7 +31,7 @@ def repeatable() -> AbstractContextManager[None]:
 
 
 def pick_precision(name: Precision, device: torch.device) -> torch.dtype:
-    """`auto` takes bfloat16 where the processor multiplies it natively, else float32."""
+    """The dtype of a name; `auto` takes bfloat16 where the processor multiplies it natively, else float32."""
     if name != "auto":
         return torch.bfloat16 if name == "bfloat16" else torch.float32
     if device.type == "cuda":
@@ -44,7 +44,7 @@ def pick_precision(name: Precision, device: torch.device) -> torch.dtype:
 
 @contextmanager
 def using_threads(threads: int | None) -> Iterator[None]:
-    """Threads of one operation, for a while; None leaves torch's choice (the physical cores, or OMP_NUM_THREADS).
+    """Set the threads of one operation for a while; None keeps torch's choice (the physical cores, or OMP_NUM_THREADS).
 
     Raises InputError below 1.
     """

@@ -12,9 +12,9 @@ from algan_ad.runtime.files import explaining_write_errors
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the run folder `folder`, which is made when it is missing and removed when nothing was left in it.
+    """Hold a run folder, which is made when it is missing and removed when nothing is left in it.
 
-    The lock is the operating system's: it ends with its process, however that ends.
+    The lock belongs to the operating system: it ends with its process, however that ends.
     Raises InputError when another process, or another thread, trains there.
     """
     missing = [each for each in folder.parents if not each.exists()]

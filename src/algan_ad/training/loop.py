@@ -24,25 +24,25 @@ from algan_ad.training.trackers import MLFLOW_RUN, TrackerName, open_trackers
 
 Fetch = Callable[[Tensor], Tensor]  # indices (B,) -> batch (B, ...), augmented, on the device
 Weights = dict[str, Tensor]
-Validate = Callable[[Weights], float]  # the AUROC of weights on the samples that a selection looks at
+Validate = Callable[[Weights], float]  # the AUROC of weights on the samples that a selection judges by
 
 CPU = torch.device("cpu")
 
-#: Seconds of training worth a word.
+#: Seconds of training from which on the time left is announced.
 LONG = 3600.0
 
-#: A discriminator whose logits spread less than this over a whole epoch no longer tells anything apart.
+#: A discriminator whose logits spread less than this over a whole epoch no longer distinguishes anything.
 COLLAPSED = 1e-6
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how carefully.
+    """Settings of the loop.
 
     Attributes:
         observe_every: epochs between two looks at the monitors and the validation set.
-        generators: what the adversary and `fetch` draw from, if not from torch's global state; the first, on the CPU,
-            orders the data. They are seeded in its place, so that runs in several threads do not meet.
+        generators: sources of the adversary and of `fetch`, if not torch's global state; the first, on the CPU, orders
+            the data. They are seeded in its place, so that runs in several threads do not meet.
     """
 
     epochs: int
@@ -63,7 +63,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where an unfinished run lives: checkpoint, metrics, and the plan it follows."""
+    """Folder of an unfinished run: its checkpoint, its metrics, and the plan that it follows."""
 
     path: Path
     plan: dict[str, Any] = field(default_factory=dict)
@@ -84,12 +84,12 @@ class RunFolder:
         return self.path / "plan.json"
 
     def tidy(self) -> None:
-        """Remove what a process left that was killed while it wrote."""
+        """Remove the leftovers of a process that was killed while it wrote."""
         for path in (self.checkpoint, self.plan_file):
             remove_leftovers(path)
 
     def remove(self) -> None:
-        """Called once the model is saved. Only what a run writes is removed."""
+        """Remove the files of a run, and only those, once its model is saved."""
         self.tidy()
         for path in (self.checkpoint, self.metrics, self.plan_file, self.path / MLFLOW_RUN):
             path.unlink(missing_ok=True)
@@ -99,16 +99,16 @@ class RunFolder:
 
 @dataclass(frozen=True)
 class Trained:
-    """The selected scoring weights, and how they came about.
+    """The selected scoring weights, and their origin.
 
     Attributes:
-        weights: scoring weights by name; none where a method is fitted once.
+        weights: scoring weights by name; empty for a method that is fitted once.
         selection: what selected them, in words.
-        epoch: the one they are of; 0 without epochs.
-        loop_seconds: time of the loop, all sessions of a resumed run.
+        epoch: the epoch of the weights; 0 without epochs.
+        loop_seconds: time of the loop, over all sessions of a resumed run.
         earlier_seconds: the part of it that sessions before this one took.
         by_labels: labelled validation data, normals among them, chose the epoch (protocol thesis).
-        others: the same of every other selection that looked on.
+        others: the same for every other selection that looked on.
     """
 
     weights: Weights
@@ -131,8 +131,8 @@ def train(
     continues to bit-identical weights. `validate` gives the AUROC of weights on labelled data (protocol thesis) or
     on made-up anomalies (selection cut-paste).
     `watch(epoch, weights)` is called after every `observe_every` epochs and the last, for experiments.
-    `others`: selections that look on, each with what it validates by; the weights that each would have kept if it had
-    been alone are in `Trained.others`.
+    `others`: selections that look on, each with its validation; `Trained.others` holds the weights that each would
+    have kept if it had been alone.
 
     Raises:
         InputError: a checkpoint of another plan.
@@ -184,12 +184,12 @@ def train(
 
 
 def _losses(row: dict[str, Any]) -> str:
-    """D 1.386  G 0.693, from loss_d and loss_g."""
+    """The text "  D 1.386  G 0.693", from loss_d and loss_g."""
     return "".join(f"  {name[5:].upper()} {value:.3f}" for name, value in row.items() if name.startswith("loss_"))
 
 
 def _announce(seconds: float) -> None:
-    """Nobody should find out by waiting that a run takes days."""
+    """Log the time left if it is long: nobody should find out by waiting that a run takes days."""
     if seconds > LONG:
         log(
             f"at this pace training takes {seconds / 3600:.1f} h more; smaller ",
@@ -198,21 +198,21 @@ def _announce(seconds: float) -> None:
             Option("width"),
             " or ",
             Option("epochs"),
-            " take less, a GPU far less. Ctrl-C loses at most the time since the last checkpoint, ",
+            " take less, a GPU far less. Ctrl-C loses at most the time since the last checkpoint, and ",
             Option("resume", True),
             " continues",
         )
 
 
 def _run_epoch(adversary: Adversary, n_samples: int, fetch: Fetch, schedule: Schedule, epoch: int) -> dict[str, Any]:
-    """One pass over the data. Returns the mean of each logged scalar."""
+    """Make one pass over the data. Returns the mean of each logged scalar."""
     schedule.reseed(epoch)
     adversary.begin_epoch(epoch)
     batches = torch.randperm(n_samples, generator=next(iter(schedule.generators), None)).split(schedule.batch_size)
     sums: dict[str, Tensor] = {}
     for j, indices in enumerate(batches):
         x = fetch(indices)
-        # Without its cache, which would serve the weights of before an update to the passes after it.
+        # The cache is off, because it would serve weights from before an update to the passes after it.
         mixed = schedule.dtype == torch.bfloat16
         with torch.autocast(schedule.device.type, torch.bfloat16, enabled=mixed, cache_enabled=False):
             for name, value in adversary.step(x, j).items():
@@ -241,7 +241,7 @@ def _diverged(epoch: int, reason: str, folder: RunFolder | None) -> TrainingDive
 def _resume(
     folder: RunFolder | None, adversary: Adversary, selectors: Mapping[Selection, Selector]
 ) -> tuple[int, float]:
-    """Returns the epochs done and the seconds spent so far."""
+    """Prepare a new run or take up the unfinished one. Returns the epochs done and the seconds spent so far."""
     if folder is None:
         return 0, 0.0
     folder.tidy()
@@ -287,7 +287,7 @@ def _save(
 
 
 def _all_finite(node: Any) -> bool:
-    """Whether no tensor of a nested state holds a NaN or an infinity."""
+    """True when no tensor of a nested state holds a NaN or an infinity."""
     if isinstance(node, Tensor):
         return not node.is_floating_point() or bool(node.isfinite().all())
     if isinstance(node, dict):

@@ -1,4 +1,4 @@
-"""One seed in, all randomness out, and the caller's own random state as it was."""
+"""Seeding of all randomness from one seed, and protection of the caller's own random state."""
 
 import threading
 from collections.abc import Iterator
@@ -23,9 +23,9 @@ def seed_torch(seed: int, *names: object) -> None:
 
 @contextmanager
 def private_randomness() -> Iterator[None]:
-    """Give the global random states of torch and NumPy back as they were found.
+    """Restore the global random states of torch and NumPy afterwards.
 
-    One thread at a time: the states are those of the whole process.
+    One thread at a time may enter, because the states are those of the whole process.
     """
     with _GLOBAL_STATE, torch.random.fork_rng():
         state = np.random.get_state()

@@ -1,4 +1,4 @@
-"""Which weights of a run become the detector. Only protocol `thesis` looks at labels."""
+"""Selection of the weights that become the detector. Only protocol `thesis` looks at labels."""
 
 from typing import Any, Literal
 
@@ -8,11 +8,11 @@ Selection = Literal["cut-paste", "average", "last", "validation"]
 
 
 class Selector:
-    """Sees the scoring weights after each epoch and holds the ones to keep.
+    """Holder of the weights to keep among the scoring weights of all epochs, by a rule:
 
     `average`     the mean of the scoring weights over the last `window` share of the epochs;
     `last`        the last epoch's;
-    `cut-paste`   the observed epoch that best tells good training images from cut-and-pasted copies of them;
+    `cut-paste`   the observed epoch that best distinguishes good training images from cut-and-pasted copies of them;
     `validation`  the observed epoch with the best AUROC on labelled validation data (thesis 5.3).
     """
 
@@ -25,7 +25,7 @@ class Selector:
         self.epoch = 0
 
     def offer(self, epoch: int, weights: dict[str, Tensor], auroc: float | None) -> None:
-        """`auroc` is on labelled or made-up anomalies, None in epochs that were not observed."""
+        """Keep the weights if the rule wants them. `auroc`: on labelled or made-up anomalies; None if unobserved."""
         if not self._wants(epoch, auroc):
             return
         self.epoch = epoch

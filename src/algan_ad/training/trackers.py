@@ -1,4 +1,4 @@
-"""Where the numbers of a run go: `metrics.jsonl` always, TensorBoard and MLflow when asked for."""
+"""Records of the numbers of a run: `metrics.jsonl` always, TensorBoard and MLflow when asked for."""
 
 import json
 import math
@@ -19,7 +19,7 @@ class Tracker(Protocol):
 
 
 class JsonLines:
-    """One JSON object an epoch. On resume, rows after the checkpoint's epoch are dropped first."""
+    """One JSON object per epoch. On resume, rows after the checkpoint's epoch are dropped first."""
 
     def __init__(self, path: Path, resume_after: int) -> None:
         kept = [row for row in read_rows(path) if row["epoch"] <= resume_after] if resume_after else []
@@ -39,9 +39,7 @@ class TensorBoard:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise MissingExtra(
-                Option("track", "tensorboard"), ": install it with pip install 'algan-ad[tracking]'"
-            ) from error
+            raise _missing("tensorboard") from error
         self.writer = SummaryWriter(str(folder / "tensorboard"))
 
     def log(self, row: Row) -> None:
@@ -52,7 +50,7 @@ class TensorBoard:
         self.writer.close()
 
 
-MLFLOW_RUN = "mlflow-run.txt"  # which MLflow run a resumed training goes on with
+MLFLOW_RUN = "mlflow-run.txt"  # names the MLflow run that a resumed training goes on with
 
 
 class MLflow:
@@ -60,9 +58,7 @@ class MLflow:
         try:
             import mlflow
         except ImportError as error:
-            raise MissingExtra(
-                Option("track", "mlflow"), ": install it with pip install 'algan-ad[tracking]'"
-            ) from error
+            raise _missing("mlflow") from error
         self.mlflow = mlflow
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "1")  # which holds results only
         known = folder / MLFLOW_RUN
@@ -83,7 +79,7 @@ class MLflow:
 def open_trackers(
     folder: Path, names: tuple[TrackerName, ...], resume_after: int, params: Row | None = None
 ) -> list[Tracker]:
-    """`params`: the plan of the run, for trackers that show it beside the numbers."""
+    """The trackers of a run. `params`: its plan, for trackers that show it beside the numbers."""
     trackers: list[Tracker] = [JsonLines(folder / "metrics.jsonl", resume_after)]
     if "tensorboard" in names:
         trackers.append(TensorBoard(folder))
