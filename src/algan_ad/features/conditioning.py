@@ -1,4 +1,4 @@
-"""Whitening in front of the discriminator: feature vectors concentrated to a known scale.
+"""Whitening in front of the discriminator, which gives feature vectors a known scale.
 
 The pseudo-anomalies of an untrained generator must surround the normal data, so the data's own scale and shape
 decide whether ALGAN works on vectors (measured: docs/experiments/vectors.md).
@@ -14,10 +14,10 @@ FLOOR = 1e-6
 
 
 class Whitening(nn.Module):
-    """float (N, d) -> float (N, d): (x - mean) @ matrix.
+    """Affine map float (N, d) -> float (N, d): (x - mean) @ matrix.
 
     ZCA whitening: matrix = scale * covariance^(-1/2), which keeps the axes as close to the original ones as
-    possible. Built directly it changes nothing: `fit_whitening` or a state dictionary fills its buffers.
+    possible. A new object changes nothing: `fit_whitening` or a state dictionary fills its buffers.
     """
 
     mean: Tensor
@@ -33,12 +33,12 @@ class Whitening(nn.Module):
 
 
 def fit_whitening(samples: NDArray[np.floating], scale: float) -> Whitening:
-    """Fit to normal samples (n, d), n >= 2, also for n < d and constant columns.
+    """Fit a `Whitening` to normal samples (n, d), n >= 2, also for n < d and constant columns.
 
     The covariance is Ledoit and Wolf's (2004, A well-conditioned estimator for large-dimensional covariance
     matrices): well conditioned for n < d. Without any variance the data is only centred and scaled.
     """
-    from sklearn.covariance import LedoitWolf  # a second to import, and prediction does without
+    from sklearn.covariance import LedoitWolf  # takes a second to import, and prediction does without
 
     dim = samples.shape[1]
     whitening = Whitening(dim)

@@ -43,7 +43,7 @@ def farthest_points(points: Tensor, size: int, start: int) -> Tensor:
 
 
 def _approach(distances: Tensor, points: Tensor, squares: Tensor, new: Tensor) -> None:
-    """Lower the distances of all points for newly chosen ones; those themselves fall below any distance."""
+    """Lower the distances of all points for newly chosen ones; the chosen points get -1."""
     matrix, offsets = points[new].T, squares[new]
     for start in range(0, len(points), ROWS):
         part = slice(start, start + ROWS)
@@ -53,7 +53,7 @@ def _approach(distances: Tensor, points: Tensor, squares: Tensor, new: Tensor) -
 
 
 def _settle(candidates: Tensor, reach: Tensor, wanted: int, n_points: int) -> list[int]:
-    """Which candidates (c, d), at squared distances `reach` in descending order, come next; at least one."""
+    """Positions of the candidates (c, d) that come next, at least one; `reach`: squared distances, descending."""
     elsewhere = float(reach[-1]) if len(reach) < n_points else -1.0  # no other point is farther
     squares = candidates.square().sum(1)
     reach = reach.clone()

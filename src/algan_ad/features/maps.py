@@ -13,13 +13,13 @@ Mode = Literal["nearest", "bilinear", "bicubic"]
 
 
 def concatenated(maps: Sequence[Tensor], mode: Mode) -> Tensor:
-    """(N, C_l, H_l, W_l) each, some C_l may be 0 -> (N, sum of C_l, H, W) on the finest of their grids."""
+    """Maps (N, C_l, H_l, W_l), some C_l may be 0, joined to (N, sum of C_l, H, W) on the finest of their grids."""
     size = max((tuple(found.shape[2:]) for found in maps), key=lambda side: side[0])
     return torch.cat([_resized(found, size, mode) for found in maps if found.shape[1]], 1)
 
 
 def anomaly_map(distances: Tensor, side: int, mode: Mode = "bilinear") -> Tensor:
-    """Distances of the positions (N, h, w) -> (N, side, side), smoothed by a Gaussian of SIGMA pixels."""
+    """Maps (N, side, side) of distances at the positions (N, h, w), smoothed by a Gaussian of SIGMA pixels."""
     enlarged = _resized(distances[:, None], (side, side), mode)
     width = 2 * int(4 * SIGMA) + 1  # cut off at four standard deviations
     smoothed: Tensor = gaussian_blur2d(enlarged, (width, width), (SIGMA, SIGMA), border_type="reflect")

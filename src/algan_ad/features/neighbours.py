@@ -7,7 +7,9 @@ ROWS = 1024  # queries that an accelerator compares with the whole bank at once
 
 
 def nearest(queries: Tensor, bank: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """queries (m, d), bank (n, d), float32, k <= n -> Euclidean distances (m, k), ascending, and rows of the bank.
+    """Euclidean distances (m, k), ascending, and rows of the bank, int64 (m, k).
+
+    queries: float32 (m, d). bank: float32 (n, d), k <= n.
 
     The squared distances of the search come from |q|^2 + |b|^2 - 2 qb and lose digits where q and b are close;
     those returned are computed from q - b.
@@ -18,8 +20,8 @@ def nearest(queries: Tensor, bank: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def _by_faiss(queries: Tensor, bank: Tensor, k: int) -> Tensor:
-    """Searches the bank where it lies, with as many threads as torch uses."""
-    import faiss  # half a second to import
+    """Search the bank in place, with as many threads as torch uses."""
+    import faiss  # takes half a second to import
 
     faiss.omp_set_num_threads(torch.get_num_threads())
     return torch.from_numpy(faiss.knn(queries.contiguous().numpy(), bank.contiguous().numpy(), k)[1])

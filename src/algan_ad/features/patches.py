@@ -8,15 +8,15 @@ from algan_ad.features.maps import concatenated
 
 
 def levels(backbone: PyramidBackbone, images: Tensor) -> list[Tensor]:
-    """uint8 (N, S, S, 3) -> maps of the levels, (N, C_l, H_l, W_l), averaged over 3 x 3 positions, zeros around."""
+    """Maps of the levels (N, C_l, H_l, W_l) of images uint8 (N, S, S, 3), averaged over 3 x 3, zeros around."""
     return [avg_pool2d(level, 3, stride=1, padding=1) for level in backbone(images)]
 
 
 def patches(backbone: PyramidBackbone, images: Tensor, dim: int) -> Tensor:
-    """uint8 (N, S, S, 3) -> locally aware patch features (N, H, W, d), d at most `dim` (3.1).
+    """Locally aware patch features (N, H, W, d), d at most `dim`, of images uint8 (N, S, S, 3) (3.1).
 
-    The levels are brought to the finest grid, and joined; where they have more than `dim` features, neighbouring
-    ones are averaged.
+    The levels are brought to the finest grid, and joined; if that gives more than `dim` features, neighbouring ones are
+    averaged.
     """
     joined = concatenated(levels(backbone, images), "bilinear").permute(0, 2, 3, 1)
     if joined.shape[3] <= dim:

@@ -1,4 +1,4 @@
-"""How good the generated images are (thesis 5.8): Fréchet distance and inception score of fake-normal images."""
+"""Quality of generated images (thesis 5.8): Fréchet distance and inception score of fake-normal images."""
 
 import math
 import warnings
@@ -19,11 +19,11 @@ CHUNK = 32  # images that go through the backbone at once
 
 
 class Quality:
-    """Generated images float (N, 3, S, S) in [-1, 1] -> {"frechet_distance": ..., "inception_score": ...}.
+    """Judge of generated images: float (N, 3, S, S) in [-1, 1] -> {"frechet_distance": ..., "inception_score": ...}.
 
     The Fréchet distance (Heusel et al., 2017) is taken between the backbone's last block on the reference and on
-    the generated images, lower = better; the inception score (Salimans et al., 2016) from its classifier, in 1
-    to the number of classes, higher = better. Both are named after one network, Inception v3, and comparable
+    the generated images, lower = better; the inception score (Salimans et al., 2016) from its classifier, 1 to
+    the number of classes, higher = better. Both are named after one network, Inception v3, and comparable
     only between runs with the same backbone, image size and number of images.
 
     Fewer than two generated images give no figures; timm's networks and weights without the classifier give no

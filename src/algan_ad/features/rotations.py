@@ -8,9 +8,9 @@ from torch.nn.functional import affine_grid, grid_sample
 
 
 class Rotations(nn.Module):
-    """(N, H, W, 3) -> (N * count, H, W, 3): each image at `count` angles in equal steps of the full turn.
+    """Rotated images, (N, H, W, 3) -> (N * count, H, W, 3): each at `count` angles in equal steps of the full turn.
 
-    The first angle is 0. What comes in from outside the image continues its edge. uint8 becomes float32, still
+    The first angle is 0. Pixels from outside the image continue its edge. uint8 becomes float32, still
     0..255; with a count of 0 or 1 the images pass unchanged.
     """
 
