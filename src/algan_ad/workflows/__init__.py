@@ -1,1 +1,1 @@
-"""What a verb does, from Python: train, evaluate, predict, demo. The command line only parses and prints."""
+"""The work of each verb, from Python: train, evaluate, predict, demo. The command line only parses and prints."""

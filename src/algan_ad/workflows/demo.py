@@ -24,6 +24,8 @@ FALSE_ALARM_RATE = 0.05
 
 @dataclass(frozen=True)
 class Demo:
+    """The result of a demo, and the places of its parts."""
+
     evaluation: Evaluation
     data: Path
     model: Path

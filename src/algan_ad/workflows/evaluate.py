@@ -1,4 +1,4 @@
-"""A model against labelled samples it has not seen, and the page that shows how it fared."""
+"""Evaluation of a model on labelled samples that it has not seen, and the page that shows the result."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,9 +29,9 @@ RESULTS, PAGE = "evaluation.json", "report.html"
 def evaluate(model: Model, source: str | Path, strict: bool = False) -> Evaluation:
     """Score the labelled samples of `source` that had no part in training, and measure.
 
-    These are the images of a test folder, or all labelled ones where there is none; of a data set divided by the
-    thesis, the test part of the model's own split. Samples whose content the model was made with are left out and
-    counted, under whatever name, and with them the images of the same groups.
+    These are the images of a test folder, or all labelled ones if there is none; for a data set that the thesis
+    divides, they are the test part of the model's own split. Samples whose content the model was made with are left
+    out and counted, whatever their names, together with the images of the same groups.
 
     Raises:
         InputError: nothing labelled and unseen is left, or with `strict` a file cannot be read.
@@ -74,10 +74,10 @@ def _measure(
 
 
 def _candidates(model: Model, dataset: Dataset) -> tuple[Item, ...]:
-    """What of a data set a model may be tested on, if it has not seen it.
+    """Images of a data set that a model may be tested on, if it has not seen them.
 
-    Images of one's own, trained on by normal-only, are all candidates: what the model was made with is known by
-    its content, however the folder has grown since. Elsewhere the thesis says what is tested, image by image.
+    A user's own images under normal-only are all candidates, because the images that the model was made with are known
+    by content, however the folder has grown since. Elsewhere the thesis fixes the test images one by one.
     """
     protocol = model.config.protocol
     everything = dataset.test if dataset.test_apart else dataset.items
@@ -135,7 +135,7 @@ def _evaluate_vectors(model: Model, source: Path) -> Evaluation:
 
 
 def report_folder(model_folder: Path, dataset: str) -> Path:
-    """MODEL/evaluation, or MODEL/evaluation/DATASET where the results of another data set lie there already."""
+    """MODEL/evaluation, or MODEL/evaluation/DATASET if the results of another data set lie there already."""
     folder = model_folder / "evaluation"
     try:
         before = read_evaluation(folder / RESULTS).dataset if (folder / RESULTS).exists() else dataset
@@ -145,7 +145,7 @@ def report_folder(model_folder: Path, dataset: str) -> Path:
 
 
 def remove_reports(model_folder: Path) -> None:
-    """Remove what `report` wrote into the folders that `report_folder` names."""
+    """Remove the files that `report` wrote into the folders that `report_folder` names."""
     folder = model_folder / "evaluation"
     for each in (folder, *(inner for inner in folder.glob("*") if inner.is_dir())):
         for name in (RESULTS, PAGE) if _made_here(each) else ():
@@ -153,7 +153,7 @@ def remove_reports(model_folder: Path) -> None:
 
 
 def _made_here(folder: Path) -> bool:
-    """Whether the results in a folder are those of an evaluation."""
+    """True when the results in a folder are those of an evaluation."""
     try:
         read_evaluation(folder / RESULTS)
     except InputError:
@@ -167,8 +167,8 @@ def report(
 ) -> Path:  # fmt: skip
     """Write `evaluation.json` and `report.html` into `folder`, with maps beside the images or without.
 
-    Returns the page. Results of an evaluation that lie there are replaced, which is said. Raises InputError for files
-    of these names that no evaluation made, unless `overwrite`.
+    Returns the page. Results of an earlier evaluation there are replaced, and a line reports it. Raises InputError for
+    files of these names that no evaluation made, unless `overwrite`.
     """
     if not _made_here(folder):
         refuse_to_replace([folder / RESULTS, folder / PAGE], [], overwrite)
@@ -182,7 +182,7 @@ def report(
 
 
 def _gallery(model: Model, evaluation: Evaluation, model_folder: Path | None, maps: bool) -> Gallery:
-    """Images as the detector sees them, which is where the maps belong."""
+    """Pictures of the images as the detector sees them, because the maps belong to those."""
     if model.config.preprocessing is None:
         return Gallery()
     shown = pictured(evaluation)

@@ -1,4 +1,4 @@
-"""The one door to a model folder. It opens without torch where the folder holds a network that needs none."""
+"""The one door to a model folder. It needs no torch if the folder holds a network that needs none."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,8 +18,8 @@ def load_model(
     """Read a model folder and check every file in it.
 
     Args:
-        folder: what `algan_ad.train` or `algan train` wrote.
-        device: where torch scores; a network without torch scores on the CPU.
+        folder: the folder that `algan_ad.train` or `algan train` wrote.
+        device: the device on which torch scores; a network without torch scores on the CPU.
         runtime: "onnx" runs the exported network without torch, "torch" the weights; "auto" takes the network where the
             folder holds one and no device is asked for.
         threads: threads of one operation while scoring; None = the physical cores.

@@ -12,7 +12,7 @@ from algan_ad.workflows.masks import read_mask
 
 
 def judged_masks(detector: Detector, items: Sequence[Item], preprocessing: Preprocessing | None) -> dict[int, Mask]:
-    """Masks, bool (S, S), of the test images whose truth is known for every pixel, by their place among the items.
+    """Masks, bool (S, S), of the test images whose truth is known for every pixel, by their position among the items.
 
     Empty for a method that draws no maps, and where no defect is marked. An attribution explains a score and is
     never judged as a map.

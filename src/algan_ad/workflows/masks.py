@@ -14,7 +14,7 @@ LEAST_KEPT = 0.5
 
 
 def read_mask(item: Item, preprocessing: Preprocessing) -> Mask | None:
-    """bool (S, S), in the geometry of the images; None where it cannot be known."""
+    """The mask of an image, bool (S, S), in the geometry of the images; None if it cannot be known."""
     if item.label == 0:
         return np.zeros((preprocessing.size, preprocessing.size), np.bool_)
     if not item.masks:
@@ -31,12 +31,12 @@ def read_mask(item: Item, preprocessing: Preprocessing) -> Mask | None:
 
 
 def resized(mask: Mask, preprocessing: Preprocessing) -> Mask:
-    """bool (H, W) -> bool (S, S): marked is what consists, for at least a half, of marked pixels.
+    """A mask resized, bool (H, W) -> bool (S, S): a pixel is marked if at least half of it consists of marked pixels.
 
     The weights of that half are those by which the image itself is resized, so that regions keep their area. A region
-    too thin for it, such as a scratch one pixel wide, would vanish; it is drawn as wide as the small picture
-    can draw it, one pixel. (To take the nearest pixel instead, as Anomalib does, breaks such a scratch into dots or
-    loses it, by chance.)
+    that is too thin, such as a scratch one pixel wide, would vanish; it is drawn one pixel wide instead, the least
+    that the small picture can show. (Taking the nearest pixel instead, as Anomalib does, breaks such a scratch into
+    dots or loses it, by chance.)
     """
     from scipy import ndimage
 

@@ -1,4 +1,4 @@
-"""A model that torch scores: a fitted detector is the scorer that `runtime/predictor.py` asks for."""
+"""A model that torch scores: its scorer, in the sense of `runtime/predictor.py`, is a fitted detector."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Model(Predictor):
 
 
 def load_trained(folder: Path, device: DeviceName = "auto", threads: int | None = None) -> Model:
-    """Read a model folder and check every file in it. Raises InputError for one that is damaged or too new."""
+    """Read a model folder and check every file in it. Raises InputError for a folder that is damaged or too new."""
     config, tensors = read_model(folder)
     if config.method not in METHODS:
         raise InputError(f"{folder}: method {config.method!r} is not known here; known: {', '.join(METHODS)}")

@@ -1,4 +1,4 @@
-"""Every option of a training but the method's own: one schema for Python, the command line and the plan of a run."""
+"""Options of a training except the method's own: one schema for Python, the command line and the plan of a run."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ class DataOptions(Schema):
     horizontal_flip: bool | None = Field(None, description=f"mirror half of the training images; {_OF_DATA}")
     vertical_flip: bool | None = Field(None, description=f"turn half of the training images upside down; {_OF_DATA}")
     rotation_degrees: float | None = Field(
-        None, ge=0, le=180, description=f"degrees; rotate training images by up to this, either way; {_OF_DATA}"
+        None, ge=0, le=180, description=f"rotate training images by up to this many degrees, either way; {_OF_DATA}"
     )
     grayscale: bool | None = Field(None, description=f"drop the colour; {_OF_DATA}")
 
@@ -45,7 +45,7 @@ class TrainOptions(DataOptions):
 
     false_alarm_rate: float = Field(0.01, ge=1e-6, lt=1, description="wanted share of good parts flagged")
     seed: int = Field(0, ge=0, description="the same seed gives the same model, bit for bit on one machine")
-    device: DeviceName = Field("auto", description="auto: CUDA, then MPS, then the CPU")
+    device: DeviceName = Field("auto", description="device to compute on; auto: CUDA, then MPS, then the CPU")
     threads: int | None = Field(None, ge=1, description="threads of one operation; None = the physical cores")
     resume: bool = Field(False, description="continue the unfinished run of the model folder")
     overwrite: bool = Field(
@@ -55,7 +55,7 @@ class TrainOptions(DataOptions):
     checkpoint_seconds: float = Field(
         CHECKPOINT_SECONDS, ge=0, description="least time between two checkpoints, in seconds"
     )
-    track: tuple[TrackerName, ...] = Field((), description="log the metrics there, too")
+    track: tuple[TrackerName, ...] = Field((), description="log the metrics with these, too")
     quality_backbone: str | None = Field(
         None,
         description="network that judges generated images: Fréchet distance, inception score (5.8); None = no judge",

@@ -1,4 +1,4 @@
-"""Anomaly maps laid over their images, as PNG files in sub-folders as the images are."""
+"""Anomaly maps laid over their images, as PNG files in the same sub-folders as the images."""
 
 from collections.abc import Sequence
 from itertools import chain, count
@@ -18,7 +18,7 @@ class OverlayFolder:
         self.folder = Path(folder)
 
     def targets(self, found: Sequence[Found]) -> list[Path]:
-        """The image's own place as .png, numbered where it is taken."""
+        """The file for each image: its own place as .png, numbered if that is taken."""
         taken: dict[Path, None] = {}  # in order
         for place in (each.place for each in found):
             candidates = chain([place.stem], (f"{place.stem}-{n}" for n in count(2)))
@@ -27,7 +27,7 @@ class OverlayFolder:
         return [self.folder / place for place in taken]
 
     def draw(self, prediction: Prediction, image: Pixels, target: Path) -> None:
-        """The image is that which the detector sees, because the map belongs there."""
+        """Write the overlay. `image` is as the detector sees it, because the map belongs to that."""
         heat = prediction.anomaly_map
         assert heat is not None
         with replacing(target) as temporary:

@@ -1,4 +1,4 @@
-"""Small pictures for people: sheets of images, thumbnails, maps laid over images. All PNG files in memory."""
+"""Small pictures for people, as PNG files in memory: sheets of images, thumbnails, maps laid over images."""
 
 from io import BytesIO
 
@@ -12,7 +12,7 @@ THUMBNAIL = 192  # pixels, the longer side
 
 
 def sheet(images: NDArray[np.uint8]) -> bytes:
-    """Images (N, S, S, 3) side by side, eight in a row, two pixels apart on white."""
+    """A sheet of images (N, S, S, 3), eight in a row, two pixels apart on white."""
     n, side = len(images), images.shape[1] + 2
     rows = -(-n // COLUMNS)
     canvas = np.full((rows * side, min(n, COLUMNS) * side, 3), 255, np.uint8)
@@ -39,6 +39,7 @@ def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32], highest: float)
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
+    """Pixels (H, W, 3) as a PNG file in memory."""
     buffer = BytesIO()
     Image.fromarray(pixels).save(buffer, "png", optimize=True)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""The complete plan of a run: every setting with where its value came from."""
+"""The complete plan of a run: every setting with the origin of its value."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,8 +11,10 @@ from algan_ad.runtime.schema import Schema
 def entries(
     settings: Schema, derived: dict[str, Any] | None = None, names: Sequence[str] | None = None
 ) -> dict[str, PlanEntry]:
-    """Mark each field of `settings`: *derived* when named in `derived` (whose value counts), *user* when it
-    differs from the default, else *fixed* (the default of the method, which is the thesis's).
+    """Plan entries of `settings`, each with its mark.
+
+    A field is *derived* when `derived` names it and gives its value, *user* when it differs from the default, else
+    *fixed* (the default of the method, which is the thesis's).
 
     names: the fields that stand in the plan; None = all.
     """

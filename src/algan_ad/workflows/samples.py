@@ -1,4 +1,4 @@
-"""A path or an array made ready for training: divided, decoded once, fingerprinted."""
+"""Preparation of a path or an array for training: division, decoding, fingerprint."""
 
 import hashlib
 from collections.abc import Sequence
@@ -30,9 +30,9 @@ TEST_FRACTION = 0.2  # of the good rows of a table that holds bad ones, too
 
 @dataclass(frozen=True)
 class Prepared:
-    """Samples ready to fit on, and what a model folder records of them.
+    """Samples ready to fit on, and the facts that a model folder records of them.
 
-    n_test: labelled ones left for a test. columns: the names of a vector's numbers, None where the source has none.
+    n_test: labelled samples left for a test. columns: the names of a vector's numbers, None if the source has none.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Prepared:
 def prepare(
     source: str | Path | NDArray[Any], detector: Detector, options: DataOptions, seed: int, strict: bool
 ) -> Prepared:
-    """Read and divide `source`. Raises InputError for anything unusable; with strict, for one unreadable file too."""
+    """Read and divide `source`. Raises InputError for unusable data; with `strict`, also for one unreadable file."""
     if detector.input == "vector":
         _refuse_folder(source, detector)
         return _prepare_vectors(source, options, seed)
@@ -64,7 +64,7 @@ def _prepare_folder(path: Path, detector: Detector, options: DataOptions, seed: 
     if path.suffix.lower() in SUFFIXES and not is_list(path):
         other = ("leave out ", Option("backbone")) if type(detector).input == "vector" else (
             "set ", Option("method", "algan-vector"))  # fmt: skip
-        raise InputError(f"{path}: a table of vectors; ", *other, " to train on it")
+        raise InputError(f"{path}: is a table of vectors; ", *other, " to train on it")
     dataset = open_dataset(path)
     parts = split(dataset, options.protocol, seed, options.calibration_fraction)
     return prepare_parts(dataset, parts, detector, options, strict)
@@ -118,7 +118,7 @@ def _prepare_array(images: NDArray[np.uint8], detector: Detector, options: DataO
 
 
 def _prepare_vectors(source: str | Path | NDArray[Any], options: DataOptions, seed: int) -> Prepared:
-    """Rows labelled anomalous (`y` of an .npz) are left for the test, with a fifth of the normal rows beside them."""
+    """Leave rows labelled anomalous (`y` of an .npz) for the test, with a fifth of the normal rows beside them."""
     _refuse_thesis(options)
     for wish in options.wishes:
         raise InputError(Option(wish), " is for images; leave it out for vectors")
@@ -149,17 +149,17 @@ def _refuse_thesis(options: DataOptions) -> None:
 
 
 def hash_files(paths: Sequence[Path]) -> list[str]:
-    """sha256 of each file."""
+    """The sha256 of each file."""
     return [sha256(path) for path in track(paths, "looking for known images")]
 
 
 def hash_rows(rows: NDArray[Any]) -> dict[str, str]:
-    """sha256 of each sample, by its position."""
+    """The sha256 of each sample, by its position."""
     return {str(i): hashlib.sha256(row.tobytes()).hexdigest() for i, row in enumerate(rows)}
 
 
 def warn(dataset: Dataset, parts: Split) -> None:
-    """Say what is odd about the data; none of it ends a run."""
+    """Log warnings about odd data; none of it ends a run."""
     for warning in dataset.warnings:
         log(f"warning: {warning}")
     if copies := {second: first for first, second in copies_in_calibration(parts)}:
@@ -177,7 +177,7 @@ def warn(dataset: Dataset, parts: Split) -> None:
 
 
 def report_skipped(skipped: Sequence[Skipped], strict: bool) -> None:
-    """Unreadable files: counted and listed, or fatal."""
+    """Count and list unreadable files; with `strict`, raise InputError for them."""
     if skipped and strict:
         raise InputError(Option("strict"), f": {len(skipped)} unreadable files, the first: {skipped[0].reason}")
     list_skipped(skipped)

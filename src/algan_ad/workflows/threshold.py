@@ -1,4 +1,4 @@
-"""Another threshold for a model that is trained, with a record of the change. Imports no torch."""
+"""Change of the threshold of a trained model, with a record of it. Imports no torch."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ from algan_ad.runtime.progress import log
 
 
 def change_false_alarm_rate(folder: str | Path, rate: float, reason: str | None = None) -> ModelConfig:
-    """Let a model flag another share of good samples, from the same held-out scores, and write that down.
+    """Set another false alarm rate of a model, from the same held-out scores, and record the change.
 
     The weights stay as they are. The change is added to `threshold_history` in config.json, and the model card
-    describes the new threshold; the model's own rate changes nothing. Returns the new configuration.
+    describes the new threshold; the rate that the model has changes nothing. Returns the new configuration.
 
     Raises:
         InputError: no model, a damaged one, one without calibration, or a rate outside [1e-6, 1).

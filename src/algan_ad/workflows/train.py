@@ -1,4 +1,4 @@
-"""From a folder of good images, or a table of good vectors, to a model."""
+"""Training of a model on a folder of good images or a table of good vectors."""
 
 import hashlib
 import json
@@ -64,7 +64,7 @@ def train(
             resume, overwrite and others.
 
     Raises:
-        InputError: unusable data, method, settings or options; a model in `out` and not `overwrite`; another
+        InputError: unusable data, method, settings or options; a model in `out` without `overwrite`; another
             process that trains into `out`; `resume`, `track` or `checkpoint_seconds` for a method without epochs.
         TrainingDiverged: NaN or a collapsed discriminator.
     """
@@ -95,7 +95,7 @@ def _train(source: str | Path | NDArray[Any], detector: Detector, options: Train
 
 @contextmanager
 def _alone_in(folder: Path | None, options: TrainOptions) -> Iterator[None]:
-    """Training without a second process in the same place, and without a loss that the user did not ask for."""
+    """Keep other processes out of the place of the model, and refuse a loss that the user did not ask for."""
     if folder is None:
         yield
         return
@@ -106,7 +106,7 @@ def _alone_in(folder: Path | None, options: TrainOptions) -> Iterator[None]:
 
 
 def _check_place(folder: Path) -> None:
-    """A place that cannot be written to is refused before training."""
+    """Refuse a place that cannot be written to, before training."""
     nearest = next(place for place in (folder, *folder.parents) if place.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise InputError(
@@ -115,7 +115,7 @@ def _check_place(folder: Path) -> None:
 
 
 def _check_out(folder: Path, options: TrainOptions) -> None:
-    """Nothing is lost unless the user said so."""
+    """Refuse to replace a model, other files or an unfinished run unless the user allowed it."""
     out = Option("out", str(folder))
     if (folder / CONFIG).exists() and not options.overwrite:
         raise InputError(out, ": holds a model already; choose another folder or set ", Option("overwrite", True))
@@ -135,7 +135,7 @@ def _refuse_options_of_epochs(method: str, options: TrainOptions) -> None:
 
 
 def _run_path(out: Path) -> Path:
-    """An unfinished run lives beside its model, in OUT.run."""
+    """The folder of an unfinished run, OUT.run, beside its model."""
     whole = out.resolve() if out.name in ("", "..") else out
     return whole.with_name(whole.name + ".run")
 
@@ -147,7 +147,7 @@ def _plan(detector: Detector, options: TrainOptions, prepared: Prepared) -> Plan
 
 
 def _run_folder(out: Path | None, plan: Plan, options: TrainOptions, prepared: Prepared) -> RunFolder | None:
-    """The folder of the run until its model is there; what the run depends on must not change on resume."""
+    """The folder of the run until its model is saved, with the values that must not change on resume."""
     if out is None:
         return None
     fixed = {name: entry.value for name, entry in plan.items()}
@@ -216,7 +216,7 @@ def _quality(options: TrainOptions, prepared: Prepared, detector: Detector) -> Q
     reference = prepared.data.train[np.arange(min(512, len(prepared.data.train)))]
     try:
         return Judge(options.quality_backbone, options.quality_weights, reference)
-    except InputError as error:  # which speaks of a detector's own backbone
+    except InputError as error:  # it names a detector's own backbone
         raise InputError(Option("quality_backbone", options.quality_backbone), ": ", *error.args) from error
 
 
