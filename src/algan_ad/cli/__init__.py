@@ -1,6 +1,6 @@
-"""The command line: finds the verb, and turns errors into a line and an exit status.
+"""The command line: it finds the verb, and turns errors into a line and an exit status.
 
-A verb, in the module of its name, parses, calls a workflow, prints. Its heavy imports lie inside.
+A verb, in the module of its name, parses, calls a workflow and prints. Its heavy imports lie inside.
 """
 
 import io
@@ -21,18 +21,18 @@ from algan_ad.runtime.schema import describe
 OVERVIEW = f"""\
 algan {__version__}: anomaly detection that learns from normal examples only
 
-  algan demo                          the main job on made-up parts, in minutes: train, threshold, report
-  algan data check PATH               what would be used as train / test / masks, before anything runs
+  algan demo                          do the main job on made-up parts, in minutes: train, threshold, report
+  algan data check PATH               show the use of the data as train / test / masks, before anything runs
   algan data get NAME                 download a known data set, or say how to get it
   algan train PATH --out MODEL        learn from a folder of good images, or a table of good vectors
   algan evaluate MODEL PATH           measure on labelled images and write report.html
   algan predict MODEL IMAGE...        score and decide new images
   algan threshold MODEL               show the threshold and its promise, or set another false alarm rate
-  algan info MODEL                    what a model is, how it was made, what its threshold promises
-  algan methods                       the methods that `train --method` knows
-  algan benchmark list                the comparisons that ship: every table and figure of the thesis
-  algan benchmark run PLAN            carry one out, or go on with it
-  algan benchmark report FOLDER       tables and a page from its results
+  algan info MODEL                    show a model: its method, its origin, the promise of its threshold
+  algan methods                       list the methods that `train --method` knows
+  algan benchmark list                list the comparisons that ship: every table and figure of the thesis
+  algan benchmark run PLAN            carry out a comparison, or go on with it
+  algan benchmark report FOLDER       write tables and a page from its results
 
 Each verb explains itself with --help and prints one JSON object with --json.
 """
@@ -67,14 +67,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _open_closed_streams() -> None:
-    """A stream that was closed, as by `>&-`, becomes one that leads nowhere."""
+    """Replace a stream that was closed, as by `>&-`, by one that leads nowhere."""
     for name in ("stdin", "stdout", "stderr"):  # in this order each gets back its own descriptor
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
 
 
 def _flush(status: int) -> int:
-    """Write out what standard output still holds; returns the exit status, 1 where it could not take all."""
+    """Write out the rest of standard output. Returns the exit status, 1 if it could not take all."""
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -86,7 +86,7 @@ def _flush(status: int) -> int:
 
 
 def run(argv: list[str]) -> int:
-    """One call of the command; returns the exit status."""
+    """Carry out one call of the command. Returns the exit status."""
     speak_dashes()
     try:
         if not argv or argv[0] in ("-h", "--help"):

@@ -18,7 +18,7 @@ PlanName = Annotated[Positional[str], arg(metavar="PLAN", help="a plan's name (a
 class BenchmarkRun:
     """Carry out every run of a plan that is not done yet, and write each result as it comes.
 
-    The same command again goes on where the last one stopped, or joins in where one is at work. Failures are
+    Given again, the same command goes on where the last one stopped, or joins one that is at work. Failures are
     recorded and shown; exit status 1 reports them.
     """
 
@@ -29,16 +29,14 @@ class BenchmarkRun:
     out: Annotated[Path | None, arg(help="folder for the results (default: results/PLAN, or results/PLAN-small)")] = (
         None
     )
-    scale: Annotated[
-        Literal["full", "small"], arg(help="small: what the plan's author thinks fits a small machine")
-    ] = "full"
+    scale: Annotated[Literal["full", "small"], arg(help="small: the plan's settings for a small machine")] = "full"
     workers: Annotated[
         int | None, arg(help="runs at a time; 0: one, without Ray (default: the GPUs, or else the cores)")
     ] = None
-    threads: Annotated[int, arg(help="threads of one run; what they change of its figures is rounding")] = 1
+    threads: Annotated[int, arg(help="threads of one run; they change the rounding of figures only")] = 1
     address: Annotated[str | None, arg(help="a Ray cluster to work on (default: this machine)")] = None
     seeds: Annotated[tuple[int, ...], arg(help="whole numbers, 0 or more (default: the plan's)")] = ()
-    retry_failed: Annotated[bool, arg(help="run again what has failed before")] = False
+    retry_failed: Annotated[bool, arg(help="repeat the runs that failed before")] = False
     device: Device = "auto"
     json: Json = False
 
@@ -67,7 +65,7 @@ def run_verb(argv: list[str]) -> int:
 
 @dataclass
 class BenchmarkList:
-    """The plans that ship with the package."""
+    """List the plans that ship with the package."""
 
     json: Json = False
 
@@ -92,7 +90,7 @@ def list_verb(argv: list[str]) -> int:
 
 @dataclass
 class BenchmarkReport:
-    """Tables (Markdown, CSV, LaTeX) and an HTML page from a folder of results, finished or not."""
+    """Write tables (Markdown, CSV, LaTeX) and an HTML page from a folder of results, finished or not."""
 
     results: Annotated[Positional[Path], arg(help="the folder of the results, or its results.jsonl")]
     json: Json = False

@@ -12,12 +12,12 @@ from algan_ad.runtime.protocols import Protocol, described
 
 @dataclass
 class DataCheck:
-    """What would be used as train / calibration / test / masks, and what is wrong with it. Nothing is changed."""
+    """Show the use of the data as train / calibration / test / masks, and all that is wrong with it. Change nothing."""
 
     path: Annotated[Positional[Path], arg(help="a folder of images, or a list of them (.csv, .parquet)")]
     protocol: Annotated[Protocol, arg(help=described())] = "normal-only"
     calibration_fraction: Annotated[float, arg(help="share of the good images held out to set the threshold")] = 0.2
-    seed: Annotated[int, arg(help="of the division")] = 0
+    seed: Annotated[int, arg(help="seed of the division")] = 0
     json: Json = False
 
 
@@ -27,7 +27,7 @@ class DataGet:
 
     name: Annotated[Positional[Literal["demo", "mvtec-ad", "mtd", "coil-100"]], arg(help="the data set")]
     into: Annotated[Path, arg(help="folder for data sets; this one goes to INTO/NAME")] = Path("data")
-    seed: Annotated[int, arg(help="of the demo set")] = 0
+    seed: Annotated[int, arg(help="seed of the demo set")] = 0
     json: Json = False
 
 

@@ -11,10 +11,10 @@ from algan_ad.cli.parsing import Device, Json, Threads, emit, parse
 
 @dataclass
 class Demo:
-    """The main job on parts made up from a seed: train, set the threshold, evaluate, write a report."""
+    """Do the main job on parts made up from a seed: train, set the threshold, evaluate, write a report."""
 
     out: Annotated[Path, arg(help="folder for the data, the model and the report")] = Path("demo")
-    seed: Annotated[int, arg(help="of the images and of the training")] = 0
+    seed: Annotated[int, arg(help="seed of the images and of the training")] = 0
     device: Device = "auto"
     threads: Threads = None
     json: Json = False

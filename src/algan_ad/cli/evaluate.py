@@ -20,9 +20,10 @@ class Evaluate:
     model: ModelFolder
     path: Annotated[Positional[Path], arg(help="a folder of labelled images, or an .npz table with X and y")]
     report: Annotated[
-        Path | None, arg(help="folder for the report (default: MODEL/evaluation, in it DATASET for a further data set)")
+        Path | None,
+        arg(help="folder for the report (default: MODEL/evaluation; its folder DATASET for a further data set)"),
     ] = None
-    no_maps: Annotated[bool, arg(help="leave out the maps beside the images, slow with a large backbone")] = False
+    no_maps: Annotated[bool, arg(help="leave out the maps, which are slow with a large backbone")] = False
     overwrite: Annotated[bool, arg(help="replace a report.html or evaluation.json that no evaluation made")] = False
     device: Device = "auto"
     threads: Threads = None

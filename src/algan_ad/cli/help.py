@@ -1,4 +1,4 @@
-"""Options as --help shows them: a default where it says something, and in words that are not Python's."""
+"""Options as --help shows them: with a default where it says something, in words that are not Python's."""
 
 import re
 from collections.abc import Iterator
@@ -51,5 +51,5 @@ def _fields(kind: type[Any]) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _default(label: str) -> str:
-    """Nothing for a flag, and for None or an empty list: what these mean stands in the text."""
+    """The default in words; nothing for a flag, None or an empty list, which the text explains."""
     return "" if label in ("", "None", "True", "False") else f"(default: {label})"

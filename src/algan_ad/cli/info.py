@@ -7,7 +7,7 @@ from algan_ad.cli.parsing import Json, ModelFolder, emit, parse
 
 @dataclass
 class Info:
-    """What a model is: method, plan with fixed / derived / user marks, data, threshold and its promise."""
+    """Show a model: method, plan with fixed / derived / user marks, data, threshold and its promise."""
 
     model: ModelFolder
     json: Json = False

@@ -7,7 +7,7 @@ from algan_ad.cli.parsing import Json, emit, parse
 
 @dataclass
 class Methods:
-    """The methods there are: what each needs, what it returns, how it is fitted."""
+    """List the methods: the needs of each, its results and the way it is fitted."""
 
     json: Json = False
 

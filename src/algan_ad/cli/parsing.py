@@ -1,4 +1,4 @@
-"""What the verbs share: options that many have, the way from words to them, and the way of a result to the screen."""
+"""Parts that the verbs share: common options, parsing, and output of results and errors."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from tyro.conf import DisallowNone, FlagCreatePairsOff, OmitArgPrefixes, Positio
 from algan_ad.cli.help import explained
 
 Device = Annotated[
-    Literal["auto", "cpu", "cuda", "mps"], arg(help="where to compute; auto: CUDA, then MPS, then the CPU")
+    Literal["auto", "cpu", "cuda", "mps"], arg(help="device to compute on; auto: CUDA, then MPS, then the CPU")
 ]
 Json = Annotated[bool, arg(help="print one JSON object on standard output")]
 Strict = Annotated[bool, arg(help="an unreadable file ends the run instead of being skipped and listed")]
@@ -22,6 +22,7 @@ ModelFolder = Annotated[Positional[Path], arg(metavar="MODEL", help="a folder th
 
 
 def parse(kind: type[Any], verb: str, argv: list[str], text: str | None = None) -> Any:
+    """The options of a verb from its words; `text` heads the help in place of the docstring of `kind`."""
     return tyro.cli(
         explained(kind),
         prog=f"algan {verb}",
@@ -32,7 +33,7 @@ def parse(kind: type[Any], verb: str, argv: list[str], text: str | None = None) 
 
 
 def emit(result: dict[str, Any], as_json: bool, show: Callable[[Console], None]) -> int:
-    """A result for machines or for people, on standard output."""
+    """Write a result for machines or for people on standard output. Returns the exit status."""
     if as_json:
         print(json.dumps(result, allow_nan=False))
     else:
@@ -41,5 +42,6 @@ def emit(result: dict[str, Any], as_json: bool, show: Callable[[Console], None])
 
 
 def fail(message: str, status: int) -> int:
+    """Write an error on standard error. Returns the exit status."""
     Console(stderr=True).print(f"algan: {message}", markup=False, highlight=False, soft_wrap=True)
     return status

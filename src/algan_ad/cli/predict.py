@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Predict:
-    """Score and decide images: files, or folders and all below them. The most anomalous come first on screen."""
+    """Score and decide images: files, or folders with all that is below. The most anomalous come first on screen."""
 
     model: ModelFolder
     paths: Annotated[
@@ -24,7 +24,7 @@ class Predict:
     out: Annotated[Path | None, arg(help="write all predictions to this file, as CSV")] = None
     maps: Annotated[
         Path | None,
-        arg(help="folder for one picture an image: its anomaly map (or an attribution of its score), laid over it"),
+        arg(help="folder for one picture per image: its anomaly map (or an attribution of its score), laid over it"),
     ] = None
     false_alarm_rate: Annotated[
         float | None, arg(help="wanted share of good parts flagged (default: the model's own)")

@@ -1,4 +1,4 @@
-"""The screens of the verbs. The console is one without markup: names are shown as they are."""
+"""Screens of the verbs, for a console without markup, which shows names as they are."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ MAPS = {"own": "anomaly maps of the method itself", "attribution": "attributions
 
 
 def show_evaluation(console: Console, evaluation: Evaluation, page: Path) -> None:
-    """The figures with their intervals, per kind of defect, and where the page is."""
+    """Print the figures with their intervals, those of each kind of defect, and the path of the page."""
     e = evaluation
     counts = f"{e.n_normal} normal, {e.n_anomalous} anomalous"
     console.print(f"{e.method} on {e.dataset}, protocol {e.protocol}, seed {e.seed}: {counts}", soft_wrap=True)
@@ -44,7 +44,7 @@ def show_evaluation(console: Console, evaluation: Evaluation, page: Path) -> Non
 def show_predictions(
     console: Console, predictions: Sequence[Prediction], skipped: Sequence[Skipped], out: Path | None
 ) -> None:
-    """The most anomalous first; all of them are in the CSV."""
+    """Print the most anomalous predictions first; the CSV file holds all of them."""
     table = Table("score", "p-value", "decision", "source", box=None)
     for each in sorted(predictions, key=lambda each: -each.score)[:SHOWN]:
         p_value = "-" if each.p_value is None else f"{each.p_value:.4f}"
@@ -61,7 +61,7 @@ def show_predictions(
 
 
 def show_check(console: Console, report: Report) -> None:
-    """What would be used for what, and everything that is odd about the data."""
+    """Print the use of the data, and everything that is odd about it."""
     console.print(f"{report.name} ({report.layout}) in {report.root}, protocol {report.protocol}", soft_wrap=True)
     console.print(f"recognised by {report.looks_like}", soft_wrap=True)
     table = Table("part", "normal", "anomalous", "with mask", box=None)
@@ -89,7 +89,7 @@ def show_check(console: Console, report: Report) -> None:
 
 
 def show_model(console: Console, folder: Path, config: ModelConfig) -> None:
-    """The plan with its fixed / derived / user marks, and the facts around it."""
+    """Print the plan with its fixed / derived / user marks, and the facts around it."""
     facts = Table(show_header=False, box=None)
     facts.add_row("model", str(folder))
     facts.add_row("method", config.method)
@@ -123,7 +123,7 @@ def _changed(change: ThresholdChange) -> str:
 
 
 def show_threshold(console: Console, calibration: Calibration) -> None:
-    """The promise of the threshold, and what other rates the held-out scores allow."""
+    """Print the promise of the threshold, and the other rates that the held-out scores allow."""
     console.print(calibration.explain(), soft_wrap=True)
     kept = "on average approximately" if calibration.also_selected else "on average at most"
     table = Table("wanted", kept, "threshold", "", box=None)
@@ -134,7 +134,7 @@ def show_threshold(console: Console, calibration: Calibration) -> None:
 
 
 def show_methods(console: Console, methods: Sequence[Method]) -> None:
-    """By family: the name, what goes in, how it is fitted, what comes out, and what it is."""
+    """Print the methods by family: name, input, way of fitting, output and summary."""
     width = max(len(each.name) for each in methods)
     for family in dict.fromkeys(each.family for each in methods):
         console.print(f"\n{family}")

@@ -72,7 +72,7 @@ def verb(argv: list[str]) -> int:
 
 
 def _peek(argv: Sequence[str], option: str, default: str) -> str:
-    """The value of an option that decides which further options there are; given twice, the last counts."""
+    """The value of an option that decides which further options there are; the last of several counts."""
     found = default
     for i, word in enumerate(argv):
         if word == option and i + 1 < len(argv):
