@@ -1,4 +1,4 @@
-"""What all tests share: the real data beside the project, one thread, tiny data sets."""
+"""Fixtures that all tests share: the real data beside the project, one thread, tiny data sets."""
 
 import shutil
 from pathlib import Path

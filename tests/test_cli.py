@@ -165,7 +165,7 @@ def test_names_that_the_terminal_cannot_show(chain: Chain) -> None:
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_reader_that_has_seen_enough(chain: Chain, unbuffered: str) -> None:
-    """As in `algan info MODEL --json | head -c 100`, noticed while printing or at the end."""
+    """A reader ends early, as in `algan info MODEL --json | head -c 100`; printing or the end notices it."""
     command = [sys.executable, "-m", "algan_ad.cli", "info", str(chain.model), "--json"]
     process = subprocess.Popen(command, **_PIPES | {"env": _PIPES["env"] | {"PYTHONUNBUFFERED": unbuffered}})
     assert process.stdout is not None
@@ -225,7 +225,7 @@ def test_same_seed_gives_the_same_model_in_another_process(chain: Chain, pristin
 
 
 def test_resume_after_kill_9_gives_the_same_bits(pristine_parts: Path, tmp_path: Path) -> None:
-    """Killed before the first checkpoint or after any of the first 25 of 30 epochs; what was done is not repeated."""
+    """The kill comes before the first checkpoint or in 25 of 30 epochs; finished epochs are not repeated."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert run("train", pristine_parts, "--out", whole, *LONG) == 0
     epochs = random.SystemRandom().randrange(26)
@@ -248,7 +248,7 @@ def test_resume_after_kill_9_gives_the_same_bits(pristine_parts: Path, tmp_path:
 
 
 def _wait_for(folder: Path, epochs: int, process: subprocess.Popen[str]) -> None:
-    """Until the run has a plan and that many rows of metrics."""
+    """Wait until the run has a plan and that many rows of metrics."""
     rows, deadline = folder / "metrics.jsonl", time.monotonic() + 200
     while not rows.exists() or rows.read_bytes().count(b"\n") < epochs:
         assert process.poll() is None, process.communicate()
@@ -285,7 +285,7 @@ def test_a_model_is_only_replaced_when_told_to(pristine_parts: Path, tmp_path: P
 
 
 def test_names_are_shown_as_they_are(chain: Chain, parts: Path, tmp_path: Path, capsys: Out) -> None:
-    """Names that a terminal library would take for markup; and a next step that can be pasted."""
+    """Names look like markup to a terminal library; the next step can be pasted."""
     odd, model = parts.rename(tmp_path / "[red] :x: [b]"), tmp_path / "m [i]"
     assert run("train", odd, "--out", model, *TINY) == 0
     assert f"next:  algan evaluate '{model}' '{odd}'" in capsys.readouterr().out
@@ -394,7 +394,7 @@ def test_help_of_train_lists_the_options_of_the_method(capsys: Out) -> None:
 def test_folders_with_a_point_in_their_name_get_models_of_their_own(
     parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
 ) -> None:
-    """`plates.2023` and `plates.2024` are two data sets; of a table, the suffix is no part of the name."""
+    """`plates.2023` and `plates.2024` are two data sets; the suffix of a table is no part of its name."""
     monkeypatch.chdir(tmp_path)
     for year in (2023, 2024):
         parts = parts.rename(tmp_path / f"plates.{year}")

@@ -27,7 +27,7 @@ def run(*arguments: object) -> int:
 
 
 def refused(capsys: Out, *arguments: object, status: int = 2) -> str:
-    """Run a command that is to fail; what it says on standard error, as one line, with nothing on standard output."""
+    """Run a command that is to fail. Returns its standard error as one line; standard output is empty."""
     capsys.readouterr()
     assert run(*arguments) == status
     out, err = capsys.readouterr()
@@ -246,7 +246,7 @@ def test_thesis_needs_labels(parts: Path, tmp_path: Path, capsys: Out) -> None:
         (np.where(np.eye(20, 4) > 0, np.inf, 1.0), "the first is inf in row 1, column 1; fill or remove them"),
         (np.full((20, 4), "red"), "holds <U3; expected numbers"),
         (np.arange(20.0), "shape (20,); expected (n, d), one sample per row"),
-        (np.zeros((2, 4)), "Maße 1.npy: 2 good samples: too few to train and to calibrate; expected at least 3"),
+        (np.zeros((2, 4)), "Maße 1.npy: 2 good samples are too few to train and to calibrate; expected at least 3"),
     ],
 )
 def test_unusable_vectors(values: Any, said: str, tmp_path: Path, capsys: Out) -> None:
@@ -272,12 +272,12 @@ def test_vectors_of_another_width(vector_model: Path, tmp_path: Path, capsys: Ou
 def test_images_and_vectors_mixed_up(
     model: Path, vector_model: Path, pristine_parts: Path, table: Path, tmp_path: Path, capsys: Out
 ) -> None:
-    assert f"{table}: a table of vectors; set --method algan-vector" in refused(capsys, "train", table, *TINY)
+    assert f"{table}: is a table of vectors; set --method algan-vector" in refused(capsys, "train", table, *TINY)
     assert "expected a file ending in .npy, .npz" in refused(capsys, "train", pristine_parts, *VECTORS)
     assert "expected a file ending in .npy, .npz" in refused(capsys, "predict", vector_model, pristine_parts)
     assert "no labels; expected an .npz" in refused(capsys, "evaluate", vector_model, pristine_parts)
     assert "is a file; expected a folder of images" in refused(capsys, "evaluate", model, table)
-    assert "there is nothing to draw on" in refused(capsys, "predict", vector_model, table, "--maps", tmp_path)
+    assert "there is no image to draw on" in refused(capsys, "predict", vector_model, table, "--maps", tmp_path)
     options = [*VECTORS, "--rotation-degrees", 20]
     assert "--rotation-degrees is for images; leave it out" in refused(capsys, "train", table, *options)
     options = [*VECTORS, "--protocol", "thesis"]
@@ -318,7 +318,7 @@ def test_damaged_model_folders(model: Path, pristine_parts: Path, tmp_path: Path
 
 
 def test_plans_changed_on_purpose(model: Path, pristine_parts: Path, tmp_path: Path, capsys: Out) -> None:
-    """With the checksum made anew."""
+    """The plan is changed together with its checksum."""
     config = json.loads((model / "config.json").read_text())
     del config["sha256"]
     folder = Path(shutil.copytree(model, tmp_path / "m"))

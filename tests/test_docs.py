@@ -52,7 +52,7 @@ def _inline(page: Path) -> list[str]:
 
 
 def _commands(page: Path) -> Iterator[str]:
-    """Every `algan ...` of the shell blocks, without comments and without what surrounds it in its line."""
+    """Every `algan ...` of the shell blocks, without comments and without the rest of its line."""
     for line in (line for block in _blocks(page) for line in block.splitlines()):
         for part in re.split(r"&&|\||;|>", re.sub(r"(^|\s)#.*", "", line)):
             if part.strip().startswith("algan "):
@@ -82,7 +82,7 @@ def test_programs_run(page: Path, parts: Path, tmp_path: Path, monkeypatch: pyte
 
 
 class _ParsedError(Exception):
-    """Raised where a verb has its options and would begin to work."""
+    """An error raised where a verb has its options and would begin to work."""
 
 
 @pytest.mark.parametrize(("command", "page"), COMMANDS)

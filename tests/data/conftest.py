@@ -1,4 +1,4 @@
-"""Small folders of every layout, and where the real data lies."""
+"""Small folders of every layout, and the place of the real data."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -51,7 +51,7 @@ def test_any_index_gives_a_copy(images, index):
 
 
 def test_the_budget_decides(paths, tmp_path):
-    """Whether the images are kept in RAM or in a file."""
+    """Images are kept in memory within the budget, and in a file beyond it."""
     folder = tmp_path / "scratch space"
     folder.mkdir()
     for missing_bytes, n_entries in ((0, 0), (1, 1)):

@@ -58,7 +58,7 @@ def test_overlaps_include_calibration(mvtec):
 
 
 def test_overlaps_include_validation(mvtec):
-    """Every anomalous image twice: by lot, some copies come to lie in the other half."""
+    """Every anomalous image is there twice; the draw puts some copies into the other half."""
     for path in list((mvtec / "test/scratch").iterdir()):
         shutil.copy(path, path.with_name(f"again {path.name}"))
     report = report_on(mvtec, "thesis")

@@ -15,7 +15,7 @@ from algan_ad.runtime.errors import AlganError, InputError
 
 
 class Server(ThreadingHTTPServer):
-    """Serves one file under any address; can break off, and can refuse to go on in the middle."""
+    """A server of one file under any address; it can break off, and can refuse to go on in the middle."""
 
     content = b""
     breaks = 0  # how many of the next answers stop half way
@@ -73,7 +73,7 @@ def archive(path: Path, *names: str) -> bytes:
 
 @pytest.fixture
 def tiles(tmp_path, server, monkeypatch) -> bytes:
-    """What the server has: magnetic tiles, in the layout in which they are published."""
+    """Content of the server: magnetic tiles, in the layout in which they are published."""
     top = "Magnetic-tile-defect-datasets.-master"
     names = [f"{top}/MT_Free/Imgs/{i}.jpg" for i in range(4)] + [f"{top}/MT_Crack/Imgs/9.jpg", f"{top}/README.md"]
     server.content = archive(tmp_path / "source.zip", *names)

@@ -25,7 +25,7 @@ def pixels(n: int = 2, side: int = 64) -> torch.Tensor:
 
 
 def test_features_are_those_of_the_plain_network() -> None:
-    """Normalised by hand, and cut and averaged by hand."""
+    """The expected features are normalised, cut and averaged by hand."""
     backbone = Backbone("resnet18", "layer2", RANDOM)
     torch.manual_seed(0)
     network = models.resnet18().eval()
@@ -158,7 +158,7 @@ def test_unusable_files(tmp_path: Path) -> None:
 
 
 def test_several_layers_are_those_of_one_each() -> None:
-    """In the order asked for, unpooled."""
+    """The layers come in the order asked for, unpooled."""
     maps = PyramidBackbone("resnet18", ["layer3", "layer1"], RANDOM)(pixels())
     assert [tuple(found.shape) for found in maps] == [(2, 256, 4, 4), (2, 64, 16, 16)]
     for found, layer in zip(maps, ["layer3", "layer1"], strict=True):

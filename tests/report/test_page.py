@@ -23,7 +23,7 @@ Write = Callable[..., tuple[str, "Outline"]]
 
 
 class Outline(HTMLParser):
-    """Fails on tags that are not closed in order; collects attributes and the text people see."""
+    """A parser that fails on tags not closed in order, and collects attributes and the visible text."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

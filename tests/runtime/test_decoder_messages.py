@@ -33,6 +33,6 @@ def test_the_decoders_are_silent_and_others_are_not() -> None:
 
 
 def test_without_it_all_three_ways_are_in_use() -> None:
-    """Else the other test shows nothing."""
+    """The other test shows something only if this one passes."""
     loud = said("loud")
     assert all(text in loud for text in ("TIFFReadDirectory", "Corrupt EXIF data", "by way of logging"))

@@ -158,7 +158,7 @@ def test_a_damaged_model_can_be_overwritten(model: Path) -> None:
 
 
 def full_after(calls: int, act: Callable[..., Any], half: bool = False) -> Callable[..., Any]:
-    """`act`, until the disk is full."""
+    """Run `act` until the disk is full."""
     left = iter(range(calls))
 
     def wrapper(*args: Any, **options: Any) -> Any:
@@ -201,7 +201,7 @@ STEPS = [
 
 
 def killed_at(step: int, act: Callable[[], None]) -> bool:
-    """Run `act` in a process that dies before its `step`-th change to the disk; whether it came to that."""
+    """Run `act` in a process that dies before its `step`-th change to the disk; True if it died."""
     child = os.fork()
     if child == 0:
         left = iter(range(step))

@@ -26,7 +26,7 @@ TIME = r"\d:\d\d:\d\d"
 
 
 def wait_for(pattern: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """Until a line on stderr is like the pattern."""
+    """Wait until a line on stderr matches the pattern."""
     said = ""
     for _ in range(10_000):
         out, err = capfd.readouterr()

@@ -58,7 +58,7 @@ def jpeg(**options: Any) -> bytes:
 
 
 def is_incomplete(data: bytes, path: Path) -> bool:
-    """From memory and from the disk, where Pillow takes other ways."""
+    """True if decoding refuses the data, from memory and from the disk, where Pillow takes other ways."""
     path.write_bytes(data)
     found = []
     for source in (data, path):

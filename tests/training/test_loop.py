@@ -41,7 +41,7 @@ def go(folder: RunFolder | None = None, epochs: int = 6, **options: Any) -> Trai
 
 
 class Killed(BaseException):
-    """Stands for a kill: nothing in the loop may catch it."""
+    """A stand-in for a kill: nothing in the loop may catch it."""
 
 
 def stop_after(calls: int, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -75,7 +75,7 @@ def test_another_seed_gives_other_weights() -> None:
 def test_resume_after_a_kill_is_bit_identical(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batches: int, dtype: torch.dtype
 ) -> None:
-    """Killed in epoch 1, 3 and 6: before the first checkpoint, inside the averaging window, near the end."""
+    """The kills come in epochs 1, 3 and 6: before the first checkpoint, inside the averaging window, near the end."""
     whole = go(dtype=dtype)
     folder = RunFolder(tmp_path / "run", {"lr": 1}, checkpoint_seconds=0)
     with monkeypatch.context() as patch:
@@ -200,7 +200,7 @@ def test_monitors_that_are_not_finite_end_the_run() -> None:
 
 
 def test_bfloat16_uses_the_weights_as_they_are() -> None:
-    """autocast's cache would serve a second pass within a step the weights of before the update."""
+    """autocast's cache would serve a second pass within a step weights from before the update."""
     adversary = OneLayer(lambda epoch: 1.0)
     train(adversary, B, fetch, Schedule(1, B, seed=0, dtype=torch.bfloat16))
     assert adversary.differences == pytest.approx([4], abs=0.1)
@@ -237,7 +237,7 @@ def test_validation_keeps_the_best_epoch() -> None:
 
 
 def test_selections_that_look_on_keep_what_they_would_have_kept_alone(tmp_path: Path) -> None:
-    """Also after a kill in the midst of it."""
+    """The same holds after a kill in the middle of the run."""
 
     def judge(weights: Weights) -> float:
         return float(next(iter(weights.values())).double().sum())

@@ -54,7 +54,7 @@ def test_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_mlflow_prints_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At the end of a run it would print where a server shows it; standard output is for results."""
+    """MLflow would print the address of a run at its end; standard output is for results."""
     mlflow = pytest.importorskip("mlflow")
     monkeypatch.delenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", raising=False)
     from mlflow.tracking._tracking_service import client

@@ -24,7 +24,7 @@ from algan_ad.workflows.model import Model
 
 
 class FirstColumn(Detector):
-    """The score is what the first column holds."""
+    """The score is the value in the first column."""
 
     name = "first-column"
     Config = Schema

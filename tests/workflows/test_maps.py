@@ -50,7 +50,7 @@ def detector() -> Darkness:
 
 @pytest.fixture
 def marked(parts: Path) -> Path:
-    """Masks of every hole but the last, made from the dark pixels."""
+    """Masks of every hole except the last, made from the dark pixels."""
     for path in sorted((parts / "test/hole").iterdir())[:-1]:
         mask = np.asarray(Image.open(path).convert("L")) < 30
         target = parts / "ground_truth/hole" / f"{path.stem}_mask.png"

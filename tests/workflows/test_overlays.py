@@ -70,7 +70,7 @@ def test_several_folders_and_files_do_not_meet(model: Model, tree: Path) -> None
 def test_no_input_is_ever_replaced(model: Model, tree: Path) -> None:
     before = {path: path.read_bytes() for path in tree.rglob("*") if path.is_file()}
     for overwrite in (False, True):
-        with pytest.raises(InputError, match=r"0.png: is an input, and would be replaced"):
+        with pytest.raises(InputError, match=r"0.png: is an input and would be replaced"):
             predict_files(model, [tree / "new"], overlays=OverlayFolder(tree / "new"), overwrite=overwrite)
         with pytest.raises(InputError, match=r"0.gif: is an input"):
             predict_files(model, [tree / "new"], out=tree / "new/scratch/0.gif", overwrite=overwrite)

@@ -1,4 +1,4 @@
-"""Only what a model has not seen is measured, and what is left out is said."""
+"""Only samples that a model has not seen are measured, and those left out are reported."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""From a folder, an array or a table to a model that records how it was made."""
+"""Training on a folder, an array or a table gives a model that records its making."""
 
 import hashlib
 import json
@@ -92,8 +92,8 @@ def test_array_of_another_size_is_resized(tiny_image: Config) -> None:
     [
         (np.zeros((20, 32, 32, 3)), "expected uint8 values 0..255, found float64"),
         (np.zeros((20, 32, 32, 4), np.uint8), r"expected the shape \(N, H, W, 3\)"),
-        (np.zeros((0, 32, 32, 3), np.uint8), "0 good samples: too few to train and to calibrate"),
-        (np.zeros((2, 32, 32, 3), np.uint8), "2 good samples: too few"),
+        (np.zeros((0, 32, 32, 3), np.uint8), "0 good samples are too few to train and to calibrate"),
+        (np.zeros((2, 32, 32, 3), np.uint8), "2 good samples are too few"),
         (np.zeros((9, 32, 32, 3), np.uint8), "7 training samples, fewer than the batch of 8"),
     ],
 )
@@ -115,7 +115,7 @@ def test_vectors_from_file_and_array(vector_model: Model, table: Path, tiny_vect
 
 
 def test_what_calibrates_takes_nothing_from_the_test_of_a_table(table: Path) -> None:
-    """Of 40 good rows 8 wait for the test; of the other 32, the wanted share calibrates."""
+    """Eight of 40 good rows wait for the test; the wanted share of the other 32 calibrates."""
     for fraction, n_calibration in ((0.1, 3), (0.5, 16)):
         training = train(table, "mahalanobis", calibration_fraction=fraction).config.training
         assert (training["n_calibration"], training["n_test"]) == (n_calibration, 8 + 8)
@@ -263,7 +263,7 @@ def test_unknown_method(pristine_parts: Path) -> None:
 
 
 def test_the_caller_is_left_alone(pristine_parts: Path, tiny_image: Config) -> None:
-    """Random states and the number of threads are afterwards what they were."""
+    """Random states and the number of threads are the same afterwards as before."""
     torch.manual_seed(7)
     np.random.seed(7)
     expected, threads = (torch.rand(3), np.random.random(3)), torch.get_num_threads()
@@ -286,7 +286,7 @@ def test_options_are_checked_by_one_schema(pristine_parts: Path) -> None:
 
 
 def test_files_of_the_user_stay(pristine_parts: Path, tiny_image: Config, tmp_path: Path) -> None:
-    """A folder that is no model may hold a README, and reports, that nobody here wrote."""
+    """A folder that is no model may hold a README and reports of the user."""
     (tmp_path / "README.md").write_text("mine")
     with pytest.raises(InputError, match=r"README.md: exists already; .* set overwrite=True"):
         train(pristine_parts, config=tiny_image, out=tmp_path)

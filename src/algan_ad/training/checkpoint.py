@@ -41,13 +41,13 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             version = int(header.get("schema_version", 0))
             if version != SCHEMA_VERSION:
                 raise InputError(
-                    f"{path}: checkpoint of schema {version}, expected {SCHEMA_VERSION}; start the run anew"
+                    f"{path}: checkpoint of schema {version}, expected {SCHEMA_VERSION}; start the run again"
                 )
             # Copies: the file's own memory is not aligned as torch's is, and sums would differ in their last bits.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError) as error:
         raise InputError(
-            f"{path}: not a whole checkpoint ({error}); start the run anew without ", Option("resume")
+            f"{path}: not a whole checkpoint ({error}); start the run again without ", Option("resume")
         ) from error
     return _put_tensors(json.loads(header["skeleton"]), tensors)  # type: ignore[no-any-return]
 
