@@ -225,7 +225,7 @@ def test_same_seed_gives_the_same_model_in_another_process(chain: Chain, pristin
 
 
 def test_resume_after_kill_9_gives_the_same_bits(pristine_parts: Path, tmp_path: Path) -> None:
-    """The kill comes before the first checkpoint or in 25 of 30 epochs; finished epochs are not repeated."""
+    """The kill comes before the first checkpoint or after 1 to 25 of 30 epochs; finished epochs are not repeated."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert run("train", pristine_parts, "--out", whole, *LONG) == 0
     epochs = random.SystemRandom().randrange(26)
