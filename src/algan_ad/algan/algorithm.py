@@ -43,7 +43,7 @@ class ALGAN:
         self, generator: nn.Module, discriminator: nn.Module, latents: Latents, hyper: Hyperparameters,
         batch_size: int, n_batches: int, disturb: Callable[[Tensor], Tensor] | None = None,
     ) -> None:  # fmt: skip
-        """`disturb` makes noisy data of real data (B, ...); where it is given, D learns to reject that, too."""
+        """`disturb` makes noisy data of real data (B, ...); if it is given, D learns to reject noisy data, too."""
         self.disturb = disturb
         self.G, self.D, self.latents, self.hyper = generator, discriminator, latents, hyper
         # In a batch without room for anomalous latents, the fake-normal data has the whole weight.

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-SHARPNESS = 20.0  # logits a squared width: so sharp that the nearest prototypes decide, as the data's support asks
+SHARPNESS = 20.0  # logits per squared width: so sharp that the nearest prototypes decide, as the data's support asks
 MOST_OWN = 0.5  # of a prototype's own scale: the geometric mean of the common one and its own
 SPREAD = 0.2  # standard deviation of the logarithms of squared widths, at most
 OUTSIDE = 0.05  # share of the rows that the untrained boundary leaves out
@@ -14,12 +14,12 @@ ROWS = 4096  # rows whose distances are computed at once
 class MixtureDiscriminator(nn.Module):
     """Vector (B, d) -> logit (B,): level + logsumexp_i(b_i - max(|x - p_i|^2, r_i^2) / s_i^2), in units of SHARPNESS.
 
-    Prototypes p_i are normal rows, their widths s_i and reaches r_i follow from the rows (`place`). Training moves
-    the biases b_i and the level alone: widths and prototypes that learn drift (docs/experiments/vectors.md).
+    Prototypes p_i are normal rows; their widths s_i and reaches r_i follow from the rows (`place`). Training moves
+    the biases b_i and the level only: widths and prototypes that learn drift (docs/experiments/vectors.md).
 
     The reach r_i is the distance from p_i to the nearest other row, as in LOF's reachability distance (Breunig et
-    al., 2000, Definition 3): no row is nearer to its own prototype than to its neighbour, so that the rows it was
-    made of are judged as new ones are.
+    al., 2000, Definition 3): no row is nearer to its own prototype than to its neighbour, so that the rows that
+    made the network are judged like new ones.
     """
 
     prototypes: Tensor
@@ -49,11 +49,11 @@ class MixtureDiscriminator(nn.Module):
 def place(rows: Tensor, chosen: Tensor) -> MixtureDiscriminator:
     """An untrained mixture on the `chosen` (K,) of the rows (n, d), n >= 2; in the precision of the rows.
 
-    s_i^2 is the common scale times the g-th power of the prototype's own, relative to it; scales are squared
-    distances to the nearest prototype elsewhere. g is a half, or less where widths would differ too much: in many
+    s_i^2 is the common scale times the g-th power of the ratio of the prototype's own scale to it; scales are squared
+    distances to the nearest prototype elsewhere. g is a half, or less if widths would differ too much: in many
     dimensions distances differ little, and a row that is far from all others should not count as near to none; in
-    few, sparse regions are themselves what an anomaly shows by. The level is such that nineteen rows in
-    twenty lie inside, with a logit above 0.
+    few dimensions a sparse region itself shows an anomaly. The level is such that nineteen rows in twenty lie inside,
+    with a logit above 0.
     """
     prototypes = rows[chosen]
     mixture = MixtureDiscriminator(rows.shape[1], len(chosen)).to(rows)
@@ -79,15 +79,15 @@ def place(rows: Tensor, chosen: Tensor) -> MixtureDiscriminator:
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    """(n, d) and (m, d) -> (n, m)."""
+    """Squared Euclidean distances (n, m) between rows (n, d) and (m, d)."""
     return torch.addmm(b.square().sum(1), a, b.T, alpha=-2).add(a.square().sum(1, keepdim=True)).clamp_min(0)
 
 
 class Noise:
     """Real data (B, d) moved in a direction drawn at random, by a length uniform on (0, `reach`): noisy data, x~.
 
-    It stops the decay of eq. 4.3: where the generator has closed in on the data, no other kind of pseudo-anomaly
-    is left that surrounds it.
+    It stops the decay of eq. 4.3: once the generator has closed in on the data, no other kind of pseudo-anomaly
+    surrounds it.
     """
 
     def __init__(self, reach: float, generator: torch.Generator) -> None:

@@ -73,6 +73,7 @@ class VectorGenerator(nn.Module):
 
     @classmethod
     def drawn(cls, dim: int, z_dim: int, hidden: int, generator: torch.Generator) -> Self:
+        """A generator network with its initial weights drawn from `generator`."""
         with torch.device("meta"):  # without a draw
             network = cls(dim, z_dim, hidden)
         network.to_empty(device="cpu")

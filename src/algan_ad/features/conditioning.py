@@ -55,22 +55,22 @@ def fit_whitening(samples: NDArray[np.floating], scale: float) -> Whitening:
 
 #: Power of the covariance that partial whitening divides by; 0 leaves distances as they are, 1/2 whitens.
 POWER = 0.25
-#: Columns that carry the variance: with fewer, the units of a few decide every distance, and each column gets its own.
+#: Columns that carry the variance: with fewer, the units of a few decide every distance, so each column gets its own.
 FEW = 16
-#: Rows that the covariance within modes is estimated from, and of them those whose neighbours are looked up.
+#: Rows that the covariance within modes is estimated from, and those among them whose neighbours are looked up.
 SAMPLE, CENTRES = 8192, 2048
 
 
 def fit_partial_whitening(samples: NDArray[np.floating], generator: np.random.Generator) -> Whitening:
-    """Whitening to the power 1/4 within modes, of normal samples (n, d), n >= 2; total variance 1 afterwards.
+    """Fit a whitening to the power 1/4 within modes of normal samples (n, d), n >= 2; total variance 1 afterwards.
 
     Columns are standardised first unless they share a unit, as the outputs of a network do (`columns_that_carry`).
-    The covariance is that of a sample about its d nearest neighbours, all others where there are no more:
-    on modes far apart it is that within a mode, which the distance between modes would drown; where n <= d, it is the
-    covariance. As many neighbours as columns, because that many differences are what a covariance of d columns
-    takes. It is shrunk as Ledoit and Wolf (2004) shrink the covariance.
+    The covariance is that of a sample about its d nearest neighbours, or about all others if there are no more. For
+    modes far apart it is the covariance within a mode, which the distance between modes would drown; for n <= d it is
+    the plain covariance. There are as many neighbours as columns, because a covariance of d columns needs that many
+    differences. It is shrunk as Ledoit and Wolf (2004) shrink the covariance.
     """
-    from sklearn.covariance import ledoit_wolf_shrinkage  # a second to import, and prediction does without
+    from sklearn.covariance import ledoit_wolf_shrinkage  # takes a second to import, and prediction does without
 
     rows = np.asarray(samples, dtype=np.float64)
     n, dim = rows.shape
@@ -105,7 +105,7 @@ def fit_patch_whitening(samples: NDArray[np.floating], generator: np.random.Gene
 
 
 def columns_that_carry(variances: NDArray[np.float64]) -> float:
-    """exp of the entropy of the columns' shares of the variance: d if all vary alike, 1 if one has all of it."""
+    """Exponential of the entropy of the columns' shares of variance: d if all vary alike, 1 if one has all of it."""
     shares = variances[variances > 0] / (variances.sum() or 1.0)
     return float(np.exp(-(shares * np.log(shares)).sum()))
 

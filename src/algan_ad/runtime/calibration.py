@@ -35,8 +35,8 @@ class Calibration(Schema):
     also_selected: bool = Field(
         default=False, description="the same examples chose the epoch, which voids the guarantee (protocol thesis)"
     )
-    refits: int = Field(default=0, ge=0, description="models that gave the scores, none of them the one in use, "
-                        "which voids the guarantee; 0: the one in use gave them")  # fmt: skip
+    refits: int = Field(default=0, ge=0, description="number of refits that gave the scores in place of the "
+                        "model in use, which voids the guarantee; 0: the model in use gave them")  # fmt: skip
 
     @field_validator("scores", mode="before")
     @classmethod
@@ -86,9 +86,9 @@ class Calibration(Schema):
 
     @property
     def guaranteed_rate(self) -> float | None:
-        """The bound on the mean false alarm rate, `nominal_rate`; None where it is an estimate.
+        """The bound on the mean false alarm rate, `nominal_rate`; None if that is an estimate only.
 
-        It is one when the examples also chose the epoch, and when refits scored them.
+        It is an estimate when the examples also chose the epoch, and when refits scored them.
         """
         return None if self.also_selected or self.refits else self.nominal_rate
 

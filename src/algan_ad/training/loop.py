@@ -55,6 +55,7 @@ class Schedule:
     generators: tuple[torch.Generator, ...] = ()
 
     def reseed(self, *names: object) -> None:
+        """Seed the generators, or torch's global state, from the seed and `names`."""
         for i, generator in enumerate(self.generators):
             generator.manual_seed(seed_from(self.seed, *names, i))
         if not self.generators:
