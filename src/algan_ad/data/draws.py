@@ -1,4 +1,4 @@
-"""Draws of images by lot that keep the images of one group together."""
+"""Random draws of images that keep the images of one group together."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,10 +24,10 @@ def draw(
     keep: int = 1,
     placed: Mapping[str, str] | None = None,
 ) -> dict[str, tuple[Item, ...]]:
-    """Part -> images, without replacement: the parts of `shares` by lot, and `rest` takes what is left.
+    """Draw images of each part without replacement: the parts of `shares` by lot; `rest` takes the others.
 
-    A part gets its share exactly where every image is a group of its own. Elsewhere it takes, in an order by lot, each
-    group that brings it nearer to its share, so that it misses it by less than the size of a group.
+    A part gets its share exactly if every image is a group of its own. Otherwise it takes, in random order, each group
+    that brings it nearer to its share, so that it misses the share by less than the size of a group.
 
     Args:
         what: name of the images, for messages.
@@ -61,9 +61,9 @@ def draw(
 def place_mixed(
     normal: Sequence[Item], anomalous: Sequence[Item], rest: str, shares: Shares, rng: np.random.Generator
 ) -> dict[str, str]:
-    """Group -> part, of the groups that hold normal and anomalous images.
+    """Part of each group that holds normal and anomalous images.
 
-    Such a group goes to a part that tests as long as one has room for its normal images, and else to the roomiest.
+    Such a group goes to a part that tests as long as one has room for its normal images, otherwise to the roomiest.
     """
     both = {item.group for item in anomalous} - {None}
     n_normal = Counter(item.group for item in normal if item.group in both)
@@ -77,13 +77,13 @@ def place_mixed(
         nearer = [part for part in room if part in TESTING and n_normal[name] < 2 * room[part]]
         placed[name] = max(nearer or room, key=lambda part: room[part])
         room[placed[name]] -= n_normal[name]
-    if not set(TESTING) & set(placed.values()):  # all are too large, but without any there may be nothing to find
+    if not set(TESTING) & set(placed.values()):  # all are too large, but a test without any may have nothing to find
         placed[min(names, key=lambda name: n_normal[name])] = TESTING[0]
     return placed
 
 
 def grouped(items: Iterable[Item]) -> list[Sequence[Item]]:
-    """Images by their group, in the order of the first path of each."""
+    """Images by group; the groups are in the order of their first paths."""
     groups: defaultdict[str | Path, list[Item]] = defaultdict(list)
     for item in by_path(items):
         groups[item.path if item.group is None else item.group].append(item)
@@ -96,7 +96,7 @@ def by_path(items: Iterable[Item]) -> tuple[Item, ...]:
 
 
 def _fill(part: list[Item], size: int, groups: list[Sequence[Item]]) -> list[Sequence[Item]]:
-    """Add, from the end, groups that bring the part nearer to its size; an empty one gets the smallest at least."""
+    """Add, from the end, groups that bring the part nearer to its size; an empty part gets at least the smallest."""
     left = []
     for group in reversed(groups):
         if len(group) < 2 * (size - len(part)):
@@ -114,7 +114,7 @@ def _sizes(what: str, n: int, shares: Shares, keep: int) -> dict[str, int]:
     """Number of images of each share; none of them is 0, and at least `keep` are left."""
     if sum(shares.values()) >= 1:
         raise InputError(
-            f"{what}: {list(shares.values())} of them are held out, nothing is left; choose smaller fractions"
+            f"{what}: {list(shares.values())} of them are held out and nothing is left; choose smaller fractions"
         )
     needed = next(m for m in count(1) if m - sum(_size(share, m) for share in shares.values()) >= keep)
     if n < needed:

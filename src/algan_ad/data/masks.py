@@ -19,13 +19,13 @@ TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 
 
 class MaskSource(Protocol):
-    """Anything that marks the defects of one image, or one of them."""
+    """A source of marks of one or all defects of an image."""
 
     def draw(self, image: Path) -> Mask:
         """The marked pixels, bool (H, W), at full size.
 
         Args:
-            image: the image that is marked; it gives the size where the source has none.
+            image: the image that is marked; it gives the size if the source has none.
 
         Raises:
             InputError: the mask, or the size of the image, cannot be read.
@@ -40,7 +40,7 @@ class MaskFile:
     path: Path
 
     def draw(self, image: Path) -> Mask:
-        """Pixels from 128 on; in a file whose values stay below that, all that are not 0."""
+        """Marked pixels: those from 128 on; if all values are below that, those that are not 0."""
         values = decode(self.path).max(-1)
         return np.asarray(values >= (128 if values.max() >= 128 else 1))
 
@@ -52,7 +52,7 @@ class Polygon:
     corners: tuple[tuple[float, float], ...]
 
     def draw(self, image: Path) -> Mask:
-        """Pixels whose centre lies inside; where that is none, as in a line, all that the outline touches."""
+        """Pixels whose centre lies inside; if there are none, as in a line, all that the outline touches."""
         width, height = _upright_size(image)
         points = np.array(self.corners) * (width, height)
         mask = _filled(points, width, height)
@@ -68,13 +68,13 @@ class Runs:
     width: int
 
     def draw(self, image: Path) -> Mask:
-        """The runs, laid out."""
+        """Marked pixels of the runs, laid out."""
         values = np.arange(len(self.lengths)) % 2 == 1
         return np.repeat(values, self.lengths).reshape(self.width, self.height).T
 
 
 def draw_all(sources: Sequence[MaskSource], image: Path) -> Mask:
-    """Pixels that any of the sources marks, bool (H, W). Raises InputError, also for masks of several sizes."""
+    """Pixels that any source marks, bool (H, W). Raises InputError as `draw` does, and for masks of several sizes."""
     masks = [source.draw(image) for source in sources]
     if len({mask.shape for mask in masks}) > 1:
         sizes = ", ".join(sorted({f"{mask.shape[1]} x {mask.shape[0]}" for mask in masks}))
@@ -84,7 +84,7 @@ def draw_all(sources: Sequence[MaskSource], image: Path) -> Mask:
 
 
 def _filled(points: NDArray[np.float64], width: int, height: int) -> Mask:
-    """Row by row, what lies between two crossings of the outline. (Pillow's own filling is up to a pixel too wide.)"""
+    """Pixels between two crossings of the outline, by rows. (Pillow's own filling is up to a pixel too wide.)"""
     mask = np.zeros((height, width), np.bool_)
     x, y = points.T
     next_x, next_y = np.roll(points, -1, axis=0).T

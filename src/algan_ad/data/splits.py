@@ -31,8 +31,8 @@ class Split:
     Under "normal-only" no anomaly appears outside `test`, and `validation` is empty. Under "thesis"
     `validation` is labelled and selects the checkpoint; `calibration` is its normal images.
     All images of a group (`Item.group`) are in one of the parts that are held apart: train, calibration or validation,
-    and test. `notes` holds what was drawn by lot and belongs beside every result: the normal objects of COIL-100, and
-    the anomalous images that are in no part, because their group is trained on or calibrated with.
+    and test. `notes` holds the results of drawing by lot, which belong beside every figure: the normal objects of
+    COIL-100, and the anomalous images in no part, because their group is trained on or calibrated with.
     """
 
     train: tuple[Item, ...]
@@ -49,21 +49,21 @@ def split(
 ) -> Split:
     """Divide a dataset; a seed gives one division, whatever the order of the files on disk.
 
-    "thesis" (5.2.4): a test set that comes apart is halved into validation and test, label by label; images set apart
+    "thesis" (5.2.4): a test set that is set apart is halved into validation and test, label by label; images set apart
     to calibrate join validation. Elsewhere the normal images go to train, validation and test (MTD 50/25/25 %,
     KolektorSDD in thirds, others 60/20/20 %) and the anomalous ones in halves to validation and test.
 
-    "normal-only": MTD and COIL-100 keep the train and test of "thesis", the normal validation images
+    "normal-only": MTD and COIL-100 keep the train and test of "thesis", and the normal validation images
     calibrate. Elsewhere the images set apart to calibrate do so, or else `calibration_fraction` of the good images, and
-    all labelled images are tested; where no test set comes apart, a fifth of the good ones (KolektorSDD: a third)
+    all labelled images are tested; if no test set is set apart, a fifth of the good ones (KolektorSDD: a third)
     joins the bad ones in the test.
 
-    Groups are drawn as a whole. One with images of both labels goes to a part that tests while there is room; the
+    Groups are drawn as a whole. A group with images of both labels goes to a part that tests while there is room; the
     anomalous images of the others are left out.
 
     Raises:
         InputError: too few images, or groups too large, no anomalous images under "thesis", an option out of range, or
-            a calibration fraction where the split is given.
+            a calibration fraction where the split is fixed.
     """
     if protocol not in get_args(Protocol):
         raise InputError(Option("protocol", protocol), f": expected one of {', '.join(get_args(Protocol))}")
@@ -71,9 +71,9 @@ def split(
         raise InputError(Option("calibration_fraction", calibration_fraction), ": expected a number between 0 and 1")
     fixed = protocol == "thesis" or dataset.layout in SAME_TRAINING
     if calibration_fraction != DEFAULT_FRACTION and (fixed or dataset.calibration):
-        why = f"protocol {protocol} holds out of {dataset.name} what the thesis does (5.2.4)"
+        why = f"protocol {protocol} divides {dataset.name} as the thesis does (5.2.4)"
         if not fixed:
-            why = f"{dataset.name} itself sets apart what calibrates"
+            why = f"{dataset.name} itself sets apart the images that calibrate"
         raise InputError(Option("calibration_fraction", calibration_fraction), f": {why}; leave it out")
     if seed < 0:
         raise InputError(Option("seed", seed), ": expected 0 or more")
@@ -111,14 +111,14 @@ def hold_out(
     Args:
         what: name of the samples, for messages.
         fraction: share to hold out, at least one sample.
-        stage: purpose of what is held out; another one, another draw.
+        stage: purpose of the samples held out; another purpose gives another draw.
 
     Raises:
         InputError: fewer than `MIN_SAMPLES`, or too few left to train on.
     """
     if n < MIN_SAMPLES:
         raise InputError(
-            f"{what}: {n} good samples: too few to train and to calibrate; expected at least {MIN_SAMPLES}"
+            f"{what}: {n} good samples are too few to train and to calibrate; expected at least {MIN_SAMPLES}"
         )
     n_out = max(1, round(fraction * n))
     if n - n_out < MIN_TRAIN:
@@ -134,7 +134,7 @@ Three = tuple[tuple[Item, ...], tuple[Item, ...], tuple[Item, ...]]
 
 
 def _with_validation(dataset: Dataset, rng: np.random.Generator) -> Three:
-    """train, labelled validation, test (thesis 5.2.4)."""
+    """Images for train, labelled validation and test (thesis 5.2.4)."""
     good, anomalous = f"{dataset.root}: good images", _labelled(dataset.test, 1)
     if dataset.test_apart:
         train = draw(good, dataset.train, "train", {}, rng, keep=MIN_TRAIN)["train"]
@@ -151,7 +151,7 @@ def _with_validation(dataset: Dataset, rng: np.random.Generator) -> Three:
 
 
 def _without_validation(dataset: Dataset, rng: np.random.Generator, calibration_fraction: float) -> Three:
-    """train, calibration, test for images of the user's own: all bad ones are tested."""
+    """Images for train, calibration and test, from a user's own images: all bad ones are tested."""
     shares = {} if dataset.calibration else {"calibration": calibration_fraction}
     placed: dict[str, str] = {}
     tested = dataset.test
@@ -165,12 +165,12 @@ def _without_validation(dataset: Dataset, rng: np.random.Generator, calibration_
 
 
 def _testable(anomalous: Iterable[Item], placed: dict[str, str]) -> tuple[Item, ...]:
-    """Images whose group is neither trained on nor calibrated with."""
+    """Anomalous images whose group is neither trained on nor calibrated with."""
     return tuple(item for item in anomalous if placed.get(item.group or "", "test") in TESTING)
 
 
 def _choose_objects(dataset: Dataset, rng: np.random.Generator) -> tuple[Dataset, list[str]]:
-    """COIL-100: ten objects by lot are normal. They move to `train`; the others stay in `test`."""
+    """Draw the ten normal objects of COIL-100. They move to `train`; the others stay in `test`."""
     objects = sorted({item.defect for item in dataset.test}, key=_number)
     if len(objects) <= N_NORMAL_OBJECTS:
         raise InputError(f"{dataset.root}: {len(objects)} objects; expected more than {N_NORMAL_OBJECTS}")

@@ -14,7 +14,7 @@ def images(folder: Path) -> tuple[Path, ...]:
 
 
 def files_ending(folder: Path, suffixes: tuple[str, ...]) -> tuple[Path, ...]:
-    """Files directly inside `folder` with one of these suffixes, in any case, sorted by name."""
+    """Files directly inside `folder` with one of these suffixes, in any case, sorted. Raises as `images` does."""
     return _listed(folder, lambda entry: entry.name.lower().endswith(suffixes) and entry.is_file())
 
 

@@ -124,14 +124,14 @@ def test_images_in_no_file_are_said(folder, paint):
     write(folder / "annotations.json", content(BOX))
     paint(folder / "extra.png", 7)
     (warning,) = open_dataset(folder).warnings
-    assert warning.startswith("1 images are ignored, they are named in no file of annotations")
+    assert warning.startswith("1 images are ignored because they are named in no file of annotations")
 
 
 @pytest.mark.parametrize(
     ("annotation", "message"),
     [
-        (BOX | {"image_id": 77}, "annotation 1: of image 77, which is not among the images of the file"),
-        (BOX | {"category_id": 77}, "annotation 1: of category 77, which is not among the categories"),
+        (BOX | {"image_id": 77}, "annotation 1: its image 77 is not among the images of the file"),
+        (BOX | {"category_id": 77}, "annotation 1: its category 77 is not among the categories"),
         (BOX | {"segmentation": [[0, 0, 1, 1]]}, "a polygon of 4 numbers"),
         (BOX | {"segmentation": {"size": [8, 6], "counts": [1, 2]}}, "not those of 6 x 8 pixels"),
         (BOX | {"segmentation": {"size": [8, 6], "counts": [50, -2]}}, "not those of 6 x 8 pixels"),

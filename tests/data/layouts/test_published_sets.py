@@ -115,7 +115,7 @@ def test_locos_validation_calibrates(loco):
     assert (len(parts.train), parts.calibration, len(parts.test)) == (6, dataset.calibration, 4)
     validation = split(dataset, "thesis").validation
     assert {item.path for item in dataset.calibration} < {item.path for item in validation}
-    with pytest.raises(InputError, match=r"calibration_fraction=0.3: .* itself sets apart what calibrates"):
+    with pytest.raises(InputError, match=r"calibration_fraction=0.3: .* itself sets apart the images that calibrate"):
         split(dataset, calibration_fraction=0.3)
 
 
@@ -161,5 +161,5 @@ def test_kolektor_sdd2(tmp_path, paint, stain):
     assert (dataset.layout, dataset.test_apart) == ("kolektor-sdd2", True)
     assert counts(dataset) == {"train": {"good": 4}, "calibration": {}, "test": {"anomalous": 2, "good": 2}}
     (warning,) = dataset.warnings
-    assert warning.startswith("1 anomalous images are left out, they lie outside of the test")
+    assert warning.startswith("1 anomalous images are left out because they lie outside of the test")
     assert "train0.png" in warning

@@ -1,6 +1,6 @@
-"""A folder or list on disk -> a `Dataset`: which images are good, which are not, and where their masks are.
+"""A folder or list on disk as a `Dataset`: its good images, its bad images and their masks.
 
-One file for each layout. It says what the layout looks like, recognises it, and reads it.
+There is one file for each layout. It describes the layout, recognises it, and reads it.
 """
 
 from collections import Counter
@@ -53,7 +53,7 @@ BY_FOLDERS: dict[Layout, Reader] = {
     "coil-100": coil,
     "flat": flat,
 }
-#: Layouts by annotations, which say themselves what is good. Their images may lie anywhere in the folder.
+#: Layouts by annotations, which themselves label the good images. Their images may lie anywhere in the folder.
 BY_ANNOTATIONS: dict[Layout, Reader] = {"list": listed, "coco": coco, "yolo": yolo}
 LAYOUTS = BY_FOLDERS | BY_ANNOTATIONS
 
@@ -93,7 +93,7 @@ def open_dataset(path: str | Path, name: str | None = None, category: str | None
 
 
 def is_list(path: Path) -> bool:
-    """True for a table of images: other tables hold vectors. InputError if it cannot be read."""
+    """True for a table of images; other tables hold vectors. Raises InputError if it cannot be read."""
     return path.is_file() and listed.recognises(path)
 
 
@@ -121,7 +121,7 @@ def _detect(root: Path) -> Layout:
     by_annotations = [layout for layout, reader in BY_ANNOTATIONS.items() if reader.recognises(root)]
     named_good = any(folder.is_dir() for folder in (root / GOOD, root / "train" / GOOD))
     if by_annotations and by_folders in ("flat", "coil-100", "mvtec") and not named_good:
-        by_folders = None  # images beside annotations are theirs
+        by_folders = None  # images beside annotations belong to them
     found = [*([by_folders] if by_folders else []), *by_annotations]
     if not found:
         raise InputError(_unknown(root))
@@ -147,7 +147,7 @@ def _unknown(root: Path) -> str:
 
 
 def _check(root: Path, items: Sequence[Item], contents: Contents) -> None:
-    """Raise InputError for what would make figures wrong, whatever the layout."""
+    """Raise InputError for contents that would make figures wrong, whatever the layout."""
     for item in items:
         if item.label and item.defect == GOOD:
             raise InputError(f"{item.path}: anomalous, but of kind {GOOD!r}; give the kind of defect another name")

@@ -19,5 +19,5 @@ def recognises(root: Path) -> bool:
 
 
 def read(root: Path) -> Contents:
-    """MVTec-AD's parts; the one kind of defect is named "ko"."""
+    """Contents in the parts of MVTec-AD; the one kind of defect is named "ko"."""
     return mvtec.read(root, good=OK)

@@ -2,7 +2,7 @@
 
 https://cocodataset.org/#format-data. The file lies in the folder itself or in annotations/, or there is one for each
 part: annotations/instances_train.json and so on, or train/_annotations.coco.json and so on. A segmentation is a list
-of polygons, or run lengths, compressed or not; without one, the box is the mask.
+of polygons, or run lengths, compressed or not; if there is none, the box is the mask.
 """
 
 import math
@@ -21,16 +21,16 @@ from algan_ad.runtime.listing import files_ending, folders, images
 
 LOOKS_LIKE = "images with COCO annotations in a .json file"
 Json = dict[str, Any]
-Mark = tuple[str, tuple[MaskSource, ...]]  # kind of defect, where it is
+Mark = tuple[str, tuple[MaskSource, ...]]  # kind of defect, its masks
 
 
 def recognises(root: Path) -> bool:
-    """True for a folder with a JSON file of COCO's in one of the places."""
+    """True for a folder with a JSON file of COCO in one of the places."""
     return bool(_files(root))
 
 
 def read(root: Path) -> Contents:
-    """Images that a file names; those with an annotation are anomalous."""
+    """Images that a file names; those with an annotation are anomalous. Raises InputError for mistakes in a file."""
     files = _files(root)
     if len(files) > 1 and None in files.values():
         raise InputError(
@@ -56,7 +56,7 @@ def _files(root: Path) -> dict[Path, Part | None]:
 
 
 def _is_coco(file: Path) -> bool:
-    """True for a file of annotations. InputError for one that only seems to be: its images must not pass for good."""
+    """True for a file of annotations. Raises InputError for a damaged one: its images must not pass for good."""
     text = file.read_text(encoding="utf-8", errors="replace")
     if '"annotations"' not in text and '"file_name"' not in text:
         return False
@@ -75,9 +75,9 @@ def _read(root: Path, file: Path, part: Part | None) -> list[Item]:
         for each in content["annotations"]:
             where = f"{file}: annotation {each['id']}"
             if each["image_id"] not in pictures:
-                raise InputError(f"{where}: of image {each['image_id']}, which is not among the images of the file")
+                raise InputError(f"{where}: its image {each['image_id']} is not among the images of the file")
             if each["category_id"] not in kinds:
-                raise InputError(f"{where}: of category {each['category_id']}, which is not among the categories")
+                raise InputError(f"{where}: its category {each['category_id']} is not among the categories")
             masks = _masks(each, pictures[each["image_id"]], where)
             marks[each["image_id"]].append((kinds[each["category_id"]], tuple(masks)))
         places = _places(root, file, part)
@@ -96,7 +96,7 @@ def _item(path: Path, marks: list[Mark]) -> Item:
 
 
 def _places(root: Path, file: Path, part: Part | None) -> list[Path]:
-    """Where exporters put the images: beside the file, in the folder, in images/, in folders named by the part."""
+    """Places of images in exports: beside the file, in the folder, in images/, in folders named by the part."""
     pictures = root / "images"
     inner = [*folders(root), *(folders(pictures) if pictures.is_dir() else ())]
     return [file.parent, root, pictures, *(each for each in inner if part and part_named(each.name) == part)]
@@ -131,7 +131,7 @@ def _masks(annotation: Json, picture: Json, where: str) -> Iterator[MaskSource]:
 def _polygon(corners: Iterable[tuple[float, float]], width: float, height: float, where: str) -> Polygon:
     found = tuple((x / width, y / height) for x, y in corners)
     if not all(math.isfinite(value) for corner in found for value in corner):
-        raise InputError(f"{where}: a corner that is not a number")
+        raise InputError(f"{where}: a corner is not a number")
     return Polygon(found)
 
 
@@ -147,8 +147,8 @@ def _runs(shape: Json, where: str) -> Runs:
 def _decompressed(text: str) -> Iterator[int]:
     """COCO's compressed run lengths.
 
-    Numbers of 5 bits a character from "0" on, the lowest first, bit 6 set in all but the last; from the fourth on,
-    a number is the difference to the one before the last (pycocotools, maskApi.c).
+    Each character from "0" on holds 5 bits of a number, the lowest first, and bit 6 is set in all except the last;
+    from the fourth on, a number is the difference to the one before the last (pycocotools, maskApi.c).
     """
     found: list[int] = []
     value, shift = 0, 0

@@ -14,12 +14,12 @@ VIEW = re.compile(r"obj(\d+)__(\d+)")
 
 
 def recognises(root: Path) -> bool:
-    """True for a folder of nothing but such views."""
+    """True for a folder of such views only."""
     files = images(root)
     return bool(files) and all(VIEW.fullmatch(file.stem) for file in files)
 
 
 def read(root: Path) -> Contents:
-    """Every view, by the numbers of object and angle."""
+    """All views, ordered by the numbers of object and angle."""
     views = sorted(images(root), key=lambda view: [int(number) for number in VIEW.findall(view.stem)[0]])
     return Contents(test=[Item(view, 1, view.stem.split("__")[0]) for view in views])

@@ -18,7 +18,7 @@ def read_defects(
     Args:
         masks: folder of the masks, with the same sub-folders.
         good: name of the folder of good images.
-        pair: how the images and the masks of one kind belong together; None = by name.
+        pair: assignment of the masks of one kind to its images; None = by name.
     """
     items: list[Item] = []
     used: set[Path] = set()
@@ -34,7 +34,7 @@ def read_defects(
 
 
 def by_name(files: Iterable[Path], masks: Path) -> Paired:
-    """Masks directly inside the folder `masks`; see `pairs_of`."""
+    """Pairs with the masks directly inside the folder `masks`; see `pairs_of`."""
     return pairs_of(files, images(masks) if masks.is_dir() else ())
 
 

@@ -17,7 +17,7 @@ def recognises(root: Path) -> bool:
 
 
 def read(root: Path) -> Contents:
-    """Good images to train on, bad ones to test on."""
+    """Contents: good images to train on, bad ones to test on."""
     if (root / GOOD).is_dir():
         defects, warnings = read_defects(root, root / MASKS)
         good = normal(images(root / GOOD))

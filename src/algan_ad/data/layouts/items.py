@@ -1,4 +1,4 @@
-"""One image, and a data set: what the reader of every layout makes."""
+"""One image, and a data set: the results of the readers of all layouts."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Item:
     """One image.
 
     `label` 0 is normal, 1 anomalous; `defect` is "good" or the kind of defect. `masks` mark the defects, all together.
-    Images of one `group`, as those of one part, stay on one side of every split; None is a group of its own.
+    Images of one `group`, such as those of one part, stay on one side of every split; None is a group of its own.
     """
 
     path: Path
@@ -28,7 +28,7 @@ class Item:
 
     @property
     def mask_files(self) -> tuple[Path, ...]:
-        """Those of the masks that are files."""
+        """The masks that are files."""
         return tuple(mask.path for mask in self.masks if isinstance(mask, MaskFile))
 
 
@@ -47,10 +47,10 @@ class Contents:
 class Dataset:
     """The images of a data set, before any split.
 
-    `train` holds normal images only. With `test_apart` the layout sets apart what is tested: `test` holds labelled
+    `train` holds normal images only. With `test_apart` the layout sets apart the test images: `test` holds labelled
     images, good ones included, and `calibration` the normal images set apart to calibrate, if any.
     Elsewhere `test` holds the anomalous images, and the normal ones to test on are still in `train`.
-    In "coil-100" no object is normal yet: `train` is empty and `test` holds every view, `defect` naming its
+    In "coil-100" no object is normal yet: `train` is empty, `test` holds every view, and `defect` names its
     object; `splits.split` chooses the normal objects.
     """
 
@@ -77,7 +77,7 @@ def normal(paths: Iterable[Path], group: str | None = None) -> list[Item]:
 
 def ignored(paths: Sequence[Path], where: str) -> list[str]:
     """A warning about images that are not used, if there are any."""
-    return [f"{len(paths)} images are ignored, they {where}; the first is {paths[0]}"] if paths else []
+    return [f"{len(paths)} images are ignored because they {where}; the first is {paths[0]}"] if paths else []
 
 
 def lonely(masks: Sequence[Path], what: str = "masks") -> list[str]:

@@ -24,6 +24,6 @@ def recognises(root: Path) -> bool:
 
 
 def read(root: Path) -> Contents:
-    """All images, those of a folder in one group."""
+    """All images; those of one folder form a group."""
     items, warnings = read_beside(folders(root), SUFFIX)
     return divided({None: [replace(item, group=item.path.parent.name) for item in items]}, warnings)

@@ -20,7 +20,7 @@ def recognises(root: Path) -> bool:
 
 
 def read(root: Path) -> Contents:
-    """Good images of train, and all of test."""
+    """Contents: good images of train, and all images of test."""
     train, test = root / "train", root / "test"
     items, warnings = read_beside([folder for folder in (train, test) if folder.is_dir()], SUFFIX)
     parts: dict[Part | None, list[Item]] = {"train": [item for item in items if item.path.parent == train],

@@ -1,7 +1,7 @@
 """A list of images: a CSV or Parquet table with the columns path and label, in or above the folder of the images.
 
 Further columns: defect (the kind), mask (a file), split (train, calibration, validation or test), group (images of one
-part, which stay on one side of every split). Any other is ignored, with a warning. Paths are relative to the table.
+part, which stay on one side of every split). Others are ignored, with a warning. Paths are relative to the table.
 """
 
 from pathlib import Path

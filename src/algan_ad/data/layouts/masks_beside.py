@@ -1,4 +1,4 @@
-"""Images beside their masks. An image is anomalous when its mask marks something. Both Kolektor layouts are so."""
+"""Images beside their masks. An image is anomalous when its mask marks something, as in both Kolektor layouts."""
 
 import os
 from collections.abc import Iterable
@@ -45,7 +45,7 @@ def read_beside(places: Iterable[Path], suffix: str) -> tuple[list[Item], list[s
 
 
 def _marked(mask_of: dict[Path, Path]) -> dict[Path, bool]:
-    """True for the images whose mask marks something; those whose mask cannot be read are left out."""
+    """Image -> True when its mask marks something; images whose mask cannot be read are left out."""
 
     def attempt(mask: Path) -> bool | None:
         try:
@@ -62,6 +62,6 @@ def _bare(files: list[Path], suffix: str) -> list[str]:
     if not files:
         return []
     return [
-        f"{len(files)} images are left out, because a readable mask <name>{suffix}.* says what is good and they have "
-        f"none; the first is {files[0]}"
+        f"{len(files)} images are left out, because they have no readable mask <name>{suffix}.* to label them; "
+        f"the first is {files[0]}"
     ]

@@ -19,7 +19,7 @@ def recognises(root: Path) -> bool:
 
 
 def read(root: Path) -> Contents:
-    """Good tiles to train on, defective ones to test on."""
+    """Contents: good tiles to train on, defective ones to test on."""
     train: list[Item] = []
     test: list[Item] = []
     unmatched: list[Path] = []

@@ -21,7 +21,7 @@ def recognises(root: Path) -> bool:
 
 
 def read(root: Path, good: str = GOOD, pair: Callable[[Iterable[Path], Path], Paired] | None = None) -> Contents:
-    """Images of a folder that sets training and test images apart; see `read_defects` for `good` and `pair`."""
+    """Contents of a folder that sets training and test images apart; see `read_defects` for `good` and `pair`."""
     train = root / "train"
     for folder in folders(train):
         if folder.name != good and images(folder):

@@ -23,7 +23,7 @@ def recognises(root: Path) -> bool:
 
 
 def read(root: Path) -> Contents:
-    """MVTec-AD's parts; the good images for validation calibrate."""
+    """Contents in the parts of MVTec-AD; the good images for validation calibrate."""
     return replace(mvtec.read(root, pair=_by_folder), calibration=normal(images(root / "validation" / GOOD)))
 
 

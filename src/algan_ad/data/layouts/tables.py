@@ -1,4 +1,4 @@
-"""Tables whose rows name images: CSV and Parquet -> a dictionary of texts for each row."""
+"""Tables whose rows name images: CSV and Parquet as a dictionary of texts for each row."""
 
 import csv
 import math
@@ -15,18 +15,18 @@ SUFFIXES = (".csv", ".parquet")
 def head_of(path: Path) -> list[str]:
     """Names of the columns, in small letters and without blanks around them. Raises as `read_rows` does.
 
-    What is not UTF-8 is passed over here: the list of images that it may be is then refused when it is read.
+    Bytes that are not UTF-8 are passed over here; a list of images with such bytes is refused when it is read.
     """
     return _names(next(_lines(path, errors="replace"), []))
 
 
 def read_rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
-    """Column -> text of each row, without blanks around it; an empty cell is "".
+    """Texts of each row by column, without blanks around them; an empty cell is "".
 
     A CSV is separated by comma, semicolon or tab. Rows in messages count from 1, below the head.
 
     Raises:
-        InputError: unreadable, a needed column is missing, two of one name, a row of another length, no row.
+        InputError: an unreadable file, a missing column, two columns of one name, a row of another length, no row.
         MissingExtra: Parquet without pyarrow.
     """
     lines = _lines(path)
@@ -48,7 +48,7 @@ def read_rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
 def file_named(text: str, root: Path, where: str) -> Path:
     """The file of a path that is written relative to `root`, or absolute; `where` begins a message.
 
-    Raises InputError for one that lies outside of `root` or is not there.
+    Raises InputError for a file that lies outside of `root` or is not there.
     """
     inner = Path(normpath(text))
     if inner.is_absolute() and inner.is_relative_to(normpath(root.absolute())):

@@ -26,7 +26,7 @@ def recognises(root: Path) -> bool:
 
 
 def read(root: Path) -> Contents:
-    """The parts of the table, or without one all normal images to train on and all anomalous ones to test on."""
+    """Contents in the parts of the table; if there is none, all normal images train and all anomalous ones test."""
     here = root.resolve()
     table = here.parent / "split_csv" / "1cls.csv"
     return _listed(root, here.name, table) if table.is_file() else _whole(root)

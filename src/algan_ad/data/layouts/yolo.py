@@ -24,7 +24,7 @@ def recognises(root: Path) -> bool:
 
 
 def read(root: Path) -> Contents:
-    """Labelled images are anomalous; their boxes and polygons are the masks."""
+    """Contents: labelled images are anomalous, and their boxes and polygons are the masks."""
     parts: dict[Part | None, list[Item]] = {}
     left: list[Path] = []
     n_labels = 0
@@ -42,7 +42,7 @@ def read(root: Path) -> Contents:
 
 
 def _places(root: Path) -> Iterator[tuple[Part | None, Path, Path]]:
-    """Part, folder of images, folder of labels."""
+    """The part, the folder of images and the folder of labels of each place."""
     both = (root / IMAGES, root / LABELS)
     if all(folder.is_dir() for folder in both):
         yield None, *both
@@ -55,7 +55,7 @@ def _places(root: Path) -> Iterator[tuple[Part | None, Path, Path]]:
 
 
 def _names(root: Path) -> list[str]:
-    """Names of the classes, where a file lists them."""
+    """Names of the classes if a file lists them."""
     for file in (root / NAMES, root / LABELS / NAMES):
         if file.is_file():
             return [line.strip() for line in _text(file).splitlines()]
@@ -72,7 +72,7 @@ def _item(image: Path, labels: Path | None, names: Sequence[str]) -> Item:
 
 
 def _mark(line: str, where: str, names: Sequence[str]) -> tuple[str, Polygon]:
-    """Kind of defect and place."""
+    """The kind of defect and its place."""
     try:
         first, *numbers = line.split()
         number, values = int(first), [float(text) for text in numbers]
