@@ -10,9 +10,9 @@ from algan_ad.algan.mixture import MOST_OWN, OUTSIDE, SHARPNESS, SPREAD, squared
 
 
 class Prototypes(nn.Module):
-    """Patches of one level (..., d) -> nearness (...): max_i(b_i - |x - p_i|^2 / s_i^2).
+    """Nearness (...) of patches of one level (..., d): max_i(b_i - |x - p_i|^2 / s_i^2).
 
-    The maximum is the limit of a mixture's log-sum-exp as it gets sharp: in many dimensions the nearest prototype
+    The maximum is the limit of a mixture's log-sum-exp as that gets sharp: in many dimensions the nearest prototype
     outweighs the others anyway. Written out, it is a linear layer on (x, |x|^2), a 1 x 1 convolution of the map, and
     a maximum over its channels.
     """
@@ -36,8 +36,8 @@ class Prototypes(nn.Module):
 class PatchDiscriminator(nn.Module):
     """Patches (B, sum of d_l), the levels side by side -> logit (B,): SHARPNESS (level + sum of the nearnesses).
 
-    A pair of patches is normal where each is, on its own level: K prototypes a level stand for K^2 pairs, as the
-    product of two mixtures does.
+    A pair of patches is normal if each is normal on its own level: K prototypes per level stand for K^2 pairs, like
+    the product of two mixtures.
     """
 
     def __init__(self, sizes: Sequence[tuple[int, int]]) -> None:
@@ -52,7 +52,7 @@ class PatchDiscriminator(nn.Module):
         return self.logit([near(part) for near, part in zip(self.levels, parts, strict=True)])
 
     def logit(self, nearness: Sequence[Tensor]) -> Tensor:
-        """The logit of what the levels say, (...) each."""
+        """The logit from the nearness on each level, (...) each."""
         return SHARPNESS * (self.level + torch.stack(list(nearness)).sum(0))
 
 
@@ -63,8 +63,8 @@ def place_patches(prototypes: Sequence[Tensor], rows: Tensor) -> tuple[PatchDisc
     prototypes: (K_l, d_l) of each level. rows: normal patches (n, sum of d_l).
 
     The radius squared is the sum over the levels of the median squared distance of a prototype to its nearest. The
-    widths s_i grow with a prototype's own such distance, as in `mixture.place`; so does the level leave one row in
-    twenty outside.
+    widths s_i grow with a prototype's own such distance, as in `mixture.place`; the level leaves one row in twenty
+    outside, as there.
     """
     D = PatchDiscriminator([(len(p), p.shape[1]) for p in prototypes]).to(rows)
     scales = [_to_nearest(p) for p in prototypes]
@@ -80,7 +80,7 @@ def place_patches(prototypes: Sequence[Tensor], rows: Tensor) -> tuple[PatchDisc
 
 
 def _to_nearest(prototypes: Tensor) -> Tensor:
-    """Squared distance of each of (K, d) to the nearest other, (K,); 1 where there is none elsewhere."""
+    """Squared distance of each of (K, d) to the nearest other, (K,); 1 if there is none elsewhere."""
     between = squared_distances(prototypes, prototypes).fill_diagonal_(torch.inf)
     nearest = between.where(between > 0, torch.inf).amin(1)
     return nearest.where(nearest.isfinite(), 1.0)

@@ -1,4 +1,4 @@
-"""Made-up defects of seven kinds, with masks, to choose settings by where there are good images alone."""
+"""Made-up defects of seven kinds, with masks, to choose settings where there are good images only."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,17 +11,17 @@ from algan_ad.runtime.images import Pixels
 Floats = NDArray[np.float64]
 Rng = np.random.Generator
 
-VISIBLE = 6  # grey levels of 255 that a defect changes at least
-LARGE_ENOUGH = 12  # pixels that it changes by that much
+VISIBLE = 6  # least change of a defect, in grey levels of 255
+LARGE_ENOUGH = 12  # least number of pixels that it changes by that much
 ATTEMPTS = 10
 FINE = 4  # lines are drawn at this many times the size
 
 
 def make_up(images: Pixels, kind: str, seed: int = 0) -> tuple[Pixels, NDArray[np.bool_]]:
-    """One altered copy of each image, with the masks of what changed visibly; the same seed, the same defects.
+    """One altered copy of each image, with masks of the visible changes; the same seed gives the same defects.
 
     Args:
-        images: good ones, uint8 (N, S, S, 3), two or more; `foreign` takes pieces of the others.
+        images: two or more good images, uint8 (N, S, S, 3); `foreign` takes pieces of the others.
         kind: one of KINDS.
 
     Returns:
@@ -42,27 +42,27 @@ def _altered(image: Pixels, draw: "Draw", rng: Rng, others: Pixels) -> Pixels:
 
 
 def _scratch(rng: Rng, image: Floats, _: Pixels) -> Floats:
-    """A thin, nearly straight line, lighter or darker."""
+    """Draw a thin, nearly straight line, lighter or darker."""
     return image + _line(rng, len(image), bend=0.08) * _either(rng, 15, 70)
 
 
 def _crack(rng: Rng, image: Floats, _: Pixels) -> Floats:
-    """A thin dark line that wanders."""
+    """Draw a thin dark line that wanders."""
     return image - _line(rng, len(image), bend=0.5) * _between(rng, 15, 80)
 
 
 def _stain(rng: Rng, image: Floats, _: Pixels) -> Floats:
-    """A soft spot of a faint tint."""
+    """Draw a soft spot of a faint tint."""
     return image + _spot(rng, len(image), 0.03, 0.15) * _either(rng, 8, 35) * np.exp(rng.normal(0, 0.2, 3))
 
 
 def _hole(rng: Rng, image: Floats, _: Pixels) -> Floats:
-    """A small spot of one level, far from the mean of the image."""
+    """Draw a small spot of one level, far from the mean of the image."""
     return _over(image, _spot(rng, len(image), 0.015, 0.05), image.mean((0, 1)) + _either(rng, 30, 90))
 
 
 def _dent(rng: Rng, image: Floats, _: Pixels) -> Floats:
-    """A spot that is light on one side and dark on the other."""
+    """Draw a spot that is light on one side and dark on the other."""
     spot = Image.fromarray(np.uint8(255 * _spot(rng, len(image), 0.03, 0.1)[..., 0]))
     slopes = np.gradient(np.asarray(spot.filter(ImageFilter.GaussianBlur(3)), dtype=np.float64))
     angle = rng.uniform(0, 2 * np.pi)
@@ -72,14 +72,14 @@ def _dent(rng: Rng, image: Floats, _: Pixels) -> Floats:
 
 
 def _foreign(rng: Rng, image: Floats, others: Pixels) -> Floats:
-    """A piece of another image, turned and shifted."""
+    """Draw a piece of another image, turned and shifted."""
     other = np.rot90(others[rng.integers(len(others))], int(rng.integers(4)))
     shifted = np.roll(other, rng.integers(len(image) // 10, len(image) * 9 // 10, 2), (0, 1))
     return _over(image, _spot(rng, len(image), 0.03, 0.12), shifted * rng.uniform(0.9, 1.1))
 
 
 def _wiped(rng: Rng, image: Floats, _: Pixels) -> Floats:
-    """A spot without its texture."""
+    """Remove the texture of a spot."""
     blurred = Image.fromarray(image.astype(np.uint8)).filter(ImageFilter.GaussianBlur(rng.uniform(2, 5)))
     return _over(image, _spot(rng, len(image), 0.04, 0.14), np.asarray(blurred, dtype=np.float64))
 
@@ -92,7 +92,7 @@ KINDS: dict[str, Draw] = {
 
 
 def _between(rng: Rng, low: float, high: float) -> float:
-    """Grey levels, as many small as large ones."""
+    """Draw a number of grey levels, small and large ones equally often."""
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 

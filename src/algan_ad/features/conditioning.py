@@ -92,9 +92,9 @@ def fit_partial_whitening(samples: NDArray[np.floating], generator: np.random.Ge
 
 
 def fit_patch_whitening(samples: NDArray[np.floating], generator: np.random.Generator) -> Whitening:
-    """Partial whitening of standardised columns (n, d), n >= 2; total variance d afterwards.
+    """Fit a partial whitening of standardised columns (n, d), n >= 2; total variance d afterwards.
 
-    So that levels of unlike scales weigh by their number of features.
+    Levels of unlike scales then weigh by their number of features.
     """
     mean, deviations = samples.mean(0, dtype=np.float64), samples.std(0, dtype=np.float64)
     factors = 1 / np.where(deviations > 0, deviations, 1)

@@ -13,14 +13,14 @@ from algan_ad.runtime.files import sha256
 
 @dataclass(frozen=True)
 class Packaged:
-    """A file of weights in an installed Python package: the tensors of a timm network in its order, named otherwise."""
+    """A file of weights in an installed Python package: the tensors of a timm network in order, under other names."""
 
     distribution: str
     file: str
     sha256: str
 
     def path(self) -> Path:
-        """The file. Raises MissingExtra where the package is not installed."""
+        """The file. Raises MissingExtra if the package is not installed."""
         found = find_spec(self.distribution.replace("-", "_"))
         folders = found.submodule_search_locations if found else None
         if not folders:

@@ -87,7 +87,7 @@ class Quality:
 
 
 def _classifier(name: str, weights: Path | str | None) -> Backbone | None:
-    """The network up to its logits; None of timm's, and when weights good for its last block lack the classifier."""
+    """The network up to its logits; None for timm's, and for weights that lack the classifier."""
     network = make_network(name, pretrained=False)
     if hasattr(network, "feature_info"):  # timm's, whose stages end before the classifier
         return None
