@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from algan_ad.runtime.errors import InputError, Option
+from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.files import refuse_to_replace
 from algan_ad.runtime.images import Pixels, Skipped
 from algan_ad.runtime.listing import images_below
@@ -51,9 +51,7 @@ def predict_files(
     """
     if predictor.config.input == "vector":
         if overlays is not None:
-            raise InputError(
-                Option("maps"), ": this model scores vectors, so there is no image to draw on; leave it out"
-            )
+            raise InputError("this model scores vectors, so there is no image to draw on; leave the maps out")
         refuse_to_replace([out] if out else [], map(Path, sources), overwrite)
         return (each for source in sources for each in predictor.predict(Path(source)))
     found = find_images(sources)

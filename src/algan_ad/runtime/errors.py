@@ -26,7 +26,7 @@ class Option:
     def dashed(self) -> str:
         """The setting in the words of the command line: --batch-size 4, or --batch-size."""
         option = f"--{self.name.replace('_', '-')}"
-        return option if self.value is _UNSET or isinstance(self.value, bool) else f"{option} {self.value}"
+        return option if self.value is _UNSET or self.value is True else f"{option} {self.value}"
 
 
 def plain(parts: Iterable[object]) -> str:

@@ -134,7 +134,7 @@ def _read(path: Path) -> tuple[NDArray[Any], tuple[str, ...] | None]:
 
 def _csv_options(path: Path) -> dict[str, Any]:
     with path.open(encoding="utf-8-sig") as file:
-        separator = max(",;\t", key=file.readline().count)
+        separator = separator_of(file.readline())
         file.seek(0)
         first, second = islice(chain(csv.reader(file, delimiter=separator), ([], [])), 2)
     header = any(field.strip() and not _is_number(field) for field in first)
@@ -144,6 +144,11 @@ def _csv_options(path: Path) -> dict[str, Any]:
     if len(second) > len(first):  # pandas would take the first column for the names of the rows
         raise ValueError(f"{len(first)} fields in the first line, {len(second)} in the second")
     return {"sep": separator, "header": 0 if header else None, "encoding": "utf-8-sig"}
+
+
+def separator_of(line: str) -> str:
+    """Comma, semicolon or tab: the one that the first line of a CSV file holds most of."""
+    return max(",;\t", key=line.count)
 
 
 def _is_number(field: str) -> bool:

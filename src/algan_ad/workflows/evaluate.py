@@ -40,7 +40,7 @@ def evaluate(model: Model, source: str | Path, strict: bool = False) -> Evaluati
         return _evaluate_vectors(model, Path(source))
     dataset = open_dataset(source)
     candidates = _candidates(model, dataset)
-    items = _unseen(model, candidates)
+    items = _unseen(model, candidates, dataset.root)
     loaded = model.read([item.path for item in items], strict)
     report_skipped(loaded.skipped, strict)
     kept = [items[i] for i in loaded.kept]
@@ -92,7 +92,7 @@ def _seen_before(model: Model, items: Sequence[Item]) -> bool:
     return any(digest in seen for digest in hash_files([item.path for item in items]))
 
 
-def _unseen(model: Model, items: Sequence[Item]) -> list[Item]:
+def _unseen(model: Model, items: Sequence[Item], root: Path) -> list[Item]:
     seen = _seen(model)
     digests = hash_files([item.path for item in items])
     groups = {item.group for item, digest in zip(items, digests, strict=True) if digest in seen} - {None}
@@ -102,7 +102,7 @@ def _unseen(model: Model, items: Sequence[Item]) -> list[Item]:
     _count_left_out(len(items) - len(kept), len(items), "test images", ", or with images of their group" * bool(groups))
     if not kept:
         raise InputError(
-            "no labelled image is left to test on; expected test/<defect> folders, or bad images beside 'good'"
+            f"{root}: no labelled image is left to test on; expected test/<defect> folders, or bad images beside 'good'"
         )
     return kept
 

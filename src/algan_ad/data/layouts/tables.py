@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from algan_ad.runtime.errors import InputError, MissingExtra
+from algan_ad.runtime.vectors import separator_of
 
 SUFFIXES = (".csv", ".parquet")
 
@@ -74,7 +75,7 @@ def _lines(path: Path, errors: str = "strict") -> Iterator[list[str]]:
 
 def _csv_lines(path: Path, errors: str) -> Iterator[list[str]]:
     with path.open(encoding="utf-8-sig", errors=errors, newline="") as file:
-        separator = max(",;\t", key=file.readline().count)
+        separator = separator_of(file.readline())
         file.seek(0)
         yield from (row for row in csv.reader(file, delimiter=separator) if row)
 
