@@ -27,11 +27,12 @@ from algan_ad.data.made_up import KINDS, make_up
 from algan_ad.data.splits import split
 from algan_ad.detectors import algan_patch
 from algan_ad.detectors.algan_patch import AlganPatch
-from algan_ad.detectors.padim import EPSILON, Gaussians
+from algan_ad.detectors.padim import EPSILON
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.evaluation.metrics import aupro, image_auroc, pixel_auroc
 from algan_ad.features.backbones import PyramidBackbone
 from algan_ad.features.coreset import greedy_coreset
+from algan_ad.features.gaussians import Gaussians
 from algan_ad.features.maps import anomaly_map, concatenated
 from algan_ad.features.neighbours import nearest
 from algan_ad.features.patches import levels
@@ -147,7 +148,7 @@ def ours(options: argparse.Namespace, d: Division, seed: int, change: dict[str, 
     with torch.no_grad():
         found = torch.cat([module.positions(part) for part in torch.from_numpy(d.images).split(8)])
     score_ms = 1000 * (time.process_time() - fitted) / len(d.images)
-    size = sum(tensor.numel() for tensor in module.discriminator.state_dict().values())
+    size = sum(t.numel() for name, t in module.state_dict().items() if not name.startswith("backbone."))
     return {"fit_seed": seed, "fit_s": fitted - start, "score_ms": score_ms, "size": size, **judge(d, found)}
 
 

@@ -15,11 +15,12 @@ from algan_ad.algan.patch_mixture import PatchDiscriminator, place_patches
 from algan_ad.data.recipe import Recipe
 from algan_ad.detectors.shared.algan_adversary import AlganAdversary, AlganConfig, make_algan
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
-from algan_ad.detectors.shared.feature_pass import PyramidConfig, batches
+from algan_ad.detectors.shared.feature_pass import PyramidConfig, at_least_two, batches
 from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector
 from algan_ad.features.backbones import RANDOM, PyramidBackbone
 from algan_ad.features.conditioning import Whitening, fit_patch_whitening
 from algan_ad.features.coreset import greedy_coreset
+from algan_ad.features.gaussians import Gaussians, PositionGaussians
 from algan_ad.features.maps import anomaly_map, concatenated
 from algan_ad.features.patches import levels
 from algan_ad.runtime.images import Preprocessing
@@ -31,6 +32,7 @@ from algan_ad.training.seeding import private_randomness, seed_torch
 
 BATCHES = 8  # of an epoch, however many images there are
 CANDIDATES = 100_000  # patches a level that the prototypes are chosen from, at most
+EPSILON = 0.01  # added to the variances at a position, which are about 1; PaDiM's
 PLACED = 4096  # patches that the untrained boundary is set by
 N_WATCHED = 8  # held-out images whose patches the monitors look at
 
@@ -45,6 +47,9 @@ class AlganPatchConfig(AlganConfig, PyramidConfig):
     prototypes: int = Field(
         2048, ge=1, description="patches that D keeps of the first layer, twice as many of each next one"
     )
+    places: float = Field(
+        0.25, ge=0, description="weight of the Mahalanobis distance of a patch at its position; 0: none"
+    )
     noise: float = Field(1.0, ge=0, description="weight of noisy real data, a pseudo-anomaly of ours; 0: none")
     noise_reach: float = Field(2.0, gt=0, description="length of that noise, in distances of neighbouring prototypes")
     epochs: int = Field(8, ge=1, description="rounds of eight batches")
@@ -56,15 +61,19 @@ class AlganPatchConfig(AlganConfig, PyramidConfig):
 class PatchScorer(nn.Module):
     """uint8 (N, S, S, 3) -> (N,): the maximum over the positions of minus the logit of D, averaged over 3 x 3 of them.
 
-    A level is judged on its own grid, and what D finds there is brought to the finest.
+    A level is judged on its own grid, and what is found there is brought to the finest. D knows nothing of where a
+    patch lies: beside it, `weight` times the squared Mahalanobis distance to the patches of the same place counts, a
+    feature.
     """
 
     def __init__(
-        self, backbone: PyramidBackbone, conditioning: Sequence[Whitening], discriminator: PatchDiscriminator
-    ) -> None:
+        self, backbone: PyramidBackbone, conditioning: Sequence[Whitening], discriminator: PatchDiscriminator,
+        places: Sequence[PositionGaussians], weight: float,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.backbone, self.discriminator = backbone, discriminator
-        self.conditioning = nn.ModuleList(conditioning)
+        self.conditioning, self.places = nn.ModuleList(conditioning), nn.ModuleList(places)
+        self.weight = weight / sum(discriminator.dims)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.score(self.positions(images))
@@ -80,9 +89,9 @@ class PatchScorer(nn.Module):
 
     def positions(self, images: Tensor) -> Tensor:
         """Minus the logit at every position of the finest grid, (N, H, W)."""
-        parts = zip(self.discriminator.levels, self.conditioned(images), strict=True)
-        nearness = concatenated([near(level)[:, None] for near, level in parts], "bilinear")
-        return -self.discriminator.logit(nearness.unbind(1))
+        parts = zip(self.discriminator.levels, self.places, self.conditioned(images), strict=True)
+        nearness = [near(level) - self.weight * place(level) for near, place, level in parts]
+        return -self.discriminator.logit(concatenated([each[:, None] for each in nearness], "bilinear").unbind(1))
 
     @staticmethod
     def score(positions: Tensor) -> Tensor:
@@ -105,16 +114,21 @@ class AlganPatch(TrainedDetector):
         return recipe.for_features(self.config.image_size)
 
     def build_module(self, tensors: Mapping[str, Tensor]) -> PatchScorer:
-        names = [f"discriminator.levels.{i}.prototypes" for i in range(len(self.config.layers))]
-        sizes = [(len(tensors[name]), tensors[name].shape[1]) for name in names]
-        backbone = PyramidBackbone(self.config.backbone, self.config.layers, RANDOM)
-        return PatchScorer(backbone, [Whitening(d) for _, d in sizes], PatchDiscriminator(sizes))
+        c, numbers = self.config, range(len(self.config.layers))
+        prototypes = [tensors[f"discriminator.levels.{i}.prototypes"] for i in numbers]
+        sizes = [(len(p), p.shape[1]) for p in prototypes]
+        gaussians = [[torch.empty_like(tensors[f"places.{i}.{name}"]) for name in ("mean", "factor")] for i in numbers]
+        places = [PositionGaussians(mean, factor) for mean, factor in gaussians]
+        backbone, conditioning = PyramidBackbone(c.backbone, c.layers, RANDOM), [Whitening(d) for _, d in sizes]
+        return PatchScorer(backbone, conditioning, PatchDiscriminator(sizes), places, c.places)
 
     def fit(self, data: TrainingData, run: RunOptions) -> Trained:
+        at_least_two(data.train)
         c = self.config
         backbone = PyramidBackbone(c.backbone, c.layers, c.backbone_weights).to(self.device)
         order, draws = torch.Generator().manual_seed(run.seed), torch.Generator(self.device)
-        *found, joined = sample(backbone, data.train, order)
+        gaussians = [Gaussians() for _ in c.layers]
+        *found, joined = sample(backbone, data.train, order, gaussians)
         rng = np.random.default_rng(seed_from(run.seed, "conditioning"))
         conditioning = [fit_patch_whitening(rows.numpy(), rng) for rows in found]
         prototypes = [
@@ -123,7 +137,11 @@ class AlganPatch(TrainedDetector):
         ]
         x = _side_by_side(conditioning, joined)
         D, radius = place_patches(prototypes, x[:: 1 + len(x) // PLACED])
-        self.module = PatchScorer(backbone, conditioning, copy.deepcopy(D)).to(self.device).eval()
+        places = [
+            PositionGaussians(each.mean, each.inverse_factor(EPSILON))
+            for each in (each.conditioned(whiten) for each, whiten in zip(gaussians, conditioning, strict=True))
+        ]
+        self.module = PatchScorer(backbone, conditioning, copy.deepcopy(D), places, c.places).to(self.device).eval()
         with private_randomness():  # torch initialises from its global state alone
             seed_torch(run.seed, "networks")
             G = VectorGenerator(x.shape[1], c.z_dim, c.hidden)
@@ -143,16 +161,20 @@ class AlganPatch(TrainedDetector):
         return self.run_loop(AlganAdversary(algan, held_out, None), fetch, data, run, n_samples, (order, draws))
 
 
-def sample(backbone: PyramidBackbone, images: Rows, generator: torch.Generator) -> list[Tensor]:
+def sample(
+    backbone: PyramidBackbone, images: Rows, generator: torch.Generator, gaussians: Sequence[Gaussians] = ()
+) -> list[Tensor]:
     """Patches of images uint8 (N, S, S, 3): of each level (n_l, d_l), and of all side by side (n, sum of d_l).
 
     At most CANDIDATES of each, as many from every image, at positions drawn at random; on the CPU. Side by side lie
-    patches of one place, on the finest grid.
+    patches of one place, on the finest grid. The `gaussians` of the levels, if there are any, take in every patch.
     """
     parts: list[list[Tensor]] = []
     with torch.no_grad():
         for batch in batches(images, next(backbone.buffers()).device, "features"):
             maps = levels(backbone, batch)
+            for each, level in zip(gaussians, maps, strict=False):
+                each.add(level.flatten(2).permute(2, 0, 1).cpu())
             parts.append([_drawn(each, len(images), generator) for each in (*maps, concatenated(maps, "nearest"))])
     return [torch.cat(each) for each in zip(*parts, strict=True)]
 

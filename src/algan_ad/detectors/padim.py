@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from algan_ad.detectors.shared.contract import FITTED_ONCE, RunOptions, TrainingData
 from algan_ad.detectors.shared.feature_pass import PyramidConfig, PyramidDetector, at_least_two, batches
 from algan_ad.features.backbones import RANDOM, PyramidBackbone
+from algan_ad.features.gaussians import Gaussians
 from algan_ad.features.maps import anomaly_map, concatenated
 from algan_ad.runtime.errors import InputError, Option
 from algan_ad.training.loop import Trained
 
 EPSILON = 0.01  # added to the variances (III-B)
-POSITIONS = 64  # whose matrices are factorised at once
 DIMS = {"resnet18": 100}  # IV-B; 550 of the larger WideResNet-50
 
 
@@ -96,38 +96,6 @@ class Padim(PyramidDetector):
             )
         drawn = torch.randperm(n_features, generator=torch.Generator().manual_seed(seed))[: self.dims()]
         return drawn.sort().values.to(self.device)
-
-
-class Gaussians:
-    """Mean and covariance of many positions at once, from batches (Chan, Golub and LeVeque, 1983).
-
-    One covariance (P, d, d) is held and updated in place: of all that PaDiM needs, it is by far the largest.
-    """
-
-    def __init__(self) -> None:
-        self.n = 0
-        self.mean = self.scatter = torch.empty(0)
-
-    def add(self, rows: Tensor) -> None:
-        """rows: (P, B, d), B samples of each position."""
-        n_positions, n_new, d = rows.shape
-        if not self.n:
-            self.mean, self.scatter = rows.new_zeros(n_positions, d), rows.new_zeros(n_positions, d, d)
-        mean = rows.mean(1)
-        shift = mean - self.mean
-        between = (self.n * n_new / (self.n + n_new)) ** 0.5 * shift  # as one more sample
-        deviations = torch.cat([rows - mean[:, None], between[:, None]], 1)
-        self.scatter.baddbmm_(deviations.transpose(1, 2), deviations)
-        self.mean += n_new / (self.n + n_new) * shift
-        self.n += n_new
-
-    def inverse_factor(self, epsilon: float) -> Tensor:
-        """L^-1 (P, d, d) of covariance + epsilon I = L L^T; it takes the place of what was gathered."""
-        eye = torch.eye(self.scatter.shape[1], device=self.scatter.device)
-        for part in torch.split(self.scatter, POSITIONS):
-            factor = torch.linalg.cholesky(part / (self.n - 1) + epsilon * eye)
-            part.copy_(torch.linalg.solve_triangular(factor, eye.expand_as(part), upper=False))
-        return self.scatter
 
 
 @torch.no_grad()
