@@ -110,7 +110,9 @@ class Division:
 
 def read(path: Path, seed: int, n_train: int | None, made_up: bool) -> Division:
     parts, preprocessing = split(open_dataset(path), "normal-only", seed), Preprocessing(size=SIDE)
-    train = load_many([item.path for item in parts.train], preprocessing).images[:n_train]
+    train = load_many([item.path for item in parts.train], preprocessing).images
+    if n_train:
+        train = train[np.random.default_rng(seed).permutation(len(train))[:n_train]]
     if made_up:
         good = load_many([item.path for item in parts.calibration], preprocessing).images
         bad, masks = zip(*(make_up(good, kind, seed) for kind in KINDS), strict=True)

@@ -70,7 +70,7 @@ def test_score_is_the_largest_mean_of_three_by_three_positions() -> None:
 
 def test_a_position_judged_in_the_map_is_the_patch_judged_by_d() -> None:
     """With one level there is nothing to bring to another grid."""
-    module = fitted(layers=("features.3",)).module
+    module = fitted(layers=("features.3",), places=0).module
     assert module is not None
     images = torch.from_numpy(texture(2, seed=3))
     with torch.no_grad():
@@ -91,3 +91,18 @@ def test_patches_are_sampled_evenly_from_the_images(monkeypatch: pytest.MonkeyPa
     for i in range(4):  # five of each image
         among = _distance(some[0][5 * i : 5 * i + 5], fine[i].flatten(1).T)
         assert among.max() < 1e-4
+
+
+def test_the_place_of_a_patch_counts() -> None:
+    """Images with a dark half: the dark patches are normal, except in the light half."""
+    train, test = texture(12), texture(1, seed=1)
+    train[:, :, :32] //= 4
+    test[:, :, :32] //= 4
+    odd = test.copy()
+    odd[0, :32, 32:] = test[0, :32, :32]
+    found = {}
+    for places in (0.0, 0.25):
+        detector = AlganPatch(AlganPatch.Config(**{**TINY["algan-patch"], "image_size": 64, "places": places}), "cpu")
+        detector.fit(TrainingData(train), RunOptions(0, "cpu"))
+        found[places] = detector.score(odd)[0] - detector.score(test)[0]
+    assert found[0.25] > found[0.0] + 1

@@ -4,24 +4,11 @@ import torch
 from holed import fitted, images, peaks_in_the_hole
 from tiny import TINY
 
-from algan_ad.detectors.padim import Gaussians, Padim, PadimConfig, PadimScorer, by_position, embedding
+from algan_ad.detectors.padim import Padim, PadimConfig, PadimScorer, by_position, embedding
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.features.backbones import RANDOM, PyramidBackbone
 from algan_ad.features.maps import anomaly_map, concatenated
 from algan_ad.runtime.errors import InputError
-
-
-def test_batches_give_the_covariance_of_all() -> None:
-    rows = torch.randn(3, 50, 4, generator=torch.Generator().manual_seed(0)) * 2 + 100  # far from 0: digits are lost
-    gaussians = Gaussians()
-    for batch in torch.split(rows, [1, 20, 29], 1):
-        gaussians.add(batch)
-    factor = gaussians.inverse_factor(0.01)
-    for position in range(3):
-        expected = np.cov(rows[position].double().numpy().T) + 0.01 * np.eye(4)
-        np.testing.assert_allclose(gaussians.mean[position], rows[position].mean(0), rtol=1e-6)
-        found = torch.linalg.inv(factor[position].double())
-        np.testing.assert_allclose(found @ found.T, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_score_is_the_maximum_of_the_map_of_mahalanobis_distances() -> None:

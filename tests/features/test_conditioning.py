@@ -10,6 +10,7 @@ from algan_ad.features.conditioning import (
     Whitening,
     columns_that_carry,
     fit_partial_whitening,
+    fit_patch_whitening,
     fit_whitening,
 )
 
@@ -117,3 +118,14 @@ def test_columns_that_carry() -> None:
     assert columns_that_carry(np.ones(7)) == pytest.approx(7)
     assert columns_that_carry(np.array([1, 1e-12, 0])) == pytest.approx(1)
     assert columns_that_carry(np.zeros(3)) == pytest.approx(1)
+
+
+def test_whitening_of_patches_ignores_units_and_has_the_variance_of_its_features() -> None:
+    rows = normal_rows(400, 20)
+    units = np.arange(1, 21) ** 2.0
+    plain, scaled = (
+        fit_patch_whitening(x, np.random.default_rng(0)).double()(torch.from_numpy(x)).numpy()
+        for x in (rows, rows * units)
+    )
+    np.testing.assert_allclose(plain, scaled, rtol=1e-3, atol=1e-3)
+    assert plain.var(0).sum() == pytest.approx(20)

@@ -8,6 +8,8 @@ from torch.nn.functional import linear
 
 from algan_ad.algan.mixture import MOST_OWN, OUTSIDE, SHARPNESS, SPREAD, squared_distances
 
+BLOCK = 256  # prototypes that are compared at once: what they give stays in the processor's cache
+
 
 class Prototypes(nn.Module):
     """Nearness (...) of patches of one level (..., d): max_i(b_i - |x - p_i|^2 / s_i^2).
@@ -30,7 +32,8 @@ class Prototypes(nn.Module):
         p, w = self.prototypes, self.precision
         weight = torch.cat([2 * w[:, None] * p, -w[:, None]], 1)  # (K, d + 1)
         with_square = torch.cat([x, x.square().sum(-1, keepdim=True)], -1)
-        return linear(with_square, weight, self.bias - w * p.square().sum(1)).amax(-1)
+        blocks = zip(weight.split(BLOCK), (self.bias - w * p.square().sum(1)).split(BLOCK), strict=True)
+        return torch.stack([linear(with_square, *block).amax(-1) for block in blocks]).amax(0)
 
 
 class PatchDiscriminator(nn.Module):
