@@ -47,6 +47,7 @@ ABLATION: dict[str, dict[str, Any]] = {
     "without buffered": {"buffered": False},
     "fake-normal alone": {"anomalous_latents": False, "buffered": False, "noise": 0.0},
     "steps x 10": {"epochs": 80},
+    "steps x 10, without noise": {"epochs": 80, "noise": 0.0},
 }
 
 

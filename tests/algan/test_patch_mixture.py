@@ -39,7 +39,7 @@ def test_the_radius_is_that_of_the_prototypes() -> None:
 
 
 def test_lone_prototypes_are_wider() -> None:
-    """With spreads as small as in many dimensions, by the square root of their own scale."""
+    """By their own distance to the nearest, or less where these differ much."""
     angles = torch.arange(0, 6.28, 0.1)
     crowd = torch.stack([angles.cos(), angles.sin()], 1)
     D, _ = place_patches([torch.cat([crowd, torch.tensor([[3.0, 0.0]])])], crowd)

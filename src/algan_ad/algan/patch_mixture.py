@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from algan_ad.algan.mixture import MOST_OWN, OUTSIDE, SHARPNESS, SPREAD, squared_distances
+from algan_ad.algan.mixture import OUTSIDE, SHARPNESS, SPREAD, squared_distances
 
 BLOCK = 256  # prototypes that are compared at once: what they give stays in the processor's cache
 
@@ -66,8 +66,8 @@ def place_patches(prototypes: Sequence[Tensor], rows: Tensor) -> tuple[PatchDisc
     prototypes: (K_l, d_l) of each level. rows: normal patches (n, sum of d_l).
 
     The radius squared is the sum over the levels of the median squared distance of a prototype to its nearest. The
-    widths s_i grow with a prototype's own such distance, as in `mixture.place`; the level leaves one row in twenty
-    outside, as there.
+    widths s_i grow with a prototype's own such distance, or with a power of it if these differ much, as in
+    `mixture.place`; the level leaves one row in twenty outside, as there.
     """
     D = PatchDiscriminator([(len(p), p.shape[1]) for p in prototypes]).to(rows)
     scales = [_to_nearest(p) for p in prototypes]
@@ -75,7 +75,7 @@ def place_patches(prototypes: Sequence[Tensor], rows: Tensor) -> tuple[PatchDisc
     for near, p, scale in zip(D.levels, prototypes, scales, strict=True):
         assert isinstance(near, Prototypes)
         relative = (scale / scale.median()).log()
-        own = min(MOST_OWN, SPREAD / max(float(relative.std(correction=0)), SPREAD))
+        own = SPREAD / max(float(relative.std(correction=0)), SPREAD)
         near.prototypes.copy_(p)
         near.precision.copy_((-own * relative).exp() / square)
     D.level.copy_(-D(rows).quantile(OUTSIDE) / SHARPNESS)

@@ -117,8 +117,11 @@ class AlganPatch(TrainedDetector):
         c, numbers = self.config, range(len(self.config.layers))
         prototypes = [tensors[f"discriminator.levels.{i}.prototypes"] for i in numbers]
         sizes = [(len(p), p.shape[1]) for p in prototypes]
-        gaussians = [[torch.empty_like(tensors[f"places.{i}.{name}"]) for name in ("mean", "factor")] for i in numbers]
-        places = [PositionGaussians(mean, factor) for mean, factor in gaussians]
+        positions = [len(tensors[f"places.{i}.mean"]) for i in numbers]
+        places = [
+            PositionGaussians(torch.empty(n, d), torch.empty(n, d, d))
+            for n, (_, d) in zip(positions, sizes, strict=True)
+        ]
         backbone, conditioning = PyramidBackbone(c.backbone, c.layers, RANDOM), [Whitening(d) for _, d in sizes]
         return PatchScorer(backbone, conditioning, PatchDiscriminator(sizes), places, c.places)
 

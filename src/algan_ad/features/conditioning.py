@@ -61,8 +61,10 @@ FEW = 16
 SAMPLE, CENTRES = 8192, 2048
 
 
-def fit_partial_whitening(samples: NDArray[np.floating], generator: np.random.Generator) -> Whitening:
-    """Fit a whitening to the power 1/4 within modes of normal samples (n, d), n >= 2; total variance 1 afterwards.
+def fit_partial_whitening(
+    samples: NDArray[np.floating], generator: np.random.Generator, power: float = POWER
+) -> Whitening:
+    """Fit a whitening to a power within modes of normal samples (n, d), n >= 2; total variance 1 afterwards.
 
     Columns are standardised first unless they share a unit, as the outputs of a network do (`columns_that_carry`).
     The covariance is that of a sample about its d nearest neighbours, or about all others if there are no more. For
@@ -83,7 +85,7 @@ def fit_partial_whitening(samples: NDArray[np.floating], generator: np.random.Ge
     covariance, share = _within_modes(rows, generator), ledoit_wolf_shrinkage(rows, assume_centered=False)
     mean_variance = np.trace(covariance) / dim or 1.0
     variances, axes = np.linalg.eigh((1 - share) * covariance + share * mean_variance * np.eye(dim))
-    matrix = axes * np.maximum(variances, FLOOR * mean_variance) ** -POWER
+    matrix = axes * np.maximum(variances, FLOOR * mean_variance) ** -power
     total = (rows @ matrix).var(0).sum()
     whitening = Whitening(dim)
     whitening.mean.copy_(torch.from_numpy(mean))
@@ -92,13 +94,14 @@ def fit_partial_whitening(samples: NDArray[np.floating], generator: np.random.Ge
 
 
 def fit_patch_whitening(samples: NDArray[np.floating], generator: np.random.Generator) -> Whitening:
-    """Fit a partial whitening of standardised columns (n, d), n >= 2; total variance d afterwards.
+    """Fit a whitening within modes of patches (n, d), n >= 2, standardised first; total variance d afterwards.
 
-    Levels of unlike scales then weigh by their number of features.
+    Levels of unlike scales then weigh by their number of features. The power is 1/2: on made-up defects that was a
+    little better than 1/4 and 3/8 (docs/experiments/algan-patch.md).
     """
     mean, deviations = samples.mean(0, dtype=np.float64), samples.std(0, dtype=np.float64)
     factors = 1 / np.where(deviations > 0, deviations, 1)
-    whitening = fit_partial_whitening((samples - mean) * factors, generator)
+    whitening = fit_partial_whitening((samples - mean) * factors, generator, power=0.5)
     whitening.mean.copy_(torch.from_numpy(mean))
     whitening.matrix.mul_(torch.from_numpy(factors[:, None] * len(mean) ** 0.5))
     return whitening
