@@ -37,7 +37,7 @@
     [options]                                         # any values, for the report and the pages
 
     [thesis]                                          # published figures, for the report: "method label|category",
-    "GANomaly, z 100|coil-100" = "0.947 ± 0.010"      # or "method label|data label" where there is no category
+    "GANomaly, z 100|coil-100" = "0.947 ± 0.010"      # or "method label|data label" if there is no category
 
 A file that a setting names (`backbone_weights = "weights/resnet18.safetensors"`) is looked for in the working folder,
 in the folder of data sets, and beside that. Results keep the name as it is written here.

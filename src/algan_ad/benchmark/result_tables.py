@@ -144,7 +144,7 @@ def published_table(thesis: Mapping[str, str], reference: str) -> Table | None:
         body = tuple((row, tuple(at.get((label, row), EMPTY) for label in labels)) for row in rows)
         columns = labels
     caption = (
-        f"{reference}, copied. Protocol thesis; 10 runs with mean and standard deviation where the thesis gives them."
+        f"{reference}, copied. Protocol thesis; 10 runs with mean and standard deviation if the thesis gives them."
     )
     return Table("The thesis's own figures", caption, "", columns, body, "thesis")
 

@@ -182,7 +182,7 @@ def _training(outcomes: Outcomes, times: Times) -> Table:
         body.append((label, (*cells, _published(outcomes, label, "minutes"))))
     caption = (
         f"Seconds, median of {max(len(of['fit']) for of in times.values())} trainings. Measured for the epochs of the "
-        "second column; the time in full is computed for all epochs of the plan. × is the ratio of that to "
+        "second column; the time in full is computed for the plan, not measured. × is the ratio of that to "
         f"{next(iter(times))}. The thesis gives minutes on an A100, mean over MVTec-AD."
     )
     return Table(
