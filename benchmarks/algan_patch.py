@@ -2,11 +2,12 @@
 
     python benchmarks/algan_patch.py --data ../shared/data/mtd --seeds 0 1 2 --out results/algan-patch.jsonl
 
-Protocol normal-only. EfficientNet-Lite0, stages of strides 8 and 16, each image passed through it once. The rivals:
-PatchCore-1 and -10 (the nearest of a coreset of 1 or 10 % of the patches, joined on the finest grid, as their paper has
-it) and PaDiM, every channel standardised; all scores are the maximum of the map averaged over 3 x 3 positions, all maps
-smoothed alike. `--ablate` takes the kinds of pseudo-anomaly in turn; `--made-up` judges by made-up defects on held-out
-good images instead of the test set, for choices. One line of JSON a method.
+Protocol normal-only. Each image passes once through EfficientNet-Lite0, of which the stages of strides 8 and 16 are
+taken. The rivals are PatchCore-1 and -10 (the nearest of a coreset of 1 or 10 % of the patches, joined on the finest
+grid, as in their paper) and PaDiM, with every channel standardised. All scores are the maximum of the map averaged over
+3 x 3 positions, and all maps are smoothed alike. `--ablate` leaves out kinds of pseudo-anomaly in turn. `--made-up`
+judges by made-up defects on held-out good images instead of the test set, so that choices do not use the test. Each
+method writes one line of JSON.
 """
 
 import argparse
@@ -123,8 +124,8 @@ def read(path: Path, seed: int, n_train: int | None, made_up: bool) -> Division:
     images = load_many([item.path for item in parts.test], preprocessing).images
     masks = np.zeros(images.shape[:3], bool)
     for i, item in enumerate(parts.test):
-        if item.mask is not None:
-            masks[i] = load_many([item.mask], preprocessing).images[0].max(-1) >= 128
+        if item.mask_files:
+            masks[i] = load_many(item.mask_files, preprocessing).images.max((0, 3)) >= 128
     return Division(
         train, images, np.array([i.label for i in parts.test]), np.array([i.defect for i in parts.test]), masks
     )
@@ -195,7 +196,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--fit-seeds", type=int, nargs="+", default=[], help="of fits to the division of --seeds")
+    parser.add_argument(
+        "--fit-seeds", type=int, nargs="+", default=[], help="seeds of several fits to each division of --seeds"
+    )
     parser.add_argument("--n-train", type=int)
     parser.add_argument("--rivals", action="store_true")
     parser.add_argument("--ablate", action="store_true")

@@ -1,16 +1,16 @@
-"""PatchCore and PaDiM beside Anomalib's: the AUROC of both on the same images, and who takes how long.
+"""PatchCore and PaDiM beside Anomalib's: AUROC and times of both on the same images.
 
     OMP_NUM_THREADS=1 python benchmarks/anomalib.py --data ../shared/data/mtd \
         --weights ../shared/weights/resnet18.layers1-3.imagenet1k.safetensors \
         --python ENVIRONMENT/bin/python --out results/anomalib.jsonl
 
-Anomalib lives in an environment of its own, whose Python is named by --python, and runs `anomalib_side.py`. Images are
-decoded once, here; both sides read the same uint8 arrays, the same weights, the same seeds, and compute with one
-thread. They take turns: a fit each, a batch each. Seconds are those of the processor, which other programs do not
-lengthen. AUROC is scikit-learn's, of raw scores. One line of JSON a comparison:
+Anomalib lives in an environment of its own and runs `anomalib_side.py`; --python names its Python. Images are decoded
+once, here. Both sides read the same uint8 arrays and weights, take the same seeds and compute with one thread. They
+take turns: a fit each, a batch each. Seconds are those of the processor, which other programs do not lengthen. AUROC is
+scikit-learn's, of raw scores. Each comparison writes one line of JSON:
 
     own      each side chooses its own coreset or features by the same seed
-    shared   Anomalib is given our coreset or features, so that all else can be told from that choice
+    shared   Anomalib gets our coreset or features, so that this choice makes no difference
 """
 
 import argparse
@@ -34,10 +34,10 @@ from torch.nn.functional import avg_pool2d
 
 from algan_ad.data.layouts import open_dataset
 from algan_ad.data.splits import split
-from algan_ad.detectors import patchcore
 from algan_ad.detectors.padim import Padim
 from algan_ad.detectors.patchcore import PatchCore
 from algan_ad.detectors.shared.contract import Detector, RunOptions, TrainingData
+from algan_ad.features import patches
 from algan_ad.runtime.images import Preprocessing, load_many
 
 NEIGHBOURS = 9  # Anomalib's default re-weighting
@@ -51,7 +51,7 @@ class Theirs:
     def __init__(self, python: Path, images: Path, weights: Path) -> None:
         script = Path(__file__).with_name("anomalib_side.py")
         self.process = subprocess.Popen(
-            [python, "-I", script, images, weights],  # -I: or `import anomalib` would find this very file
+            [python, "-I", script, images, weights],  # -I: otherwise `import anomalib` would find this file
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env=os.environ | {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"},
         )  # fmt: skip
@@ -100,8 +100,8 @@ class Comparison:
         self.scores(name, "shared", ours, {} if own else times)
 
     def without_zeros(self, coreset: float) -> float:
-        """Our AUROC if the mean at the border of a map were that of the positions that there are."""
-        with patch.object(patchcore, "avg_pool2d", partial(avg_pool2d, count_include_pad=False)):
+        """Our AUROC if the mean at the border of a map took only the positions inside."""
+        with patch.object(patches, "avg_pool2d", partial(avg_pool2d, count_include_pad=False)):
             ours, _ = self.fit(PatchCore, ("layer2", "layer3"), len(self.train), coreset=coreset)
             return float(roc_auc_score(self.labels, ours.score(self.test, 16)))
 
@@ -166,7 +166,7 @@ class Comparison:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """AUROC of both sides, and how many times as long Anomalib takes."""
+    """A table of the AUROC of both sides, and of the ratio of Anomalib's times to ours."""
     lines = [
         "| method, choice, seed | AUROC, ours | Anomalib | difference | re-weighted, ours | Anomalib "
         "| rank correlation | fit | score, batch 1 | score, batch 16 | score + map, batch 16 |",

@@ -2,8 +2,8 @@
 
     python -I benchmarks/anomalib_side.py IMAGES.npz WEIGHTS.safetensors
 
-A command a line in, an answer a line out, both JSON. Seconds are those of the processor, one thread. The torch models
-are called directly: their scores are raw, neither normalised nor clamped.
+It reads a command from each line and writes an answer to each line, both JSON. Seconds are those of the processor, with
+one thread. The torch models are called directly: their scores are raw, neither normalised nor clamped.
 """
 
 import json
@@ -25,7 +25,7 @@ MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.2
 
 
 class PatchCore(PatchcoreModel):
-    """Keeps the score without re-weighting, too, which `num_neighbors=1` would give."""
+    """A PatchCore that also keeps the score without re-weighting, which `num_neighbors=1` would give."""
 
     unweighted: torch.Tensor
 

@@ -4,11 +4,11 @@
     python benchmarks/classical.py ... --out results/many.jsonl --only Mahalanobis 1-NN LOF OCSVM --seeds {0..39}
     python benchmarks/classical.py ... --summary
 
-The published vectors (ADBench) are shuffled, train and test merged. A split draws as many normals to train on as
+The published vectors (ADBench) are shuffled, with train and test merged. A split draws as many normals to train on as
 the official training set has; the other normals and all anomalies are the test. Here the generator of a seed draws the
 splits of all categories, one after the other by name; in the plan each category begins with a new generator of that
-seed. Every method trains on all of them and sets no threshold. One line of JSON a category, seed and call; what is
-there is kept.
+seed. Every method trains on all its normals and sets no threshold. Each category, seed and call adds one line of JSON,
+and existing lines are kept.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from algan_ad.detectors import METHODS
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.evaluation.metrics import image_auroc
 
-#: Method and settings of each column. Features of one network share a unit, and are not standardised but for OCSVM.
+#: Method and settings of each column. Features of one network share a unit, so only OCSVM standardises them.
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "ALGAN": ("algan-vector", {"discriminator": "layers", "epochs": 48}),
     "Mahalanobis": ("mahalanobis", {"standardise": False}),
@@ -42,7 +42,7 @@ BAR = 0.005
 
 
 def splits(folder: Path, seed: int) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
-    """Category, training normals (n, 512), test vectors (m, 512), test labels (m,), 1 = anomalous."""
+    """The category, training normals (n, 512), test vectors (m, 512) and labels (m,), 1 = anomalous, of each split."""
     generator = np.random.default_rng(seed)
     for category in sorted(MVTEC_CATEGORIES):
         with np.load(folder / f"MVTec-AD_{category}.npz") as file:
@@ -60,7 +60,7 @@ def auroc(name: str, train: np.ndarray, test: np.ndarray, labels: np.ndarray, se
 
 
 def merged(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row a category and seed, from the lines of several calls."""
+    """One row for each category and seed, from the lines of several calls."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in rows:
         found.setdefault((row["category"], row["seed"]), {}).update(row)

@@ -1,10 +1,11 @@
-"""Damaged images and damaged model folders in numbers: no traceback, no hang, nothing scored that is not whole.
+"""Many damaged images and model folders, which must cause no traceback, no hang and no score of a damaged picture.
 
     python benchmarks/hostile.py --images 5000 --models 2000 --seed 0
 
 Images of seven formats are cut, flipped, overwritten and given false headers, and go through `algan predict`, a folder
-at a time. A picture that was cut is whole only if its pixels are those of the picture before. Model folders are damaged
-file by file, and loaded: each is refused in words, or scores as before. Inputs are compared by SHA-256 afterwards.
+at a time. A picture that was cut counts as whole only if its pixels are still the same. One file of each model folder
+is damaged, and the folder is loaded: it is refused in words, or scores as before. Inputs are compared by SHA-256
+afterwards.
 """
 
 import argparse
@@ -33,7 +34,7 @@ from algan_ad.runtime.images import decode
 FORMATS = {"png": {}, "jpg": {"quality": 90}, "gif": {}, "tif": {"compression": "tiff_lzw"}, "webp": {"lossless": True},
            "bmp": {}, "ppm": {}}  # fmt: skip
 PER_CALL = 500  # images of one `algan predict`
-SECONDS = 120  # a call, or a model folder, that takes longer hangs
+SECONDS = 120  # a call or a model folder that takes longer counts as a hang
 
 
 def pictures() -> dict[str, bytes]:
@@ -66,7 +67,7 @@ def overwrite(content: bytes, rng: random.Random) -> bytes:
 
 
 def header(content: bytes, rng: random.Random) -> bytes:
-    """False numbers in the first bytes, where formats keep their sizes."""
+    """Put false numbers into the first bytes, which hold the sizes."""
     start = rng.randrange(4, 40)
     return content[:start] + rng.choice((b"\x7f\xff\xff\xff", b"\0\0\0\0", b"\0\1\0\0")) + content[start + 4 :]
 
@@ -120,7 +121,7 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def spoil(folder: Path, rng: random.Random) -> str:
-    """One file of a model, damaged in one way, which is returned."""
+    """Damage one file of a model in one way. Returns that way."""
     path = rng.choice(sorted(path for path in folder.iterdir() if path.is_file()))
     kind = rng.choice(("flip", "cut", "overwrite", "missing", "empty", "folder", "pipe", "broken link", "value"))
     content = path.read_bytes()

@@ -1,8 +1,8 @@
-"""ALGAN-image on COIL-100 or MTD, both protocols from one training run, and how each way to select weights fares.
+"""ALGAN-image on COIL-100 or MTD: both protocols from one training run, and the AUROC of each rule of selection.
 
     python benchmarks/image_sets.py coil100 DATA --image-size 64 --width 32 --epochs 96 --seeds 0 1 2 --out coil.jsonl
 
-One JSON line a seed and row of the ablation (5.5); a run that is in the file already is not run again.
+Each seed and row of the ablation (5.5) writes one line of JSON; a run that is already in the file is not run again.
 The split of protocol `thesis` is used: its training and test images are those of `normal-only` for the same seed,
 so that one run stands for both. Labels of the validation half serve protocol `thesis` alone, which looks at every 8th
 epoch (5.3). Test images are scored once, with the weights that each rule has kept.

@@ -1,11 +1,11 @@
-"""Why a method that scores by what it draws of an image may not tell images apart: is the drawing one of *this* image?
+"""Drawings that methods score an image by, compared with that image and with another: a reason for poor scores.
 
     OMP_NUM_THREADS=1 python benchmarks/inversion.py --data ../shared/data --out results/inversion.jsonl
 
-The methods of plan `coil-100` that draw, as that plan trains them. For good test images: the mean |x - drawing of x|,
-and the same of drawings of other good images, each compared with a neighbour in a shuffled order. Where their ratio is
-near 1, a drawing says nothing of its image, and the error that is left measures how bright or busy an image is.
-One line of JSON a method, seed and number of epochs.
+The methods are those of plan `coil-100` that draw, trained as in that plan. The script takes the mean |x - drawing of
+x| over good test images, and the same for the drawing of another good image, the neighbour in a shuffled order. If
+their ratio is near 1, a drawing does not depend on its image, and the error only measures brightness and detail of the
+image. Each method, seed and number of epochs writes one line of JSON.
 """
 
 import argparse

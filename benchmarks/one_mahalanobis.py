@@ -1,10 +1,11 @@
-"""One Mahalanobis distance for all patches of plan mtd's PatchCore-10: is its memory bank worth having?
+"""One Mahalanobis distance for all patches of plan mtd's PatchCore-10, to measure the gain from its memory bank.
 
     OMP_NUM_THREADS=1 python benchmarks/one_mahalanobis.py --data ../shared/data --out results/one_mahalanobis.jsonl
 
-The plan's splits, network and patches; Ledoit and Wolf's covariance over the patches of all positions; an image is
-scored by its worst patch, as PatchCore scores it. No method of the package does this, which is why it is no plan. One
-line of JSON a seed, with seconds of the processor, which other programs do not lengthen.
+The splits, the network and the patches are the plan's. Ledoit and Wolf's covariance is taken over the patches of all
+positions, and the score of an image is that of its worst patch, as in PatchCore. This is not a plan, because no method
+of the package does it. Each seed writes one line of JSON, with seconds of the processor, which other programs do not
+lengthen.
 """
 
 import argparse

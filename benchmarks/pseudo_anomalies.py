@@ -1,9 +1,10 @@
-"""Why a classifier of pseudo-anomalies may miss real ones: how well does it tell good images from either?
+"""AUROC of classifiers of pseudo-anomalies on pseudo-anomalies and on real ones, to explain missed real ones.
 
     OMP_NUM_THREADS=1 python benchmarks/pseudo_anomalies.py --data ../shared/data --out results/pseudo_anomalies.jsonl
 
-G2D and the history-based detector, as plan `coil-100` trains them. Good test images, which neither has seen, against
-new images of the generator's past, and against real anomalies: the AUROC of both. One line of JSON a method and seed.
+G2D and the history-based detector are trained as in plan `coil-100`. Good test images, which neither has seen, stand
+against new images by the generator's past, and against real anomalies. Each method and seed writes one line of JSON
+with the AUROC of both.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""`algan train` killed with -9 at random moments, resumed, and compared bit by bit with a run left alone.
+"""`algan train` killed with -9 at random moments, resumed, and compared bit by bit with an uninterrupted run.
 
     python benchmarks/resume.py --times 10
 

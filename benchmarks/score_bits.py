@@ -1,4 +1,4 @@
-"""The SHA-256 of every method's scores and maps, to see which bits a change of the code moved.
+"""The SHA-256 of every method's scores and maps, to show the bits that a change of the code moved.
 
     python benchmarks/score_bits.py > before.json        # then change the code, and run it again
     python benchmarks/score_bits.py --against before.json

@@ -4,8 +4,8 @@
 
 The literal loop decodes every image in every epoch, runs G inside the loop over k, gives each kind of data its own
 pass of D, and computes in float32. Ours decodes once, runs G once a batch, joins the kinds in one pass of D, and
-takes bfloat16 and channels_last where the rules of `training/device.py` say so. Epochs alternate, so that noise of
-the machine falls on both; the ratio of the medians is the result.
+takes channels_last, and bfloat16 if the rules of `training/device.py` say so. Epochs alternate, so that noise of the
+machine falls on both; the ratio of the medians is the result.
 """
 
 import argparse
@@ -67,7 +67,7 @@ class Literal:
 
 
 class Ours:
-    """What `AlganImage.fit` does in an epoch."""
+    """The work of `AlganImage.fit` in an epoch."""
 
     def __init__(self, paths: list[Path], size: int, width: int) -> None:
         self.images = DecodedImages(paths, Preprocessing(size=size))

@@ -1,12 +1,12 @@
-"""ALGAN on vectors as training goes on: AUROC and mean logits after more and more updates, and what each kind buys.
+"""ALGAN on vectors during training: AUROC and mean logits by updates, and the gain from each kind of pseudo-anomaly.
 
     python benchmarks/vector_training.py curves --data ../shared/data --out results/vector-curves.jsonl
     python benchmarks/vector_training.py ablation --data ../shared/data --out results/vector-ablation.jsonl
 
-Splits as in benchmarks/vectors.py. `curves`: the layers of the thesis and the mixture, as AUROC on the test and the
-mean logits of normal test rows, of fake-normal and of fake-anomalous data. `ablation`: the mixture trained with ten
-times the learning rate of the default, with one kind of pseudo-anomaly left out at a time, as AUROC minus that of the
-untrained mixture.
+The splits are those of benchmarks/vectors.py. `curves` shows the layers of the thesis and the mixture: AUROC on the
+test, and the mean logits of normal test rows, of fake-normal and of fake-anomalous data. `ablation` shows the mixture
+trained with ten times the default learning rate, with one kind of pseudo-anomaly left out at a time: AUROC minus that
+of the untrained mixture.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def rows_of(data: Path, name: str, seed: int) -> tuple[np.ndarray, np.ndarray, n
 
 
 def curve(data: Path, name: str, seed: int, settings: dict[str, Any]) -> list[dict[str, float]]:
-    """A point for each look: updates of D, AUROC, and mean logits."""
+    """Points of the curve: updates of D, AUROC, and mean logits."""
     train, test, labels = rows_of(data, name, seed)
     detector = AlganVector(AlganVectorConfig(**settings), "cpu")
     batches = 8 if detector.config.discriminator == "mixture" else -(-len(train) // detector.config.batch_size)

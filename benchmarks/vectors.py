@@ -1,4 +1,4 @@
-"""ALGAN on vectors beside the traditional methods: deep features (MVTec-AD, ResNet-18) and tables, same splits.
+"""ALGAN on vectors beside the traditional methods, by the same splits: deep features (MVTec-AD, ResNet-18) and tables.
 
     python benchmarks/vectors.py mvtec --data ../shared/data/mvtec_features_resnet18 --out results/vectors.jsonl
     python benchmarks/vectors.py tabular --data ../shared/data/tabular --out results/vectors.jsonl
@@ -8,10 +8,10 @@
 
 Protocol normal-only. `mvtec`: the published vectors (ADBench) are shuffled, so a split draws as many normals to train
 on as the official training set has (thesis, Table 5.1); the other normals and all anomalies are the test. `tabular`:
-70 % of at most 5,700 normals to train on, drawn; the others of them and all anomalies are the test. `ALGANDetector` is
-called as a user would, with its defaults, and sets its threshold; the rivals get the same training rows, standardised
-for tables and, except for the one-class SVM, as they are for deep features. One line of JSON a set, seed and label;
-what is there is kept.
+70 % of at most 5,700 drawn normals are trained on; the others of these and all anomalies are the test. `ALGANDetector`
+is called with its defaults, as a user would call it, and sets its threshold. The rivals get the same training rows:
+those of tables are standardised, deep features only for the one-class SVM. Each set, seed and label adds one line of
+JSON, and existing lines are kept.
 """
 
 import argparse
@@ -31,8 +31,8 @@ from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.estimator import ALGANDetector
 from algan_ad.evaluation.metrics import image_auroc
 
-CATEGORIES = tuple(sorted(MVTEC_CATEGORIES))  # settings were looked at on bottle to leather, with seeds 100 and up
-# Settings were looked at on the first four, with seeds 100 and up.
+CATEGORIES = tuple(sorted(MVTEC_CATEGORIES))  # settings were tried on bottle to leather, with seeds from 100 on
+# Settings were tried on the first four tables, with seeds from 100 on.
 TABLES = ("23_mammography", "28_pendigits", "30_satellite", "32_shuttle",
           "38_thyroid", "40_vowels", "43_WDBC", "6_cardio")  # fmt: skip
 TUNED_ON = {"mvtec": 7, "tabular": 4}

@@ -76,8 +76,8 @@ def vector_model(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["--method"], "Missing value for argument '--method'"),
         (["--nonsense", "3"], "Unrecognized options: --nonsense"),
         (["--hidden", "8"], "Unrecognized options: --hidden"),  # another method's
-        ([*TINY, "--selection", "validation"], "--selection validation: belongs to --protocol thesis"),
-        ([*TINY, "--protocol", "thesis", "--selection", "last"], "last: under --protocol thesis labels select"),
+        ([*TINY, "--selection", "validation"], "--selection validation: is for --protocol thesis only"),
+        ([*TINY, "--protocol", "thesis", "--selection", "last"], "last: with --protocol thesis labels select"),
         ([*TINY, "--quality-backbone", "nosuch"], "backbone nosuch: not a network of torchvision or timm"),
         ([*TINY, "--quality-backbone", "resnet18", "--quality-weights", "no.pth"], "no.pth: no such weights file"),
         ([*SMALL, "--batch-size", "64"], "24 training samples, fewer than the batch of 64: add normal examples or set"

@@ -22,29 +22,29 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 MIN_SAMPLES = 3  # two to train on, one to calibrate
-LEAST, MOST = 0.01, 0.1  # false alarms that are supported by default
-ABOVE = 5  # calibration samples that set a threshold: with fewer above it, it would be one sample's whim
+LEAST, MOST = 0.01, 0.1  # bounds of the default false alarm rate
+ABOVE = 5  # calibration samples above the default threshold: with fewer, a single sample would decide it
 
 
 class ALGANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Novelty detection on vectors: fit on normal samples, then distinguish the anomalous among new ones.
 
-    The generator of a GAN supplies pseudo-anomalies, its discriminator is the detector (thesis, chapter 4). By
+    The generator of a GAN supplies pseudo-anomalies; its discriminator is the detector (thesis, chapter 4). By
     default the discriminator is a mixture of normal samples in a partly whitened space (ours); `discriminator="layers"`
-    gives the thesis's. Columns are standardised where their units differ, and left alone where they share one; the
-    data decide (`features/conditioning.py`).
+    gives the thesis's. Columns are standardised if their units differ, and left alone if they share one; the data
+    decide (`features/conditioning.py`).
 
-    The threshold comes from normal samples that the scoring model has not seen: each is scored by a refit that
-    left it out, and the model in use is fitted to all (cross-conformal prediction; Vovk, 2015, Annals of Mathematics
-    and Artificial Intelligence 74).
+    The threshold comes from normal samples that the scoring model has not seen: a refit without the sample scores it,
+    and the model in use is fitted to all samples (cross-conformal prediction; Vovk, 2015, Annals of Mathematics and
+    Artificial Intelligence 74).
 
     Args:
-        discriminator: "mixture", for data of one or several modes; "layers": the three layers of 5.1.1.
-        prototypes: most samples that the mixture keeps; of more, those that cover the rest.
-        noise: weight of noisy real data, the mixture's further kind of pseudo-anomaly (ours); 0 for none.
-        noise_reach: length of that noise, in distances between neighbours.
-        epochs: of the mixture, rounds of eight batches, however many samples there are; more gain nothing. Of the
-            layers, passes over the data; 48 do on a few hundred samples, the thesis has 192.
+        discriminator: "mixture", for data of one or several modes; "layers", the three layers of 5.1.1.
+        prototypes: largest number of samples that the mixture keeps; from more it keeps those that cover the others.
+        noise: weight of noisy real data, a further kind of pseudo-anomaly of the mixture (ours); 0 for none.
+        noise_reach: largest length of that noise, in distances between neighbours.
+        epochs: for the mixture, rounds of eight batches, for any number of samples; more gain nothing. For the layers,
+            passes over the data; 48 suffice for a few hundred samples, the thesis takes 192.
         batch_size: samples a batch (5.1.1).
         sigma: standard deviation of the anomalous latents (4.3).
         alpha: share of fake-normal among generated data (eq. 4.3).
@@ -53,21 +53,21 @@ class ALGANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         n_dis: updates of the discriminator a batch (Algorithm 1).
         z_dim: dimensions of the latents (5.1.1).
         hidden: width of the hidden layers (5.1.1).
-        conditioning: of the layers alone: "whiten" (centre, whiten, scale), or "none", the thesis to the letter.
+        conditioning: for the layers only: "whiten" (centre, whiten, scale), or "none", as in the thesis.
         scale: standard deviation of the vectors that are whitened for the layers.
-        false_alarm_rate: wanted share of new normal samples that are flagged. None: what n calibration samples support,
-            5 / (n + 1), but at least 1 % and at most 10 % (with fewer than 9 samples: 1 / (n + 1)).
-        calibration: "cross": refits, each without a share of the samples, and a model of all of them. "split": one
-            model, and a share held out of it, with a guarantee: on average at most `false_alarm_rate` of new normal
+        false_alarm_rate: wanted share of new normal samples that are flagged. None: the rate that n calibration
+            samples support, 5 / (n + 1), but at least 1 % and at most 10 % (with fewer than 9 samples: 1 / (n + 1)).
+        calibration: "cross": refits, each without a share of the samples, and a model of all samples. "split": one
+            model without a share of the samples, with a guarantee: on average at most `false_alarm_rate` of new normal
             samples are flagged (split conformal prediction).
         calibration_fraction: share of the samples that is held out at a time; 0.2 makes 5 refits.
-        device: "cpu", "cuda", "mps" or "auto". Results are the same numbers again on the same kind of machine.
+        device: "cpu", "cuda", "mps" or "auto". Machines of one kind give the same results.
         random_state: int, RandomState or None. Fits with the same int are the same, in any number of threads.
 
     Attributes:
-        offset_: score_samples below it are anomalous; minus the threshold of the calibration.
-        calibration_: the scores that set the threshold; `calibration_.explain()` says what it promises.
-        calibration_indices_: positions in X of the samples that set it.
+        offset_: minus the threshold of the calibration; samples with lower score_samples are anomalous.
+        calibration_: the scores that set the threshold; `calibration_.explain()` states what it promises.
+        calibration_indices_: positions in X of the samples with those scores.
         detector_: the `AlganVector` inside.
         n_features_in_, feature_names_in_: as everywhere in scikit-learn.
 
@@ -152,7 +152,7 @@ class ALGANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def p_values(self, X: ArrayLike) -> Floats:
-        """Conformal p-values, float64 (n,) in (0, 1]: how often a normal sample looks at least as anomalous."""
+        """Conformal p-values, float64 (n,) in (0, 1]: shares of normal samples that look at least as anomalous."""
         return self.calibration_.p_values(-self.score_samples(X))
 
     def _fitted(self, rows: Floats, seed: int) -> AlganVector:
@@ -166,7 +166,7 @@ class ALGANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         return detector
 
     def _folds(self, n: int, seed: int) -> list[Indices]:
-        """Positions that are held out, a share of them at a time; at least two stay."""
+        """Positions of the samples that are held out together; at least two samples stay."""
         fraction = self.calibration_fraction
         if not 0 < fraction < 1:
             raise InputError(f"calibration_fraction={fraction}: expected more than 0 and less than 1")
@@ -183,5 +183,5 @@ class ALGANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
 
 
 def _supported_rate(n: int) -> float:
-    """The rate of false alarms that n calibration scores can tell from its neighbours."""
+    """The default false alarm rate, which n calibration scores support."""
     return float(min(max(ABOVE / (n + 1), LEAST), max(MOST, 1 / (n + 1))))

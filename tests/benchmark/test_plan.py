@@ -286,7 +286,7 @@ categories = ["cardio"]
     [
         (SOUND + "[small.method_settings]\nkdee = { bandwidth = 3.0 }\n", "did you mean 'kde'"),
         (SOUND + '[thesis]\nkde = "0.9"\n', "thesis: 'kde'; expected"),
-        (SOUND.replace('["pyod"]', '["pyod", "pyod"]'), "protocols: .* holds one twice"),
+        (SOUND.replace('["pyod"]', '["pyod", "pyod"]'), "protocols: .* holds a value twice"),
         (SOUND.replace('["pyod"]', '["pyod", "normal-only"]'), r"data 'pyod'.*anomalies are among .*\['pyod'\]"),
         (SOUND.replace('protocols = ["pyod"]\n', ""), "data 'pyod': .*anomalies are among"),
         (SOUND.replace('"pyod"\ncat', '"tabular"\ncat'), "data 'tabular': protocol pyod is for the data set pyod only"),

@@ -36,5 +36,5 @@ def test_defaults_are_the_nine_levels_of_the_papers_network() -> None:
 
 def test_one_image_has_no_covariance() -> None:
     detector = MahalanobisAD(MahalanobisADConfig(backbone_weights=RANDOM), "cpu")
-    with pytest.raises(InputError, match=r"1 training image: .* takes two or more"):
+    with pytest.raises(InputError, match=r"1 training image: .* needs two or more"):
         detector.fit(TrainingData(images(1, 0)), RunOptions(0, "cpu"))

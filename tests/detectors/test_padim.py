@@ -64,5 +64,5 @@ def test_more_dims_than_features_are_refused() -> None:
 
 
 def test_one_image_has_no_covariance() -> None:
-    with pytest.raises(InputError, match=r"1 training image: .* takes two or more"):
+    with pytest.raises(InputError, match=r"1 training image: .* needs two or more"):
         fitted("padim", n=1)

@@ -1,1 +1,1 @@
-"""Plan -> runs -> results -> tables and figures: every comparison of the thesis, and any of your own."""
+"""From a plan to runs, results, tables and figures: every comparison of the thesis, and any of your own."""

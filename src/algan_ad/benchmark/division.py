@@ -24,12 +24,12 @@ from algan_ad.workflows.samples import prepare_parts
 
 Indices = NDArray[np.int64]
 
-TRAIN_SHARE = 0.6  # of the normals of a table without a division of its own; as of a flat folder of images
+TRAIN_SHARE = 0.6  # of the normals of a table without a division of its own, as for a flat folder of images
 
 
 @dataclass(frozen=True)
 class Samples:
-    """`items` are the test images; vectors have none. `calibration` is None where no threshold is wanted."""
+    """Samples of a run. `items` are the test images, none for vectors. Without a threshold `calibration` is None."""
 
     data: TrainingData
     calibration: Rows | None
@@ -40,7 +40,7 @@ class Samples:
 
 
 def load_samples(spec: RunSpec, path: Path, detector: Detector) -> Samples:
-    """Divide and read the data of a run. Raises InputError for what cannot be used."""
+    """Divide and read the data of a run. Raises InputError for unusable data."""
     options = DataOptions(**spec.data_settings)
     if detector.input == "vector":
         return _vectors(spec, path, options)
@@ -48,8 +48,8 @@ def load_samples(spec: RunSpec, path: Path, detector: Detector) -> Samples:
 
 
 def _images(spec: RunSpec, path: Path, options: DataOptions, detector: Detector) -> Samples:
-    """As `algan train` and `algan evaluate` would; test images that the model has seen are left out."""
-    assert spec.protocol != "pyod"  # of vectors: see plan_check
+    """Samples as `algan train` and `algan evaluate` take them, without test images that the model has seen."""
+    assert spec.protocol != "pyod"  # for vectors only: see plan_check
     dataset = open_dataset(path, spec.dataset if spec.dataset in DATASETS else None)
     settings = Division(
         protocol=spec.protocol, **options.model_dump(exclude={"max_train", "max_test"}, exclude_unset=True)
@@ -58,7 +58,7 @@ def _images(spec: RunSpec, path: Path, options: DataOptions, detector: Detector)
     parts = _limited(parts, options, spec.seed)
     prepared = prepare_parts(dataset, parts, detector, settings, strict=False)
     preprocessing = detector.preprocessing(prepared.data.recipe)
-    assert preprocessing is not None  # an image detector's
+    assert preprocessing is not None  # the detector takes images
     known = same_content(
         [item.path for item in (*parts.train, *parts.calibration, *parts.validation)],
         [item.path for item in parts.test],
@@ -76,7 +76,7 @@ def _images(spec: RunSpec, path: Path, options: DataOptions, detector: Detector)
 
 
 def _limited(parts: Split, options: DataOptions, seed: int) -> Split:
-    """At most `max_train` images to train on; of each class at most half of `max_test` in every other part."""
+    """A split with at most `max_train` images to train on, and `max_test` in every other part, half of each class."""
 
     def drawn(items: tuple[Item, ...], limit: int | None) -> tuple[Item, ...]:
         return tuple(items[i] for i in _limit(np.array([item.label for item in items]), limit, seed))
@@ -91,7 +91,7 @@ def _limited(parts: Split, options: DataOptions, seed: int) -> Split:
 
 
 def _limit(labels: Indices, limit: int | None, seed: int) -> Indices:
-    """Positions of at most `limit` samples, in order; where there are two classes, at most half of it of each."""
+    """Positions of at most `limit` samples, in order; with two classes, at most half of `limit` of each."""
     if limit is None or not len(labels):
         return np.arange(len(labels))
     rng = np.random.default_rng(seed_from(seed, "limit"))
@@ -127,7 +127,7 @@ def _divide(y: Indices, spec: RunSpec) -> tuple[Indices, Indices]:
 
 
 def _divide_mvtec(y: Indices, spec: RunSpec) -> tuple[Indices, Indices]:
-    """The published vectors merge training and test: as many normals are drawn as the official training set has."""
+    """Rows as in `_divide`, with as many normals to train on as officially: the published vectors merge both parts."""
     normal = np.random.default_rng(spec.seed).permutation(np.flatnonzero(y == 0))
     return _at(normal, MVTEC_CATEGORIES[spec.category or ""].counts.train, y)
 
@@ -137,7 +137,7 @@ def _at(normal: Indices, n_train: int, y: Indices) -> tuple[Indices, Indices]:
 
 
 def _divide_pyod(y: Indices, spec: RunSpec) -> tuple[Indices, Indices]:
-    """PyOD's benchmark: 60 % of all rows to train on, anomalies included, 40 % to test on."""
+    """Rows of PyOD's benchmark: 60 % of all to train on, anomalies included, and 40 % to test on."""
     from sklearn.model_selection import train_test_split
 
     state = np.random.RandomState(spec.seed)
@@ -158,7 +158,7 @@ def _standardised(X: NDArray[np.float64], train: Indices) -> NDArray[np.float64]
 
 
 def _read_table(path: Path) -> tuple[NDArray[np.float64], Indices]:
-    """X (n, d) and y (n,), 1 = anomalous, of an .npz or a .mat file."""
+    """Read X (n, d) and y (n,), 1 = anomalous, from an .npz or a .mat file."""
     if path.suffix != ".mat":
         labels = read_labels(path)
         if labels is None:

@@ -1,4 +1,4 @@
-"""The unit of work: runs that one training serves, and all that is needed to carry them out, in whatever process."""
+"""The unit of work: runs that one training serves, with everything that a process needs to carry them out."""
 
 import json
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from algan_ad.training.device import DeviceName
 
 @dataclass(frozen=True)
 class Job:
-    """Runs of one training. `unfinished`: the folder of run folders, where this machine has it."""
+    """Runs of one training. `unfinished`: the folder of run folders, if this machine has it."""
 
     specs: tuple[RunSpec, ...]
     sources: Sources
@@ -39,17 +39,17 @@ class Job:
 
 @dataclass(frozen=True)
 class Output:
-    """The line of a run, and the files that go with it, by name."""
+    """The line of results of a run, and its files by name."""
 
     result: Result
     files: dict[str, bytes] = field(default_factory=dict)
 
 
 def by_training(specs: Iterable[RunSpec]) -> list[tuple[RunSpec, ...]]:
-    """Runs that one training serves together, in the order in which the first of them comes.
+    """Groups of runs that one training serves, in the order of their first runs.
 
-    They differ in nothing but the label, the selection of the weights and, where both protocols train on the same
-    samples, the protocol. Runs of protocol `thesis` come first: their labelled validation half is there to look at.
+    The runs of a group differ only in the label, the selection of the weights and, if both protocols train on the same
+    samples, the protocol. Runs of protocol `thesis` come first, because they have a labelled validation half.
     """
     groups: dict[str, list[RunSpec]] = {}
     for spec in specs:
@@ -58,9 +58,9 @@ def by_training(specs: Iterable[RunSpec]) -> list[tuple[RunSpec, ...]]:
 
 
 def _training(spec: RunSpec) -> str:
-    """All that the training of a run depends on."""
+    """Everything that the training of a run depends on, as text."""
     selection = spec.settings.get("selection", "validation" if spec.protocol == "thesis" else None)
-    if (selection == "validation") != (spec.protocol == "thesis"):  # a mistake that it has to itself
+    if (selection == "validation") != (spec.protocol == "thesis"):  # a mistake of this run alone
         return spec.key
     depends = spec.model_dump(mode="json", exclude={"label"})
     depends["settings"].pop("selection", None)

@@ -1,4 +1,4 @@
-"""The machine that figures and times come from, and the memory that a run takes of it."""
+"""The machine that figures and times come from, and the memory that a run takes."""
 
 import os
 import platform
@@ -13,10 +13,10 @@ from algan_ad.training.device import DeviceName, pick_device
 
 
 def machine(device: DeviceName, threads: int) -> dict[str, Any]:
-    """Processor, cores, threads of a run, torch, device; why there is none where a device is not here."""
+    """Processor, cores, threads of a run, torch, and the device, or the reason why it is not available."""
     try:
         kind = pick_device(device).type
-    except InputError as error:  # the reason why a run failed
+    except InputError as error:  # the run failed for this reason
         kind = str(error)
     return {
         "cpu": _cpu(), "cores": os.cpu_count(), "threads": threads, "torch": torch.__version__,
@@ -39,12 +39,12 @@ def reset_peak() -> None:
         torch.cuda.reset_peak_memory_stats()
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:  # not Linux: the peak is the process's
+    except OSError:  # not Linux: the peak is that of the whole process
         return
 
 
 def peak_mb(device: torch.device) -> float:
-    """MiB since `reset_peak`: of the GPU's memory where one computes, else of the process."""
+    """Peak memory since `reset_peak` in MiB: that of the GPU if one computes, else that of the process."""
     if device.type == "cuda":
         return round(torch.cuda.max_memory_allocated() / 2**20, 1)
     try:

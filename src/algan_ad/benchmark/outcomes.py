@@ -1,4 +1,4 @@
-"""What became of every run of a plan: the one place where tables and plots get their figures from."""
+"""Outcomes of all runs of a plan: the one place from which tables and plots take their figures."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from algan_ad.benchmark.sources import Sources
 
 
 class Row(NamedTuple):
-    """A data set of a plan, or one category of it; `name` is what tables call it."""
+    """A data set of a plan, or one category of it; `name` is its name in tables."""
 
     name: str
     data: str
@@ -19,24 +19,24 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The runs of one method on one row by one protocol, by seed; a planned seed in neither has not been run."""
+    """Results of one method on one row by one protocol, by seed; a planned seed without one has not been run."""
 
     planned: tuple[int, ...]
     done: Mapping[int, Result]
     failed: Mapping[int, Result]
 
     def values(self, figure: str) -> dict[int, float]:
-        """seed -> the figure, where it could be measured; times and sizes count as figures, too."""
+        """The figure by seed, if it could be measured; times and sizes count as figures, too."""
         found = {seed: each.figures.get(figure, getattr(each, figure, None)) for seed, each in self.done.items()}
         return {seed: float(value) for seed, value in sorted(found.items()) if isinstance(value, int | float)}
 
     def expected(self, figure: str) -> int:
-        """Seeds that should have the figure: those of done runs in which it cannot be measured do not count."""
+        """Number of seeds that should have the figure; done runs in which it cannot be measured do not count."""
         return len(self.planned) - len(self.done) + len(self.values(figure))
 
 
 class Outcomes:
-    """A plan beside its results by their keys. Those of other settings take no part; `unknown` counts them."""
+    """A plan with its results by key. Results of other settings take no part; `unknown` counts them."""
 
     def __init__(self, plan: Plan, results: Mapping[str, Result]) -> None:
         self.plan, self._results = plan, results
@@ -63,15 +63,15 @@ class Outcomes:
         )
 
     def runs(self) -> list[tuple[RunSpec, Result | None]]:
-        """Every planned run and its result, None where it has not been run."""
+        """All planned runs with their results; None for a run that has not been run."""
         return [(spec, self._results.get(key)) for key, spec in self._specs.values()]
 
     def done(self) -> list[Result]:
-        """The results of this plan's runs that were done."""
+        """Results of the plan's runs that are done."""
         return [result for _, result in self.runs() if result is not None and result.status == "done"]
 
     def complete_seeds(self, label: str, rows: Sequence[Row], protocol: str, figure: str) -> dict[int, float]:
-        """seed -> the mean of the figure over `rows`, of those seeds that have it on every row."""
+        """Mean of the figure over `rows` by seed, for seeds that have it on every row."""
         values = [self.of(label, row, protocol).values(figure) for row in rows]
         seeds = set.intersection(*(set(each) for each in values)) if values else set()
         return {seed: sum(each[seed] for each in values) / len(values) for seed in sorted(seeds)}

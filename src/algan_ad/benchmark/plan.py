@@ -1,14 +1,14 @@
-"""A plan: which methods on which data, by which protocol, with which seeds. A small TOML file, or a name that ships.
+"""A plan: methods, data sets, protocols and seeds, in a small TOML file of the user or one that ships by name.
 
     title = "ALGAN-image beside the GAN methods"      # required
-    reference = "Table 5.5"                           # what of the thesis it reproduces
-    kind = "table"                                    # how the report draws it; the engine does not look at it
+    reference = "Table 5.5"                           # part of the thesis that it reproduces
+    kind = "table"                                    # drawing of the report; the engine ignores it
     seeds = [0, 1, 2]
     protocols = ["normal-only", "thesis"]             # default: normal-only; ["pyod"] with data "pyod", and only there
     keep = ["scores", "metrics", "examples"]          # files to keep of each run, see below; default: none
-    page = "toy"                                      # the runs are this page's own business, see below
+    page = "toy"                                      # page that carries out the runs, see below
 
-    [settings]                                        # of every method that has a setting of this name
+    [settings]                                        # for every method that has a setting of this name
     epochs = 64
 
     [[methods]]
@@ -28,28 +28,28 @@
     categories = ["bottle", "cable"]                  # default: all that the set has
     settings = { max_test = 400 }                     # see `DataOptions`
 
-    [small]                                           # what `--scale small` changes
+    [small]                                           # changes of `--scale small`
     seeds = [0]                                       # replaces; so do `protocols`, `methods` and `data`
-    settings = { epochs = 2 }                         # goes over the settings above, those of single methods too
-    data_settings = { max_train = 100 }               # goes over the settings of every data set
-    method_settings = { "GANomaly, z 100" = { width = 8 } }    # goes over all of these
+    settings = { epochs = 2 }                         # overrides the settings above, also those of single methods
+    data_settings = { max_train = 100 }               # overrides the settings of every data set
+    method_settings = { "GANomaly, z 100" = { width = 8 } }    # overrides all of these
 
-    [options]                                         # free, for the report and the pages
+    [options]                                         # any values, for the report and the pages
 
     [thesis]                                          # published figures, for the report: "method label|category",
-    "GANomaly, z 100|coil-100" = "0.947 ± 0.010"      # or "method label|data label" where there is no category
+    "GANomaly, z 100|coil-100" = "0.947 ± 0.010"      # or "method label|data label" if there is no category
 
-Settings that name a file (`backbone_weights = "weights/resnet18.safetensors"`) are looked for from where the command
-is run, in the folder of data sets, and beside it. Results keep the text as it is written here.
+A file that a setting names (`backbone_weights = "weights/resnet18.safetensors"`) is looked for in the working folder,
+in the folder of data sets, and beside that. Results keep the name as it is written here.
 
-Kept files go to `FOLDER/files/KEY/`: `scores.npz` (arrays labels, scores), `metrics.jsonl` (the loop's), and what the
-generator drew, `fake-normal.png` and others.
+Kept files go to `FOLDER/files/KEY/`: `scores.npz` (arrays labels, scores), `metrics.jsonl` (of the loop), and the
+drawings of the generator, `fake-normal.png` and others.
 
-`page = "toy"` names an entry of `benchmark.pages.PAGES`. A run is then what its `run(spec, data, files, device,
-threads)` does: `data` is the folder or table of the data set, `files` a folder for what is to be kept; it returns parts
-of the result line. Its data set may be "none" (then `data` is None), its method "-".
+`page = "toy"` names an entry of `benchmark.pages.PAGES`, whose `run(spec, data, folder, device, threads)` carries out
+a run: `data` is the folder or table of the data set, and files to keep go to `folder`; it returns parts of the result
+line. The data set may be "none" (then `data` is None), and the method "-".
 
-A folder of results holds the plan as it was run, `plan.json`: `Plan` with `name`, `scale`, and `small` put in.
+A folder of results holds the plan as it was run in `plan.json`: `Plan` with `name`, `scale`, and `small` applied.
 """
 
 import hashlib
@@ -75,12 +75,12 @@ class _Part(BaseModel):
 
 
 class DataOptions(_Part):
-    """How one data set enters a plan; what is not set follows from the data set (5.2.5).
+    """Options of a data set in a plan; those that are not set follow from the data set (5.2.5).
 
     Attributes:
         calibration_fraction: share of the training normals held out to place the threshold; 0, for vectors only,
-            trains on all of them and places none. Without effect where the division of the set is fixed.
-        max_train, max_test: at most this many samples, drawn by the seed; of the test, as many of each class.
+            trains on all of them and places none. It has no effect if the division of the set is fixed.
+        max_train, max_test: largest number of samples, drawn by the seed; the test has as many of each class.
     """
 
     calibration_fraction: float = Field(0.2, ge=0, lt=1)
@@ -93,7 +93,7 @@ class DataOptions(_Part):
 
 
 class Labelled(_Part):
-    """Something with a name, and a label that is the name unless it is given."""
+    """An entry with a name, and a label that is the name by default."""
 
     name: str
     label: str = ""
@@ -116,7 +116,7 @@ class MethodEntry(Labelled):
         return self
 
     def entries(self) -> list[Self]:
-        """The entries that a grid stands for, or itself without one."""
+        """The entries of the grid, or this entry alone if it has none."""
         if not self.grid:
             return [self]
         return [
@@ -145,7 +145,7 @@ class DataEntry(Labelled):
 
 
 class Small(_Part):
-    """What the small form changes."""
+    """Changes of the small form."""
 
     seeds: tuple[int, ...] | None = None
     protocols: tuple[BenchmarkProtocol, ...] | None = None
@@ -157,7 +157,7 @@ class Small(_Part):
 
 
 class RunSpec(_Part):
-    """One run: everything its figures depend on. `data_settings` are those fields of DataOptions that are set."""
+    """One run: everything that its figures depend on. `data_settings`: the fields of DataOptions that are set."""
 
     plan: str
     method: str
@@ -172,7 +172,7 @@ class RunSpec(_Part):
 
     @property
     def key(self) -> str:
-        """A name for this run: 16 hexadecimal digits, the same on every machine."""
+        """The name of this run: 16 hexadecimal digits, the same on every machine."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -182,7 +182,7 @@ class RunSpec(_Part):
 
 
 class Plan(_Part):
-    """See the top of this file."""
+    """A plan; the top of this file describes it."""
 
     name: str
     title: str
@@ -201,11 +201,11 @@ class Plan(_Part):
     scale: Scale = "full"
 
     def at(self, scale: Scale) -> Self:
-        """The plan at a scale, with nothing left to override. A plan without [small] is the same at both."""
+        """The plan at a scale, with [small] applied and removed. A plan without [small] is the same at both scales."""
         if scale == self.scale:
             return self.model_copy(update={"small": None})
         if self.scale == "small":
-            raise InputError(f"plan {self.name}: is in its small form already; give the plan's file or name")
+            raise InputError(f"plan {self.name}: is already in its small form; give the plan's file or name")
         small = self.small or Small()
         replaced = {n: v for n in ("seeds", "protocols", "methods", "data") if (v := getattr(small, n)) is not None}
         plan = self.model_copy(update={**replaced, "small": None, "scale": "small"})
@@ -238,10 +238,10 @@ class Plan(_Part):
         )  # fmt: skip
 
     def methods_on(self, data: DataEntry) -> list[MethodEntry]:
-        """The methods that are to be run on a data set."""
+        """Methods to run on a data set."""
         return [each for each in self.methods if not each.data or data.label in each.data]
 
 
 def chosen(options: DataOptions) -> Settings:
-    """The options that someone set, as JSON."""
+    """The options that a plan sets, as JSON."""
     return options.model_dump(mode="json", exclude_unset=True)

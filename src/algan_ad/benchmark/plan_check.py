@@ -1,4 +1,4 @@
-"""What keeps a plan from being run, all of it, in words, before the first run."""
+"""Check of a plan before its first run, which reports all mistakes at once, in words."""
 
 import difflib
 import itertools
@@ -17,7 +17,7 @@ from algan_ad.runtime.schema import describe_one
 
 
 def runs(plan: Plan, sources: Sources) -> list[RunSpec]:
-    """Every run of a plan, one seed after the other. Raises InputError, listing all that is wrong: see `problems`."""
+    """All runs of a plan, one seed after the other. Raises InputError, which lists all `problems`."""
     if found := problems(plan, sources):
         raise InputError(listed(f"plan {plan.name}", found))
     specs = [
@@ -36,7 +36,7 @@ def runs(plan: Plan, sources: Sources) -> list[RunSpec]:
 
 
 def with_categories(plan: Plan, sources: Sources) -> Plan:
-    """The plan with every category by name, those that only a folder tells, too."""
+    """The plan with all categories by name, also those that follow from a folder."""
     data = [
         each.model_copy(update={"categories": tuple(filter(None, sources.categories(each.name, each.categories)))})
         for each in plan.data
@@ -50,13 +50,13 @@ def listed(where: str, found: Iterable[str]) -> str:
 
 
 def problems(plan: Plan, sources: Sources) -> list[str]:
-    """Everything that keeps this plan from being run, in words."""
+    """All mistakes that keep this plan from being run, in words."""
     return list(itertools.chain(_empty(plan), _labels(plan), _methods(plan, sources), _data(plan, sources)))
 
 
 def _empty(plan: Plan) -> Iterator[str]:
     if plan.page is not None:
-        from algan_ad.benchmark.pages import PAGES  # pages know plans
+        from algan_ad.benchmark.pages import PAGES  # pages import plans
 
         if plan.page not in PAGES:
             yield f"page {plan.page!r}: not known{hint(plan.page, PAGES)}; expected one of {', '.join(PAGES)}"
@@ -68,10 +68,10 @@ def _empty(plan: Plan) -> Iterator[str]:
             yield f"seeds: {seed}; expected 0 or more"
     for name, values in (("seeds", plan.seeds), ("protocols", plan.protocols)):
         if len(set(values)) < len(values):
-            yield f"{name}: {list(values)} holds one twice"
+            yield f"{name}: {list(values)} holds a value twice"
     for key in plan.thesis:
         if "|" not in key:
-            yield f"thesis: {key!r}; expected 'method label|data label', or |category in its place"
+            yield f"thesis: {key!r}; expected 'method label|data label' or 'method label|category'"
 
 
 def _labels(plan: Plan) -> Iterator[str]:
@@ -89,7 +89,7 @@ def _labels(plan: Plan) -> Iterator[str]:
 
 
 def small_labels(plan: Plan) -> Iterator[str]:
-    """What is wrong with [small], which `Plan.at` puts in and leaves no trace of."""
+    """Mistakes in [small], of which `Plan.at` leaves no trace."""
     if plan.small is None:
         return
     labels = {each.label for each in (plan.methods if plan.small.methods is None else plan.small.methods)}
@@ -144,11 +144,12 @@ def _data(plan: Plan, sources: Sources) -> Iterator[str]:
 
 
 def _protocols(plan: Plan, data: DataEntry, sources: Sources) -> Iterator[str]:
-    """PyOD's division trains on anomalies: its figures must not bear the name of a protocol that excludes them."""
+    """Mistakes in the protocols. The figures of PyOD's division, which trains on anomalies, must not bear the name of
+    a protocol that excludes them."""
     if data.name == PYOD and plan.protocols != (PYOD,):
         yield (
-            f"data {data.label!r}: as in PyOD's table, anomalies are among the training data; expected "
-            f"protocols = [{PYOD!r}], which says so"
+            f"data {data.label!r}: anomalies are among the training data, as in PyOD's table; expected "
+            f"protocols = [{PYOD!r}]"
         )
     if data.name != PYOD and PYOD in plan.protocols:
         yield f"data {data.label!r}: protocol pyod is for the data set pyod only"
@@ -157,7 +158,7 @@ def _protocols(plan: Plan, data: DataEntry, sources: Sources) -> Iterator[str]:
 
 
 def files_in(config: BaseModel) -> list[tuple[str, Path]]:
-    """The settings that name a file, and the file."""
+    """Settings that name a file, and the file."""
     return [(name, value) for name, value in config if isinstance(value, Path) and value != RANDOM]
 
 

@@ -23,40 +23,41 @@ PLAN_FILE = "plan.json"
 
 
 def read_plan(plan: str | Path, sources: Sources | None = None) -> Plan:
-    """A plan by its file or by a name among `shipped()`.
+    """Read a plan from its file, or by a name among `shipped()`.
 
-    Raises InputError, listing all that is wrong, for what has not the form of a plan; with `sources`, missing data too.
+    Raises InputError, which lists all mistakes, for a file without the form of a plan; with `sources`, also for missing
+    data.
     """
     path, name = _locate(plan)
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:  # TOML, or bytes that are no text
+    except ValueError as error:  # not TOML, or not text
         raise InputError(f"{path}: not a TOML file ({error})") from error
     return _checked({**raw, "name": name}, str(path), sources)
 
 
 def write_folder_plan(folder: Path, plan: Plan) -> None:
-    """Write `plan.json` beside the results. Seeds of an earlier call stay in it where the runs are the same else."""
+    """Write `plan.json` beside the results. Seeds of an earlier call stay in it if the runs are otherwise the same."""
     with explaining_write_errors(folder), FileLock(folder / ".plan.lock"):
         if (folder / PLAN_FILE).exists():
             before = read_folder_plan(folder)
             if _of_the_runs(before) == _of_the_runs(plan):
                 plan = plan.model_copy(update={"seeds": tuple(sorted({*before.seeds, *plan.seeds}))})
             else:
-                log(f"warning: {folder}: its page was of plan {before.name} and will be of {plan.name} as it is now")
+                log(f"warning: {folder}: its page was of plan {before.name}, and will be of {plan.name} as it is now")
         write_json(folder / PLAN_FILE, _dumped(plan))
 
 
 def _of_the_runs(plan: Plan) -> dict[str, Any]:
-    """What the runs of a plan depend on, but for their seeds."""
+    """Everything that the runs of a plan depend on, except their seeds."""
     words = {"seeds", "title", "reference", "kind", "keep", "options", "thesis"}
     return {name: value for name, value in _dumped(plan).items() if name not in words}
 
 
 def _dumped(plan: Plan) -> dict[str, Any]:
-    """Without defaults, so that what is set of the data stays what was set."""
+    """The plan as JSON without defaults, so that options that were not set stay so."""
     return plan.model_dump(mode="json", exclude_unset=True)
 
 
@@ -80,12 +81,14 @@ def _checked(raw: dict[str, Any], source: str, sources: Sources | None = None) -
 
 
 def _sound_part(raw: Mapping[str, Any], errors: Iterable[ErrorDetails]) -> Plan | None:
-    """The plan without what is wrong with its form, so that the rest of it can be judged at the same time."""
+    """The plan without the parts whose form is wrong, so that the other parts can be checked at the same time."""
     if not isinstance(raw, Mapping):
         return None
     sound = copy.deepcopy(dict(raw))
     places = {each["loc"][:-1] if each["type"] == "missing" else each["loc"] for each in errors}
-    for *path, last in sorted(filter(None, places), key=_in_order, reverse=True):  # so that places before stay
+    for *path, last in sorted(
+        filter(None, places), key=_in_order, reverse=True
+    ):  # from the end, so that places before stay
         holder: Any = sound
         for step in path:
             holder = holder[step]

@@ -1,4 +1,4 @@
-"""Who carries out the runs: this process, or workers that Ray starts here or on a cluster."""
+"""Workers that carry out the runs: this process, or processes that Ray starts here or on a cluster."""
 
 import os
 import socket
@@ -13,8 +13,8 @@ from algan_ad.runtime.decoder_messages import silence_decoders
 from algan_ad.runtime.errors import AlganError, InputError, MissingExtra, Option
 from algan_ad.runtime.progress import log, set_quiet
 
-# Ray talks a lot, and to its makers, unless it is told not to before it is imported. It makes its workers nicer than
-# this command, too: beside any other work they would starve.
+# These settings must be made before Ray is imported. They keep it from printing a lot, from reporting to its makers and
+# from giving its workers a low priority, with which they would starve beside any other work.
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -22,7 +22,7 @@ SETTINGS = {
     "RAY_worker_niceness": "0",
 }
 
-STARTS = 3  # on a busy machine Ray may not be up within the half minute that it allows itself
+STARTS = 3  # attempts: on a busy machine Ray may take more than the half minute that it allows itself
 
 
 class Lost(NamedTuple):
@@ -35,22 +35,22 @@ Outcome = list[Output] | Lost
 
 
 class Pool(Protocol):
-    """Takes jobs while there are free workers, and hands back what becomes of them."""
+    """A pool takes jobs while it has free workers, and returns their outcomes."""
 
     def free(self) -> int:
-        """How many jobs can be taken now."""
+        """Number of jobs that can be taken now."""
 
     def start(self, job: Job) -> None: ...
 
     def running(self) -> list[tuple[Job, str]]:
-        """The jobs under way, and where."""
+        """The jobs under way, with their places."""
 
     def wait(self, seconds: float) -> list[tuple[Job, Outcome]]:
-        """Return as soon as something has happened: a job came to an end, or a worker is ready for one."""
+        """Wait until a job has ended or a worker is ready for one. Returns the jobs that have ended."""
 
 
 class Here:
-    """Without Ray: one job at a time, in this process."""
+    """A pool without Ray: one job at a time, in this process."""
 
     def __init__(self) -> None:
         self._job: Job | None = None
@@ -72,7 +72,7 @@ class Here:
 
 
 class _Worker:
-    """Lives in a process of its own, which Ray starts."""
+    """A worker in a process of its own, which Ray starts."""
 
     def __init__(self) -> None:
         set_quiet(True)
@@ -86,7 +86,7 @@ class _Worker:
 
 
 class RayPool:
-    """A fixed number of workers, each on so many cores and GPUs. One that dies costs its run and is replaced."""
+    """A pool with a fixed number of workers, each with its cores and GPUs. A worker that dies is replaced."""
 
     def __init__(self, ray: Any, workers: int, cores: int, gpus: float) -> None:
         self._ray = ray
@@ -132,9 +132,10 @@ class RayPool:
 
 @contextmanager
 def open_pool(workers: int | None, address: str | None, device: str, threads: int = 1) -> Iterator[Pool]:
-    """workers: 0 = this process, without Ray; None = one for each GPU, or where there is none as the cores allow.
+    """Open a pool.
 
-    threads: of each run, and so the cores that its worker takes.
+    workers: 0 = this process, without Ray; None = one for each GPU, or as many as the cores allow if there is no GPU.
+    threads: threads of each run, and so cores of its worker.
 
     Raises InputError for a wrong number or an address where no cluster answers, MissingExtra without Ray.
     """
@@ -151,7 +152,7 @@ def open_pool(workers: int | None, address: str | None, device: str, threads: in
     except ImportError as error:
         raise MissingExtra("benchmarks need pip install 'algan-ad[benchmark]', or ", Option("workers", 0)) from error
     _connect(ray, workers and workers * threads, address)
-    with redirect_stdout(sys.stderr):  # where Ray tells of dead workers; standard output is for results
+    with redirect_stdout(sys.stderr):  # for Ray's words on dead workers; standard output is for results
         yield from _hired(ray, workers, address, device, threads)
 
 
@@ -161,17 +162,17 @@ def _hired(ray: Any, workers: int | None, address: str | None, device: str, thre
         gpus, cores = found.get("GPU", 0.0) if device in ("auto", "cuda") else 0.0, int(found["CPU"])
         n = workers or int(gpus) or max(1, cores // threads)
         log(f"{n} worker{'s' * (n > 1)}, " + (f"on the cluster {address}" if address else "here"))
-        # Never more than there are: Ray would wait for them without end.
+        # Never more than there are, because Ray would wait for them forever.
         yield RayPool(ray, n, max(1, min(threads, cores // n)), min(1.0, gpus / n))
     except ray.exceptions.RayError as error:
-        raise AlganError(f"Ray is gone ({_first_line(error)}); the same command goes on where it stopped") from error
+        raise AlganError(f"Ray has stopped ({_first_line(error)}); the same command continues the work") from error
     finally:
         ray.shutdown()
 
 
 def _connect(ray: Any, cores: int | None, address: str | None) -> None:
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
-    if address is None:  # RAY_ADDRESS is ignored: without --address the runs take place here
+    if address is None:  # RAY_ADDRESS is ignored: without `address` the runs take place here
         options = {"address": "local", "num_cpus": cores, "include_dashboard": False, **quiet}
     else:
         options = {"address": address, **quiet}
@@ -179,7 +180,7 @@ def _connect(ray: Any, cores: int | None, address: str | None) -> None:
         try:
             ray.init(**options)
             return
-        except Exception as error:  # Ray raises that very class when it is not up within half a minute
+        except Exception as error:  # Ray raises this very class if it has not started within half a minute
             ray.shutdown()
             if address is not None:
                 raise InputError(

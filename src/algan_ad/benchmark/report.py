@@ -1,4 +1,4 @@
-"""From a folder of results to its page: report.html, report.md, tables.csv, tables.tex. Nothing is run here."""
+"""The page of a folder of results: report.html, report.md, tables.csv, tables.tex. Nothing is run here."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,7 +21,7 @@ from algan_ad.runtime.protocols import WORDS, named
 
 
 def write_report(folder: Path) -> Path:
-    """Write the report of a folder that `run` has filled, in full or in part; returns the HTML page.
+    """Write the report of a folder that `run` has filled, in full or in part. Returns the path of the HTML page.
 
     Raises InputError when there is no plan or no result in it.
     """
@@ -70,7 +70,7 @@ def _warnings(outcomes: Outcomes) -> list[str]:
         found.append(str(note))
     if random := _with_random_weights(plan):
         meaning = (
-            "Times do not depend on them." if plan.kind == "timing" else "No figure here is a fair showing of these."
+            "Times do not depend on them." if plan.kind == "timing" else "Their figures here are not fair to them."
         )
         found.append(f"Backbones with RANDOM weights, not those of ImageNet: {', '.join(random)}. {meaning}")
     return found
@@ -106,7 +106,9 @@ def _figures(outcomes: Outcomes, protocol: str) -> list[Section]:
 def _comparison(outcomes: Outcomes, protocol: str, reference: str) -> Section:
     paired = result_tables.difference_table(outcomes, protocol, outcomes.rows, reference)
     costs = result_tables.cost_table(outcomes, protocol, reference)
-    variants = len({method.name for method in outcomes.plan.methods}) == 1  # of one method: times are beside the point
+    variants = (
+        len({method.name for method in outcomes.plan.methods}) == 1
+    )  # of one method, whose times do not matter here
     ranks, why = _ranks(outcomes, protocol)
     shown = [table for table in (paired, None if variants else costs) if table]
     folded = [costs] if variants and costs else []
@@ -117,7 +119,7 @@ def _comparison(outcomes: Outcomes, protocol: str, reference: str) -> Section:
 
 
 def _ranks(outcomes: Outcomes, protocol: str) -> tuple[Plot | None, str]:
-    """The critical-difference plot, or why there is none: ranks over what all methods have, or not at all."""
+    """The critical-difference plot or None, and its explanation. Ranks need results of all methods on every row."""
     labels, rows = outcomes.labels, outcomes.rows
     if len(rows) < 2 or len(labels) < 3:
         return None, ""
@@ -126,14 +128,14 @@ def _ranks(outcomes: Outcomes, protocol: str) -> tuple[Plot | None, str]:
         found = [outcomes.of(label, row, protocol).values(AUROC.key) for label in labels]
         seeds = set.intersection(*(set(values) for values in found))
         if not seeds:
-            return None, f"No ranks: on {row.name} there is no seed that all methods have a result of."
+            return None, f"There are no ranks, because on {row.name} no seed has a result of every method."
         scores.append([sum(values[seed] for seed in seeds) / len(seeds) for values in found])
     why = "Ranks are by the mean AUROC over the seeds that all methods have."
     return critical_differences(labels, ranking(scores), "data sets or categories"), why
 
 
 def _scatter(outcomes: Outcomes, protocol: str) -> Plot | None:
-    """Mean AUROC over the rows against the mean time of a prediction; a method counts once it has every row."""
+    """Plot of mean AUROC over the rows against mean time of a prediction, for methods with results on every row."""
     points = []
     methods = {method.label: method.name for method in outcomes.plan.methods}
     for label in outcomes.labels:
@@ -145,12 +147,12 @@ def _scatter(outcomes: Outcomes, protocol: str) -> Plot | None:
             points.append(Point(label, spread(list(time.values())).mean, spread(list(auroc.values())).mean, own))
     if len(points) < 2:
         return None
-    caption = "Upper left is better. Times of these very runs, which may have shared the machine with others."
+    caption = "Upper left is better. The times are those of these runs, which may have shared the machine with others."
     return accuracy_against_time(points, f"{caption} {named(protocol)}; scale {outcomes.plan.scale}.")
 
 
 def _reference(outcomes: Outcomes) -> str:
-    """What the others are compared with: ALGAN, unless the plan names another label or has none."""
+    """The label that the others are compared with: ALGAN, unless the plan names another or has no ALGAN."""
     wanted = outcomes.plan.options.get("compare_with")
     own = [method.label for method in outcomes.plan.methods if method.name.startswith("algan")]
     return wanted if wanted in outcomes.labels else (own or list(outcomes.labels))[0]
@@ -158,7 +160,7 @@ def _reference(outcomes: Outcomes) -> str:
 
 def _published(plan: Plan) -> list[Section]:
     table = result_tables.published_table(plan.thesis, plan.reference or "Thesis")
-    return [Section("To stand beside", "thesis", tables=(table,))] if table else []
+    return [Section("Published figures", "thesis", tables=(table,))] if table else []
 
 
 def _missing(outcomes: Outcomes) -> list[Section]:
@@ -167,7 +169,7 @@ def _missing(outcomes: Outcomes) -> list[Section]:
 
 
 def _made(outcomes: Outcomes) -> Section:
-    """Where, when, with what: every distinct value among the runs."""
+    """Machine, versions, dates and settings: all distinct values among the runs."""
     done = outcomes.done()
     rows = [
         ("selection of the weights", _distinct(f"{r.spec.label}: {r.selection}" for r in done if r.selection)),

@@ -1,4 +1,4 @@
-"""The tables of a benchmark: figures with their spread, the thesis's beside them, differences, costs, failures."""
+"""Tables of a benchmark: figures with their spread beside those of the thesis, differences, costs, failures."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ INCOMPLETE = "†"
 GRID = " | "  # a label "ROW | COLUMN" has its place in a grid
 
 
-#: What a run took; the rest of `Result` that tables show.
+#: Costs of a run, the other fields of `Result` that tables show.
 COSTS = (
     Figure("train_seconds", "training, s", better="lower", digits=1),
     Figure("score_ms_per_image", "prediction, ms an image", better="lower", digits=2),
@@ -25,7 +25,7 @@ COSTS = (
 
 
 def figure_table(outcomes: Outcomes, protocol: str, figure: Figure, rows: Sequence[Row]) -> Table:
-    """Rows are data sets or categories, columns are methods; mean rows below when there are several rows."""
+    """A table with data sets or categories as rows and methods as columns; several rows have mean rows below."""
     labels = outcomes.labels
     body = [(row.name, _row(outcomes, protocol, figure, [row])) for row in rows]
     body += [(name, _row(outcomes, protocol, figure, members, name)) for name, members in _groups(outcomes, rows)]
@@ -33,7 +33,7 @@ def figure_table(outcomes: Outcomes, protocol: str, figure: Figure, rows: Sequen
 
 
 def method_table(outcomes: Outcomes, protocol: str, row: Row, figures: Sequence[Figure], title: str) -> Table:
-    """Rows are methods, columns are figures: where a plan has but one data set."""
+    """A table with methods as rows and figures as columns, for plans with one data set."""
     shown = [f for f in figures if any(outcomes.of(label, row, protocol).values(f.key) for label in outcomes.labels)]
     columns = [_row(outcomes, protocol, figure, [row]) for figure in shown]
     body = tuple((label, tuple(column[i] for column in columns)) for i, label in enumerate(outcomes.labels))
@@ -42,7 +42,7 @@ def method_table(outcomes: Outcomes, protocol: str, row: Row, figures: Sequence[
 
 
 def grid_table(outcomes: Outcomes, protocol: str, row: Row, figure: Figure) -> Table:
-    """Labels "ROW | COLUMN", as in Table 5.10, laid out as a grid."""
+    """A table of labels "ROW | COLUMN", laid out as a grid, as in Table 5.10."""
     places = [label.split(GRID) for label in outcomes.labels]
     columns = tuple(dict.fromkeys(column for _, column in places))
     cells = _row(outcomes, protocol, figure, [row])
@@ -56,7 +56,7 @@ def is_grid(outcomes: Outcomes) -> bool:
 
 
 def difference_table(outcomes: Outcomes, protocol: str, rows: Sequence[Row], reference: str) -> Table | None:
-    """The reference minus each other method, paired by seed; None where none shares `FEWEST_SEEDS` seeds with it."""
+    """Reference minus each other method, paired by seed; None if no method shares `FEWEST_SEEDS` seeds with it."""
     own = outcomes.complete_seeds(reference, rows, protocol, AUROC.key)
     body = []
     for label in outcomes.labels:
@@ -95,7 +95,7 @@ def _difference(found: Difference, complete: bool) -> tuple[Cell, ...]:
 
 
 def cost_table(outcomes: Outcomes, protocol: str, reference: str) -> Table | None:
-    """Time, memory and parameters of each method, means over all its runs; times as ratios to the reference too."""
+    """Time, memory and parameters of each method, means over its runs; times also as ratios to the reference."""
 
     body = [
         (label, tuple(_cost(outcomes, label, protocol, figure, reference) for figure in COSTS))
@@ -106,7 +106,7 @@ def cost_table(outcomes: Outcomes, protocol: str, reference: str) -> Table | Non
         return None
     caption = (
         f"Means over the runs. In brackets the ratio to {reference}, over the rows and seeds of both. Other runs "
-        "may share the machine meanwhile: thesis/table-5.6 and thesis/table-5.7 measure times properly. "
+        "may have shared the machine: thesis/table-5.6 and thesis/table-5.7 measure times properly. "
         f"{named(protocol)}.{_incomplete(body)}"
     )
     return Table("Time and memory", caption, "method", tuple(figure.name for figure in COSTS), tuple(body), protocol)
@@ -131,7 +131,7 @@ def _cost(outcomes: Outcomes, label: str, protocol: str, figure: Figure, referen
 
 
 def published_table(thesis: Mapping[str, str], reference: str) -> Table | None:
-    """The thesis's figures as they stand in it, "label|row" -> text."""
+    """A table of the figures as the thesis prints them, from texts by "label|row"."""
     if not thesis:
         return None
     places = [tuple(key.rsplit("|", 1)) for key in thesis]
@@ -144,13 +144,13 @@ def published_table(thesis: Mapping[str, str], reference: str) -> Table | None:
         body = tuple((row, tuple(at.get((label, row), EMPTY) for label in labels)) for row in rows)
         columns = labels
     caption = (
-        f"{reference}, copied. Protocol thesis; 10 runs with mean and standard deviation where the thesis gives them."
+        f"{reference}, copied. Protocol thesis; 10 runs with mean and standard deviation if the thesis gives them."
     )
     return Table("The thesis's own figures", caption, "", columns, body, "thesis")
 
 
 def failure_table(outcomes: Outcomes) -> Table | None:
-    """Every planned run that has no figures: failed, with its error, or not yet run."""
+    """All planned runs without figures: failed, with the error, or not yet run."""
     body = [
         (
             str(spec),
@@ -162,7 +162,7 @@ def failure_table(outcomes: Outcomes) -> Table | None:
     if not body:
         return None
     caption = (
-        "No mean leaves these out in silence: a figure that lacks any of its seeds bears a †, one that lacks all a –."
+        "Means do not hide these runs: a figure that lacks some of its seeds bears a †, and one that lacks all is a –."
     )
     return Table("Runs without a result", caption, "run", ("state", "error"), tuple(body))
 
@@ -174,14 +174,14 @@ def _last_line(result: Result) -> str:
 
 
 def _row(outcomes: Outcomes, protocol: str, figure: Figure, rows: Sequence[Row], mean: str = "") -> tuple[Cell, ...]:
-    """A cell for each method: of one row, or of the mean over several, which has a name. Those that lead are marked."""
+    """A cell for each method, of one row or of the mean over several, which is named `mean`; the best are marked."""
     labels = outcomes.labels
     values = [outcomes.complete_seeds(label, rows, protocol, figure.key) for label in labels]
     if mean:
         cells = [_mean(outcomes, label, rows, protocol, figure, mean) for label in labels]
     else:
         cells = [_cell(outcomes, label, rows[0], protocol, figure) for label in labels]
-    values = [each if cell.numbers else {} for each, cell in zip(values, cells, strict=True)]  # what is shown
+    values = [each if cell.numbers else {} for each, cell in zip(values, cells, strict=True)]  # of shown cells only
     ahead = leaders(values, figure.sign)
     return tuple(replace(cell, best=leads) for cell, leads in zip(cells, ahead, strict=True))
 
@@ -197,11 +197,11 @@ def _cell(outcomes: Outcomes, label: str, row: Row, protocol: str, figure: Figur
 
 
 def _mean(outcomes: Outcomes, label: str, rows: Sequence[Row], protocol: str, figure: Figure, name: str) -> Cell:
-    """Over rows, per seed and then over seeds: a seed counts only if it has every row."""
+    """Mean over rows per seed, then over seeds; a seed counts only if it has every row."""
     if not all(outcomes.of(label, row, protocol).planned for row in rows):
         return EMPTY
     if not all(outcomes.of(label, row, protocol).expected(figure.key) for row in rows):
-        return EMPTY  # not to be measured everywhere: no mean over all
+        return EMPTY  # cannot be measured everywhere: no mean over all
     values = list(outcomes.complete_seeds(label, rows, protocol, figure.key).values())
     return _shown(values, len(outcomes.plan.seeds), figure, _beside(outcomes, label, name, figure), "–")
 
@@ -221,7 +221,7 @@ def _shown(values: list[float], planned: int, figure: Figure, beside: str, state
 
 
 def _beside(outcomes: Outcomes, label: str, row: str, figure: Figure) -> str:
-    """The thesis's AUROC for this place; where it has no such row at all, its mean, or the only row it has."""
+    """The thesis's AUROC for this place; if it has no such row at all, its mean, or its only row."""
     if figure != AUROC:
         return ""
     thesis = outcomes.plan.thesis
@@ -233,7 +233,7 @@ def _beside(outcomes: Outcomes, label: str, row: str, figure: Figure) -> str:
 
 
 def _groups(outcomes: Outcomes, rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
-    """The mean rows: of MVTec-AD also those of its textures and of its objects (Table 5.3)."""
+    """The mean rows; MVTec-AD also has those of its textures and of its objects (Table 5.3)."""
     from algan_ad.data.catalog import MVTEC_CATEGORIES
 
     if len(rows) < 2:
@@ -262,7 +262,7 @@ def _caption(outcomes: Outcomes, protocol: str, body: Sequence[tuple[str, Sequen
 def _bold(body: Sequence[tuple[str, Sequence[Cell]]]) -> str:
     test = f"paired t-test over {FEWEST_SEEDS} seeds or more, 5 %, not corrected for the number of comparisons"
     if any(cell.best for _, cells in body for cell in cells):
-        return f"Bold: the best and all that do not differ from it ({test}); no bold where nothing differs."
+        return f"Bold: the best and all that do not differ from it ({test}); nothing is bold if nothing differs."
     return f"Nothing is bold, because no method differs from the best one ({test})."
 
 
@@ -277,7 +277,7 @@ def _incomplete(body: Sequence[tuple[str, Sequence[Cell]]]) -> str:
 
 
 def brief(value: float) -> str:
-    """Two digits, and no power of ten."""
+    """A value as text, with two digits and without a power of ten."""
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 

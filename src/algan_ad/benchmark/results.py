@@ -1,7 +1,7 @@
-"""Results as they come: `results.jsonl`, one line a run, only ever appended to; and who is at work on which run.
+"""Results of the runs: `results.jsonl`, to which a line for each run is appended; and the claims of runs under way.
 
-Several processes may work on one folder at once. A line is appended under a lock, and a run is claimed, by a lock that
-its owner's death releases, before it is begun; so nothing is lost, mixed up or done twice.
+Several processes may work on one folder at once. A line is appended under a lock. A run is claimed before it begins, by
+a lock that the death of its owner releases. So nothing is lost, mixed up or done twice.
 """
 
 import json
@@ -25,17 +25,17 @@ VERSION = 1
 
 
 class Result(Schema):
-    """One run, done or failed. Figures are shares in [0, 1], None where they cannot be measured.
+    """One run, done or failed. Figures are shares in [0, 1], None if they cannot be measured.
 
     Attributes:
-        figures, intervals: as in evaluation.json, by their names there; a page's own may be others.
-        notes: what was drawn by lot, left out or skipped.
-        train_seconds: of `fit`, feature extraction included, decoding of the images excluded; all sessions of a run
-            that was interrupted. A training that serves several runs stands in each of them, whole.
-        score_ms_per_image: of the test samples, in batches of the method's own size.
-        peak_mb: of the process's memory while the run lasted; on a GPU, of its memory.
-        n_parameters: of the module that scores, without buffers such as a memory bank.
-        selection: how the weights were chosen, in words.
+        figures, intervals: by the names in evaluation.json; a page may have figures of its own.
+        notes: samples drawn by lot, left out or skipped.
+        train_seconds: time of `fit`, with feature extraction, without decoding of the images, over all sessions of an
+            interrupted run. Each run that a training serves has the whole time.
+        score_ms_per_image: time of a test sample, in batches of the method's own size.
+        peak_mb: peak of the process's memory during the run; on a GPU, of its memory.
+        n_parameters: parameters of the module that scores, without buffers such as a memory bank.
+        selection: selection of the weights, in words.
     """
 
     schema_version: Literal[1] = 1
@@ -65,24 +65,25 @@ class ResultsFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.path = folder, folder / RESULTS
-        self.unfinished = folder / "runs"  # of each unfinished job a folder by the key of its first run
+        self.unfinished = folder / "runs"  # a folder for each unfinished job, by the key of its first run
         self._claims = folder / ".claims"
         self._found: dict[str, Result] = {}
         self._n_bytes = self._n_lines = 0  # read so far
         self._warned: set[int] = set()
 
     def create(self) -> None:
-        """Raises InputError when the place cannot be written to."""
+        """Make the folder. Raises InputError when it cannot be written to."""
         with explaining_write_errors(self.folder):
             self._claims.mkdir(parents=True, exist_ok=True)
             self.unfinished.mkdir(exist_ok=True)
             self.path.touch()
 
     def read(self) -> dict[str, Result]:
-        """The latest result of each run by its key, in the order they first came; a done run stays done.
+        """The latest result of each run by key, in the order of the first results; a done run stays done.
 
-        Only what was appended since the last call is read. A line that is no result (a process died while it wrote) is
-        left out, with a warning. Raises InputError for a file that cannot be read, or of a newer version.
+        Only lines appended since the last call are read. A line that is not a result, such as that of a process that
+        died while it wrote, is left out with a warning. Raises InputError for a file that cannot be read, or of a newer
+        version.
         """
         *whole, rest = self._new_bytes().split(b"\n")
         for line in whole:
@@ -94,7 +95,7 @@ class ResultsFolder:
         return found
 
     def _take(self, line: bytes, n: int, found: dict[str, Result]) -> None:
-        """Put the result of line `n` where it belongs."""
+        """Put the result of line `n` into `found`."""
         if not line.strip():
             return
         result = _parse(line, f"{self.path}:{n}")
@@ -116,7 +117,7 @@ class ResultsFolder:
             raise InputError(f"{self.path}: cannot be read ({error.strerror})") from error
 
     def add(self, result: Result, files: Mapping[str, bytes]) -> None:
-        """Store a result and what the run left, in `files/KEY/`; both are on the disk when this returns.
+        """Store a result, and the files of the run in `files/KEY/`; the result is on the disk when this returns.
 
         The folder of the unfinished run is removed.
         """
@@ -128,14 +129,14 @@ class ResultsFolder:
                 place.write_bytes(content)
             with self.path.open("ab+") as file:
                 if file.seek(0, os.SEEK_END) and not _ends_a_line(file):
-                    line = "\n" + line  # after what a killed process left half written
+                    line = "\n" + line  # after a line that a killed process left half written
                 file.write(line.encode())
                 file.flush()
                 os.fsync(file.fileno())
         shutil.rmtree(self.unfinished / result.key, ignore_errors=True)
 
     def claim(self, key: str) -> FileLock | None:
-        """The right to carry out a run, until released; None while another process has it."""
+        """Claim a run: a lock to release afterwards, or None while another process has it."""
         lock = FileLock(self._claims / f"{key}.lock")
         try:
             lock.acquire(blocking=False)
@@ -145,7 +146,7 @@ class ResultsFolder:
 
 
 def _parse(line: bytes, where: str) -> Result | str:
-    """The result, or why there is none. Raises InputError for one of a newer version."""
+    """The result, or the reason why there is none. Raises InputError for a result of a newer version."""
     try:
         content = json.loads(line)
     except ValueError:

@@ -1,4 +1,4 @@
-"""A plan carried out: what is not done yet is run, results are written as they come."""
+"""The execution of a plan: runs that are not done yet are carried out, and results are written as they come."""
 
 import subprocess
 import time
@@ -21,13 +21,13 @@ from algan_ad.runtime.errors import InputError, Option
 from algan_ad.runtime.progress import bar, log
 from algan_ad.training.device import DeviceName
 
-ATTEMPTS = 2  # a run whose worker died, as from too little memory, is tried once more
-ELSEWHERE_SECONDS = 2.0  # between two looks at runs that another process is at
+ATTEMPTS = 2  # a run whose worker died, for example from lack of memory, is tried once more
+ELSEWHERE_SECONDS = 2.0  # between two looks at the runs of other processes
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What came of a plan: keys of runs by how they stand, and how many of them this call carried out."""
+    """The state of a plan: keys of done and of failed runs, and the number of runs that this call carried out."""
 
     done: tuple[str, ...]
     failed: tuple[str, ...]
@@ -38,13 +38,13 @@ def run_plan(
     plan: Plan, sources: Sources, folder: Path, *, workers: int | None = None, address: str | None = None,
     device: DeviceName = "auto", threads: int = 1, retry_failed: bool = False,
 ) -> Summary:  # fmt: skip
-    """Carry out every run of `plan` that `folder` has no result of; other processes may be at the same plan.
+    """Carry out every run of `plan` that `folder` has no result of; other processes may work on the same plan.
 
-    Each run takes so many threads. One that failed stays failed unless `retry_failed`; one that was interrupted goes on
-    from its last checkpoint. Runs that one training serves are carried out together: see `by_training`. See `open_pool`
-    for workers and address.
+    Each run takes `threads` threads. A failed run stays failed unless `retry_failed`; an interrupted run continues from
+    its last checkpoint. Runs that one training serves are carried out together: see `by_training`. `open_pool` explains
+    workers and address.
 
-    Raises InputError, before the first run, for a plan that cannot be run; it lists all that is wrong with it.
+    Raises InputError, before the first run, for a plan that cannot be run; the error lists all mistakes.
     """
     if threads < 1:
         raise InputError(Option("threads", threads), ": expected 1 or more")
@@ -74,7 +74,7 @@ def _warn_of_files_not_kept(plan: Plan, folder: Path, done: list[str]) -> None:
 
 
 def default_folder(plan: Plan) -> Path:
-    """results/NAME, with -small where it is."""
+    """The folder results/NAME, or results/NAME-small for the small form."""
     return Path("results") / (plan.name + ("-small" if plan.scale == "small" else ""))
 
 
@@ -91,7 +91,7 @@ class _Board:
         self._attempts: dict[str, int] = {}
 
     def work(self, pool: Pool) -> None:
-        """Until nothing is open, here or elsewhere."""
+        """Work until nothing is open, here or elsewhere."""
         log(f"{_n_runs(self.open)} of {self.n} runs to do, results in {self.results.path}")
         self._start = time.monotonic()
         try:
@@ -106,7 +106,7 @@ class _Board:
                 claim.release()
 
     def _hand_out(self, pool: Pool) -> None:
-        """Give free workers what nobody else is at; runs that others have done meanwhile are dropped."""
+        """Give free workers jobs that no other process has; runs that others have done meanwhile are dropped."""
         if not pool.free():
             return
         self.open = deque(self._not_done(self.open))
@@ -114,7 +114,7 @@ class _Board:
             if not pool.free():
                 return
             job = self.open.popleft()
-            if not self._claim(job):  # another process is at it; its results, or its death, will tell
+            if not self._claim(job):  # another process has it, until its results or its death
                 self.open.append(job)
                 continue
             left = self._not_done([job])
@@ -127,7 +127,7 @@ class _Board:
             time.sleep(ELSEWHERE_SECONDS)
 
     def _claim(self, job: Job) -> bool:
-        """All runs of a job, or none."""
+        """Claim all runs of a job, or none. Returns True when they are claimed."""
         for spec in job.specs:
             claim = self._claims.get(spec.key) or self.results.claim(spec.key)
             if claim is None:
@@ -137,7 +137,7 @@ class _Board:
         return True
 
     def _settle(self, job: Job, outcome: Outcome, pool: Pool) -> int:
-        """Store what a job came to; the number of runs that are over with it."""
+        """Store the outcome of a job. Returns the number of runs that it ended."""
         if isinstance(outcome, Lost):
             self._attempts[job.key] = self._attempts.get(job.key, 0) + 1
             if self._attempts[job.key] < ATTEMPTS:
@@ -161,7 +161,7 @@ class _Board:
             self._claims.pop(key).release()
 
     def _not_done(self, jobs: Iterable[Job]) -> list[Job]:
-        """Jobs of the runs without a result; a failure from before counts as none where it is to be tried again."""
+        """Jobs of the runs without a result; an earlier failure that is to be tried again counts as none."""
         found = self.results.read()
 
         def is_open(key: str) -> bool:
@@ -198,7 +198,7 @@ def _span(seconds: float) -> str:
 
 
 def git_state() -> dict[str, Any]:
-    """Commit of the source tree that this package is run from, and whether it was changed; nulls without one."""
+    """Commit of the source tree that this package is run from, and `dirty` if it was changed; None without a tree."""
     root = Path(__file__).resolve().parents[3]
     if not (root / ".git").exists():
         return {"commit": None, "dirty": None}

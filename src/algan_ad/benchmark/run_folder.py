@@ -1,8 +1,8 @@
-"""The folder of an unfinished job, `FOLDER/runs/KEY/`: it outlives the process, so that the next call can go on.
+"""The folder of an unfinished job, `FOLDER/runs/KEY/`: it outlives the process, so that the next call can continue.
 
-A job goes on only where it was begun with the same runs, code, versions and machine: what comes of it is then the same,
-to the bit, as without the interruption. Where the folder of the results is not to be seen (a cluster without a shared
-disk), a job is carried out in a temporary folder, and an interrupted one starts anew.
+A job continues only if it was begun with the same runs, code, versions and machine: its results are then the same, to
+the bit, as without the interruption. If the folder of the results is not visible (on a cluster without a shared disk),
+a job is carried out in a temporary folder, and an interrupted one starts anew.
 """
 
 import json
@@ -22,7 +22,7 @@ from algan_ad.runtime.files import read_json, write_json
 from algan_ad.training.loop import RunFolder
 from algan_ad.workflows.train import versions
 
-CHECKPOINT_SECONDS = 300.0  # all that a kill costs; at full size a checkpoint has hundreds of megabytes
+CHECKPOINT_SECONDS = 300.0  # the most that a kill costs; at full size a checkpoint has hundreds of megabytes
 
 BEGUN = "begun.json"
 LOCK = ".lock"
@@ -31,7 +31,7 @@ TRAINING = ".training"
 
 @contextmanager
 def run_folder(job: Job) -> Iterator[Path]:
-    """The folder to carry out a job in, with what an interrupted call has left there of the same job."""
+    """The folder to carry out a job in, with the files that an interrupted call left there of the same job."""
     if job.unfinished is None or not job.unfinished.is_dir():
         with tempfile.TemporaryDirectory(prefix="algan-") as folder:
             yield Path(folder)
@@ -47,13 +47,13 @@ def run_folder(job: Job) -> Iterator[Path]:
 
 
 def training_folder(folder: Path) -> RunFolder:
-    """The loop's own folder in that of a run; a checkpoint that lies there is gone on from."""
+    """The loop's own folder inside another one; the loop continues from a checkpoint that lies there."""
     path = folder / TRAINING
     return RunFolder(path, resume=path.is_dir(), checkpoint_seconds=CHECKPOINT_SECONDS)
 
 
 def _facts(job: Job) -> Any:
-    """All that the bits of a job depend on, as JSON gives it back."""
+    """Everything that the bits of a job depend on, as JSON gives it back."""
     runs = [spec.model_dump(mode="json") for spec in job.specs]
     facts = {"runs": runs, "keep": job.keep, "machine": machine(job.device, job.threads), "versions": versions(),
              "git": job.git}  # fmt: skip

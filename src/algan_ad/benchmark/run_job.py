@@ -1,4 +1,4 @@
-"""The runs of a job, from their specifications to their lines of results."""
+"""Execution of the runs of a job, from their specifications to their lines of results."""
 
 import time
 import traceback
@@ -32,7 +32,7 @@ from algan_ad.workflows.maps import judged_masks, score_and_judge
 from algan_ad.workflows.pictures import sheet
 from algan_ad.workflows.train import versions
 
-#: Wanted of every threshold; the realised rate of a result is to be compared with it.
+#: Wanted rate of every threshold, to compare with the realised rate of a result.
 FALSE_ALARM_RATE = 0.05
 
 Values = dict[str, Any]
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 
 def run_job(job: Job) -> list[Output]:
-    """Carry out the runs of a job. Whatever goes wrong in one becomes a result that says so."""
+    """Carry out the runs of a job. An error in one of them becomes a result that reports it."""
     started = now()
     with run_folder(job) as folder, using_threads(job.threads):
         reset_peak()
@@ -49,7 +49,7 @@ def run_job(job: Job) -> list[Output]:
 
 
 def _run(job: Job, spec: RunSpec, training: Training, folder: Path, started: str) -> Output:
-    """`folder` takes what is to be kept."""
+    """Carry out one run. Files to keep go to `folder`."""
     folder.mkdir(exist_ok=True)
     try:
         found = _page(job, spec, folder) if job.page else _evaluated(job, spec, training, folder)
@@ -59,7 +59,7 @@ def _run(job: Job, spec: RunSpec, training: Training, folder: Path, started: str
 
 
 def failures(job: Job, error: str) -> list[Output]:
-    """The results of runs that were lost with their worker, on whatever machine that was."""
+    """Results of runs that were lost with their worker; their machine is not known."""
     common: Values = {"versions": versions(), "git": job.git, "started": now()}
     return [
         Output(Result(key=spec.key, spec=spec, status="failed", error=_printable(error), **common))
@@ -83,7 +83,7 @@ def _page(job: Job, spec: RunSpec, folder: Path) -> Values:
 def _evaluated(job: Job, spec: RunSpec, training: Training, folder: Path) -> Values:
     detector, samples, trained = training.fitted_for(spec)
     scores, score_seconds = _timed(detector, lambda: detector.score(samples.test))
-    peak = peak_mb(detector.device)  # before the maps, and what judges them
+    peak = peak_mb(detector.device)  # before the maps and their figures
     evaluation = _evaluate(spec, detector, samples, scores, trained)
     _keep(job, folder, training.run, detector, samples, scores)
     return {
@@ -116,7 +116,7 @@ def _evaluate(spec: RunSpec, detector: Detector, samples: Samples, scores: Score
         calibration = Calibration(scores=held_out, false_alarm_rate=FALSE_ALARM_RATE, also_selected=trained.by_labels)
     names = [item.defect for item in samples.items] or ["anomalous" if label else "good" for label in samples.labels]
     masks = judged_masks(detector, samples.items, detector.preprocessing(samples.data.recipe))
-    # Scored a second time here: the time of scoring is that of scores alone.
+    # This scores a second time, because the time of scoring is that of scores alone.
     pixels = score_and_judge(detector, samples.test, masks)[1] if masks else None
     return evaluate_scores(
         samples.labels, scores, names, [str(i) for i in range(len(scores))], calibration=calibration,
@@ -139,7 +139,7 @@ def _keep(job: Job, folder: Path, run: RunFolder, detector: Detector, samples: S
 
 
 def _files(folder: Path) -> dict[str, bytes]:
-    """Everything in the folder but what is hidden, by its path in there."""
+    """All files in the folder that are not hidden, by their relative paths."""
     paths = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
     return {path.as_posix(): (folder / path).read_bytes() for path in paths if not path.parts[0].startswith(".")}
 
@@ -152,7 +152,7 @@ def _result(job: Job, spec: RunSpec, started: str, found: Values) -> Result:
 
 
 def _printable(value: Any) -> Any:
-    """The same with ? for what UTF-8 cannot hold: the bytes of a file name that is no text."""
+    """The value with ? for bytes that UTF-8 cannot hold, which a file name may have."""
     if isinstance(value, str):
         return value.encode(errors="replace").decode()
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The plans that ship with the package, by name. Listing them takes Python alone: no method, no data set, no torch."""
+"""The plans that ship with the package, by name. Listing them needs Python alone: no method, no data set, no torch."""
 
 import tomllib
 from importlib import resources
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Shipped(NamedTuple):
-    """What a list says of a plan. `reference`: the table or figure of the thesis, or nothing."""
+    """An entry in the list of plans. `reference`: the table or figure of the thesis, or nothing."""
 
     name: str
     title: str
@@ -15,7 +15,7 @@ class Shipped(NamedTuple):
 
 
 def shipped() -> list[str]:
-    """The names of the plans."""
+    """Names of the plans."""
     return sorted(path.relative_to(_home()).with_suffix("").as_posix() for path in _home().rglob("*.toml"))
 
 
@@ -25,7 +25,7 @@ def shipped_file(name: str) -> Path:
 
 
 def titles() -> list[Shipped]:
-    """Every plan with its title, unchecked."""
+    """All plans with their titles; the plans are not checked."""
     read = {name: tomllib.loads(shipped_file(name).read_text(encoding="utf-8")) for name in shipped()}
     return [Shipped(name, raw["title"], raw.get("reference", "")) for name, raw in read.items()]
 

@@ -1,4 +1,4 @@
-"""Data sets of a plan: their places in the folder of data sets, and what they hold.
+"""Data sets of a plan: their places in the folder of data sets, and their contents.
 
 | name | holds | folder, or one of | categories |
 |---|---|---|---|
@@ -10,8 +10,8 @@
 | `tabular` | vectors | `tabular`: `NUMBER_CATEGORY.npz` | those that are there |
 | `pyod` | vectors | `pyod`: `CATEGORY.mat` with X and y | those that are there |
 
-Tables are those of ADBench and PyOD. Any other name is a folder of images in that folder, its categories sub-folders
-of it, or NAME.npz with X and y.
+The tables are those of ADBench and PyOD. Any other name is a folder of images in that folder, with its categories as
+sub-folders, or NAME.npz with X and y.
 """
 
 import difflib
@@ -29,7 +29,7 @@ Holds = Literal["image", "vector"]
 
 DEMO = "demo"
 PYOD = "pyod"  # the data set, and the protocol that it alone has
-NO_DATA = "none"  # of a page that brings its own
+NO_DATA = "none"  # for a page that has its own
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,14 @@ KNOWN = {
 
 @dataclass(frozen=True)
 class Sources:
-    """Data sets below `root`, an absolute path. With look=False nothing is looked for, and only names are judged."""
+    """Data sets below `root`, an absolute path. With look=False only names are judged, and no file is looked for."""
 
     root: Path | None
     look: bool = True
-    here: Path = field(default_factory=Path.cwd)  # where the command is run, wherever a worker is
+    here: Path = field(default_factory=Path.cwd)  # the working folder of the command, not of a worker
 
     def holds(self, name: str) -> Holds | None:
-        """Images or vectors; None for what is not there."""
+        """Kind of samples in a data set; None if it is not there."""
         if name in KNOWN:
             return KNOWN[name].holds
         path = self._own(name)
@@ -76,7 +76,7 @@ class Sources:
         return list(every)
 
     def problems(self, name: str, wanted: Sequence[str]) -> Iterator[str]:
-        """What is wrong with naming this set and these categories, in words."""
+        """Mistakes in naming this set and these categories, in words."""
         known = KNOWN.get(name)
         if known is None:
             if self.look and self._own(name) is None:
@@ -108,7 +108,7 @@ class Sources:
         return path
 
     def find_file(self, path: Path) -> Path | None:
-        """A file that a plan names: from here, in the root, or beside it."""
+        """A file that a plan names, in the working folder, in the root, or beside it; None if there is none."""
         bases = [self.here, *((self.root, self.root.parent) if self.root else ())]
         return next((base / path for base in bases if (base / path).is_file()), None)
 
@@ -119,7 +119,7 @@ class Sources:
         return tuple(self._tables(known))
 
     def _tables(self, known: Known) -> dict[str, Path]:
-        """Category -> table."""
+        """Tables by category."""
         folder, pattern = self._folder(known), re.compile(known.pattern or "")
         found = sorted(folder.iterdir()) if folder else []
         return {match[1]: path for path in found if (match := pattern.fullmatch(path.name))}
@@ -157,5 +157,5 @@ def demo_folder() -> Path:
 
     folder = Path(pooch.os_cache("algan-ad")) / "benchmark-demo"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):  # runs begin at the same time
+    with FileLock(f"{folder}.lock"):  # several runs may begin at the same time
         return make_demo(folder, size=64, n_train=300, n_good=100, n_per_defect=20)

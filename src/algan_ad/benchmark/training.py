@@ -1,4 +1,4 @@
-"""A training, carried out when the first run asks for it, whose weights every run of a job is scored with."""
+"""The training of a job, which begins when the first run asks for it and gives the weights of every run."""
 
 import time
 from pathlib import Path
@@ -21,11 +21,11 @@ from algan_ad.training.selection import Selection
 
 
 class Training:
-    """`fitted_for(spec)` trains once, with every selection looking on that a run of the job goes by.
+    """The one training of a job, with all selections that its runs need; the first `fitted_for(spec)` trains.
 
     Attributes:
         run: the loop's folder, with its metrics.
-        seconds: time of the fit, with the loop's of earlier sessions.
+        seconds: time of the fit, including the loop's time in earlier sessions.
     """
 
     def __init__(self, job: Job, folder: Path) -> None:
@@ -36,7 +36,7 @@ class Training:
         self._failure: Exception | None = None
 
     def fitted_for(self, spec: RunSpec) -> tuple[Detector, Samples, Trained]:
-        """The detector, with the weights of a run, and its samples. Raises what the one training raised."""
+        """The detector with the weights of a run, its samples, and the training. Raises the error of the training."""
         detector = self._detector or _make(spec, self.job)
         samples = load_samples(spec, self.job.sources.find(spec.dataset, spec.category), detector)
         if self._failure is not None:
@@ -54,7 +54,7 @@ class Training:
         return detector, samples, trained
 
     def _fit(self, first: RunSpec, detector: Detector, samples: Samples) -> None:
-        """Train on the samples of the first run that has any; those before it have failed."""
+        """Train on the samples of the first run that has any; the runs before it have failed."""
         served = self.job.specs[self.job.specs.index(first) :]
         wanted = tuple(dict.fromkeys(_selection(spec, detector) for spec in served))
         several = tuple(each for each in wanted if each) if len(wanted) > 1 else ()
@@ -73,7 +73,7 @@ def _make(spec: RunSpec, job: Job) -> Detector:
 
 
 def _selection(spec: RunSpec, detector: Detector) -> Selection | None:
-    """The rule that a run keeps weights by; None of a method that is fitted once."""
+    """The rule by which a run keeps weights; None for a method that is fitted once."""
     if not isinstance(detector, TrainedDetector):
         return None
     chosen: Selection | None = spec.settings.get("selection")
@@ -81,7 +81,7 @@ def _selection(spec: RunSpec, detector: Detector) -> Selection | None:
 
 
 def found_files(config: Schema, sources: Sources) -> dict[str, str]:
-    """The settings that name a file, with the place where it lies."""
+    """Settings that name a file, with its place. Raises InputError if it is not there."""
     found = {name: sources.find_file(path) for name, path in files_in(config)}
     for name, path in files_in(config):
         if found[name] is None:

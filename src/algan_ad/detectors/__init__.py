@@ -1,6 +1,7 @@
-"""One file per method, one contract (`shared/contract.py`). Adding a method is one file and one row (`catalog.py`).
+"""The methods, in a file each, with one contract (`shared/contract.py`). A new method is one file and one row
+(`catalog.py`).
 
-`METHODS[name]` imports that one method; its names alone import none.
+`METHODS[name]` imports that one method; listing the names imports none.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ __all__ = ["CATALOG", "METHODS", "Method", "create_detector", "find_method", "li
 
 
 class _Methods(Mapping[str, "type[Detector]"]):
-    """The class of each method by its name, imported when it is asked for."""
+    """Classes of the methods by name, each imported when it is asked for."""
 
     def __init__(self, catalog: tuple[Method, ...]) -> None:
         self._homes = {each.name: each.home for each in catalog}
@@ -43,12 +44,12 @@ METHODS: Mapping[str, "type[Detector]"] = _Methods(CATALOG)
 
 
 def list_methods() -> list[Method]:
-    """Every method with what it takes, what it returns and a sentence about it (`summary`). Imports none of them."""
+    """All methods, each with its input, its outputs and a sentence about it (`summary`). Imports none of them."""
     return list(CATALOG)
 
 
 def find_method(name: str) -> "type[Detector]":
-    """The class of a method. Raises InputError for a name that is not known, with the nearest that is."""
+    """The class of a method. Raises InputError for an unknown name, and suggests the nearest known one."""
     if name in METHODS:
         return METHODS[name]
     near = get_close_matches(name, METHODS, 1)
@@ -57,7 +58,7 @@ def find_method(name: str) -> "type[Detector]":
 
 
 def create_detector(name: str, *, device: "DeviceName" = "auto", **settings: Any) -> "Detector":
-    """An unfitted detector: `create_detector("patchcore", coreset=0.01)`.
+    """Make an unfitted detector: `create_detector("patchcore", coreset=0.01)`.
 
     Args:
         name: one of `list_methods()`.
@@ -65,7 +66,7 @@ def create_detector(name: str, *, device: "DeviceName" = "auto", **settings: Any
         settings: fields of the method's `Config`; the others keep their defaults.
 
     Raises:
-        InputError: a name, a setting or a value that the method does not know.
+        InputError: an unknown method or setting, or a value out of bounds.
     """
     method = find_method(name)
     return method(method.Config(**settings), device)

@@ -1,4 +1,4 @@
-"""ALGAN-feature: the pair on vectors of a frozen backbone, over several rotations of an image (thesis 5.1.1, 5.2.5)."""
+"""ALGAN-feature: ALGAN on the features of a frozen backbone, over rotations of an image (thesis 5.1.1, 5.2.5)."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ from algan_ad.training.loop import Trained
 
 
 class AlganFeatureConfig(PooledConfig, PairConfig):
-    """ALGAN-feature; every default but the conditioning is the thesis's (5.1.1, 5.2.5, 5.3)."""
+    """ALGAN-feature; every default except the conditioning is the thesis's (5.1.1, 5.2.5, 5.3)."""
 
     backbone: str = Field("wide_resnet101_2", description="frozen network, by its torchvision or timm name (5.1.1)")
     train_rotations: int = Field(24, ge=0, le=360, description="angles in training (5.2.5); 0 or 1 = off")
@@ -28,7 +28,7 @@ class AlganFeatureConfig(PooledConfig, PairConfig):
 
 
 class FeatureScorer(VectorScorer):
-    """uint8 (N, S, S, 3) -> anomaly score (N,): the mean over the rotations of an image of minus the logit of D."""
+    """uint8 (N, S, S, 3) -> anomaly score (N,): minus the logit of D, averaged over the rotations of an image."""
 
     def __init__(self, backbone: Backbone, rotations: int, conditioning: nn.Module, discriminator: nn.Module) -> None:
         super().__init__(conditioning, discriminator)
@@ -38,15 +38,15 @@ class FeatureScorer(VectorScorer):
         return self.score_features(self.backbone(self.rotate(images)))
 
     def score_features(self, features: Tensor) -> Tensor:
-        """Features (N * rotations, d) -> (N,)."""
+        """Features (N * rotations, d) -> scores (N,)."""
         return super().forward(features).reshape(-1, self.rotate.count).mean(1)
 
 
 class AlganFeature(RotatedDetector, PairDetector):
-    """Features are computed once and kept in memory, float32 (N, train_rotations, d).
+    """A detector on features that are computed once and kept in memory, float32 (N, train_rotations, d).
 
-    The thesis does not say how the 24 rotations enter training. Our reading, DifferNet's: they are an
-    augmentation, so that in each epoch an image takes part once, at an angle drawn at random.
+    The thesis does not say how the 24 rotations enter training. We use them as an augmentation, as DifferNet does: in
+    each epoch an image takes part once, at a random angle.
     """
 
     name = "algan-feature"
@@ -81,7 +81,7 @@ class AlganFeature(RotatedDetector, PairDetector):
         return self.train_pair(x, held_out, data, run)
 
     def attributed_module(self) -> FeatureScorer:
-        """The upright view alone: 64 rotations of it would cost 64 times as much."""
+        """A module that scores the upright view only: 64 rotations would cost 64 times as much."""
         m = self.features_scorer()
         return FeatureScorer(m.backbone, 1, m.conditioning, m.discriminator).eval()
 

@@ -1,4 +1,4 @@
-"""ALGAN-image: the generative adversarial pair on pixels; the discriminator is the detector (thesis 5.1.1)."""
+"""ALGAN-image: a generator and a discriminator on pixels; the discriminator is the detector (thesis 5.1.1)."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""ALGAN-patch: chapter 4 on the patches of a frozen network, one pass of which gives the score and the map."""
+"""ALGAN-patch: ALGAN on the patches of a frozen network; one pass gives the score and the map."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -30,10 +30,10 @@ from algan_ad.training.device import Precision
 from algan_ad.training.loop import Trained
 from algan_ad.training.seeding import private_randomness, seed_torch
 
-BATCHES = 8  # of an epoch, however many images there are
-CANDIDATES = 100_000  # patches a level that the prototypes are chosen from, at most
-EPSILON = 0.01  # added to the variances at a position, which are about 1; PaDiM's
-PLACED = 4096  # patches that the untrained boundary is set by
+BATCHES = 8  # batches in an epoch, for any number of images
+CANDIDATES = 100_000  # largest number of patches of a level that the prototypes are chosen from
+EPSILON = 0.01  # added to the variances at a position, which are about 1; PaDiM's value
+PLACED = 4096  # patches that set the untrained boundary
 N_WATCHED = 8  # held-out images whose patches the monitors look at
 
 
@@ -45,13 +45,17 @@ class AlganPatchConfig(AlganConfig, PyramidConfig):
         ("blocks.2", "blocks.4"), min_length=1, description="layers that its features are taken from"
     )
     prototypes: int = Field(
-        2048, ge=1, description="patches that D keeps of the first layer, twice as many of each next one"
+        2048, ge=1, description="patches of the first layer that D keeps; twice as many of each next layer"
+    )
+    noise: float = Field(
+        1.0, ge=0, description="weight of noisy real data, a kind of pseudo-anomaly that is ours; 0 = none"
+    )
+    noise_reach: float = Field(
+        2.0, gt=0, description="largest length of that noise, in distances between neighbouring prototypes"
     )
     places: float = Field(
-        0.25, ge=0, description="weight of the Mahalanobis distance of a patch at its position; 0: none"
+        0.25, ge=0, description="weight of the Mahalanobis distance of a patch at its position; 0 = none"
     )
-    noise: float = Field(1.0, ge=0, description="weight of noisy real data, a pseudo-anomaly of ours; 0: none")
-    noise_reach: float = Field(2.0, gt=0, description="length of that noise, in distances of neighbouring prototypes")
     epochs: int = Field(8, ge=1, description="rounds of eight batches")
     batch_size: int = Field(256, ge=2, description="patches a batch")
     hidden: int = Field(256, ge=1, le=8192, description="width of the generator's hidden layers")
@@ -59,11 +63,10 @@ class AlganPatchConfig(AlganConfig, PyramidConfig):
 
 
 class PatchScorer(nn.Module):
-    """uint8 (N, S, S, 3) -> (N,): the maximum over the positions of minus the logit of D, averaged over 3 x 3 of them.
+    """uint8 (N, S, S, 3) -> anomaly score (N,): minus the logit of D, averaged over 3 x 3 positions, at its maximum.
 
-    A level is judged on its own grid, and what is found there is brought to the finest. D knows nothing of where a
-    patch lies: beside it, `weight` times the squared Mahalanobis distance to the patches of the same place counts, a
-    feature.
+    D judges each level on the level's own grid; the results are brought to the finest grid. D does not know where a
+    patch lies, so `weight` times its squared Mahalanobis distance to the normal patches at the same position is added.
     """
 
     def __init__(
@@ -95,12 +98,12 @@ class PatchScorer(nn.Module):
 
     @staticmethod
     def score(positions: Tensor) -> Tensor:
-        """(N, H, W) -> (N,)."""
+        """Positions (N, H, W) -> scores (N,)."""
         return avg_pool2d(positions[:, None], 3, 1, padding=1, count_include_pad=False).amax((1, 2, 3))
 
 
 class AlganPatch(TrainedDetector):
-    """Prototypes cover the training patches, in a number that does not grow; the adversary moves their biases."""
+    """A detector whose prototypes, limited in number, cover the training patches; the adversary moves their biases."""
 
     name = "algan-patch"
     draws_maps = True
@@ -145,7 +148,7 @@ class AlganPatch(TrainedDetector):
             for each in (each.conditioned(whiten) for each, whiten in zip(gaussians, conditioning, strict=True))
         ]
         self.module = PatchScorer(backbone, conditioning, copy.deepcopy(D), places, c.places).to(self.device).eval()
-        with private_randomness():  # torch initialises from its global state alone
+        with private_randomness():  # torch initialises from its global state only
             seed_torch(run.seed, "networks")
             G = VectorGenerator(x.shape[1], c.z_dim, c.hidden)
         n_samples, x = BATCHES * c.batch_size, x.to(self.device)
@@ -153,7 +156,7 @@ class AlganPatch(TrainedDetector):
         algan = make_algan(c, G, D, n_samples, self.device, draws, disturb)
 
         def fetch(indices: Tensor) -> Tensor:
-            """As many patches as indices, drawn with replacement: an epoch is as long for any number of images."""
+            """Draw as many patches as indices, with replacement: an epoch has one length for any number of images."""
             batch: Tensor = x[torch.randint(len(x), indices.shape, generator=order).to(self.device)]
             return batch
 
@@ -167,10 +170,10 @@ class AlganPatch(TrainedDetector):
 def sample(
     backbone: PyramidBackbone, images: Rows, generator: torch.Generator, gaussians: Sequence[Gaussians] = ()
 ) -> list[Tensor]:
-    """Patches of images uint8 (N, S, S, 3): of each level (n_l, d_l), and of all side by side (n, sum of d_l).
+    """Patches of images uint8 (N, S, S, 3): those of each level (n_l, d_l), then all levels joined (n, sum of d_l).
 
-    At most CANDIDATES of each, as many from every image, at positions drawn at random; on the CPU. Side by side lie
-    patches of one place, on the finest grid. The `gaussians` of the levels, if there are any, take in every patch.
+    There are at most CANDIDATES of each, as many from every image, at random positions; they are on the CPU. A joined
+    patch holds all levels at one place of the finest grid. The `gaussians`, one a level, take in every patch.
     """
     parts: list[list[Tensor]] = []
     with torch.no_grad():
@@ -183,7 +186,7 @@ def sample(
 
 
 def _drawn(maps: Tensor, n_images: int, generator: torch.Generator) -> Tensor:
-    """(N, C, H, W) -> (n, C): every position, or an image's share of the CANDIDATES."""
+    """Rows (n, C) of maps (N, C, H, W): all positions, or at random each image's share of the CANDIDATES."""
     rows = maps.flatten(2).mT.cpu()  # (N, H W, C)
     count = min(rows.shape[1], max(1, CANDIDATES // n_images))
     if count == rows.shape[1]:

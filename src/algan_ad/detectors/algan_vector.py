@@ -1,4 +1,4 @@
-"""ALGAN on vectors: features made elsewhere, or tabular data."""
+"""ALGAN on vectors: tabular data, or features that were computed elsewhere."""
 
 import copy
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from algan_ad.features.coreset import greedy_coreset
 from algan_ad.runtime.seeding import seed_from
 from algan_ad.training.loop import Trained
 
-BATCHES = 8  # of an epoch of the mixture, however many rows there are
+BATCHES = 8  # batches in an epoch of the mixture, for any number of rows
 
 
 class AlganVectorConfig(PairConfig):
@@ -29,13 +29,18 @@ class AlganVectorConfig(PairConfig):
 
     discriminator: Literal["mixture", "layers"] = Field(
         "mixture",
-        description="mixture: prototypes of the normal rows, for data of several modes; layers: the thesis's (5.1.1)",
+        description="mixture: prototypes of the normal rows, for data of several modes; layers: the three fully "
+        "connected layers of the thesis (5.1.1)",
     )
-    prototypes: int = Field(2048, ge=1, description="normal rows that the mixture keeps, at most")
-    noise: float = Field(1.0, ge=0, description="mixture: weight of noisy real data, a pseudo-anomaly of ours; 0: none")
-    noise_reach: float = Field(3.0, gt=0, description="mixture: length of that noise, in distances of a neighbour")
+    prototypes: int = Field(2048, ge=1, description="largest number of normal rows that the mixture keeps")
+    noise: float = Field(
+        1.0, ge=0, description="mixture: weight of noisy real data, a kind of pseudo-anomaly that is ours; 0 = none"
+    )
+    noise_reach: float = Field(
+        3.0, gt=0, description="mixture: largest length of that noise, in distances between neighbours"
+    )
     epochs: int = Field(
-        4, ge=1, description="mixture: rounds of eight batches; layers: passes over the training data, of which 48 do"
+        4, ge=1, description="mixture: rounds of eight batches; layers: passes over the training data, 48 suffice"
     )
 
 
@@ -58,7 +63,7 @@ class AlganVector(PairDetector):
         return self._fit_layers(data, run) if self.config.discriminator == "layers" else self._fit_mixture(data, run)
 
     def _fit_mixture(self, data: TrainingData, run: RunOptions) -> Trained:
-        """Every draw is from generators of its own, so that fits in several threads do not meet."""
+        """Fit the mixture. Its generators are its own, so that fits in several threads do not affect each other."""
         c = self.config
         rows = np.array(data.train[:], dtype=np.float64)
         conditioning = fit_partial_whitening(rows, np.random.default_rng(seed_from(run.seed, "conditioning")))
@@ -74,7 +79,7 @@ class AlganVector(PairDetector):
         x = x.to(self.device, torch.float32)
 
         def fetch(indices: Tensor) -> Tensor:
-            """As many rows as indices, drawn with replacement: an epoch has the same length for any number of rows."""
+            """Draw as many rows as indices, with replacement: an epoch has one length for any number of rows."""
             batch: Tensor = x[torch.randint(len(x), indices.shape, generator=order).to(self.device)]
             return batch
 

@@ -1,4 +1,4 @@
-"""ALOCC: a refiner that learns to restore noisy normal images, and a discriminator that judges it (thesis 3.2).
+"""ALOCC: a refiner that learns to restore noisy normal images, and a discriminator that judges them (thesis 3.2).
 
 Sabokrou et al., Adversarially Learned One-Class Classifier for Novelty Detection, CVPR 2018.
 """
@@ -23,24 +23,24 @@ Judged = Literal["refined", "input"]
 
 
 class AloccConfig(ImageGanConfig):
-    """ALOCC; noise and weight are those of the published code."""
+    """ALOCC; the noise and the weight are those of the published code."""
 
     noise: float = Field(0.155, ge=0, le=1, description="standard deviation of the noise that R removes")
     reconstruction_weight: float = Field(0.2, ge=0, description="lambda, weight of the reconstruction loss")
     lr: float = Field(2e-4, gt=0, le=1, description="learning rate of both networks")
     beta_1: float = Field(0.5, ge=0, lt=1, description="Adam's first momentum")
     judged: Judged = Field(
-        "refined", description="what D judges in prediction; refined: R(x), eq. 3.12; input: x, the published code"
+        "refined", description="input of D in prediction; refined: R(x), eq. 3.12; input: x, as in the published code"
     )
 
 
 class Refiner(nn.Module):
-    """R, image -> image (B, 3, S, S): convolutions down to 4 x 4 and up again, as DCGAN's D and G, no code between."""
+    """R, image -> image (B, 3, S, S): convolutions down to 4 x 4 and up again, as in DCGAN, without a code."""
 
     def __init__(self, size: int, width: int, max_width: int) -> None:
         super().__init__()
         self.down = Encoder(size, width, max_width, 1).body
-        self.up = ImageGenerator(size, 1, width, max_width).layers[1:]  # without its way from a latent to 4 x 4
+        self.up = ImageGenerator(size, 1, width, max_width).layers[1:]  # without the layer from a latent to 4 x 4
 
     def forward(self, x: Tensor) -> Tensor:
         return self.up(self.down(x))  # type: ignore[no-any-return]
@@ -59,7 +59,7 @@ class AloccScorer(nn.Module):
         return -logit.flatten()
 
     def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The score, and what R changes."""
+        """Scores (N,), and maps (N, S, S) of the changes that R makes."""
         x = to_range(images)
         refined: Tensor = self.refiner(x)
         logit: Tensor = self.discriminator(refined if self.judged == "refined" else x)
@@ -67,7 +67,7 @@ class AloccScorer(nn.Module):
 
 
 class AloccAdversary(GanAdversary):
-    """R against D: eqs. 1 to 3 of the paper."""
+    """Training of R against D, eqs. 1 to 3 of the paper."""
 
     def __init__(self, R: Refiner, D: Encoder, config: AloccConfig) -> None:
         self.R, self.D, self.noise, self.weight = R, D, config.noise, config.reconstruction_weight
@@ -87,7 +87,7 @@ class AloccAdversary(GanAdversary):
         return {"loss_d": loss_d.detach(), "loss_r": loss_r.detach(), "loss_reconstruction": reconstruction.detach()}
 
     def judge(self, x: Tensor, refined: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of both, in one pass: apart, batch norm would give them one mean, as it does not in prediction."""
+        """Logits of both from one pass: in two, batch norm would give both one mean, unlike in prediction."""
         real, fake = self.D(torch.cat([x, refined])).float().chunk(2)
         return real, fake
 

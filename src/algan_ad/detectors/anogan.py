@@ -1,4 +1,4 @@
-"""AnoGAN: a GAN on normal images; the score is what a search for the latent of an image leaves over (thesis 3.2).
+"""AnoGAN: a GAN on normal images; the score is the error left by a search for the latent of an image (thesis 3.2).
 
 Schlegl et al., Unsupervised Anomaly Detection with Generative Adversarial Networks to Guide Marker Discovery,
 IPMI 2017.
@@ -24,7 +24,7 @@ from algan_ad.training.selection import Selection
 
 
 class AnoGanConfig(ImageGanConfig):
-    """AnoGAN; the defaults of the search are the paper's, those of the GAN are DCGAN's, on which it builds."""
+    """AnoGAN; the defaults of the search are the paper's, and those of the GAN are DCGAN's, as in the paper."""
 
     z_dim: int = Field(100, ge=1, description="dimensions of the latents (DCGAN)")
     lr: float = Field(2e-4, gt=0, le=1, description="learning rate of both networks (DCGAN)")
@@ -35,15 +35,15 @@ class AnoGanConfig(ImageGanConfig):
 
 
 def draw_latents(n: int, z_dim: int, device: torch.device) -> Tensor:
-    """(n, z_dim), uniform on [-1, 1], as in DCGAN."""
+    """Latents (n, z_dim), uniform on [-1, 1], as in DCGAN."""
     return 2 * torch.rand(n, z_dim, device=device) - 1
 
 
 class LatentSearch(nn.Module):
     """uint8 (N, S, S, 3) -> anomaly score (N,): the loss of eq. 3.8 at the last step of the search.
 
-    Every image starts afresh, and from the same latent, drawn once from the seed of the training: its score
-    depends on nothing but the image, and no image is worse off for an unlucky start.
+    Every search starts from the same latent, which is drawn once from the seed of the training. So the score depends
+    on the image only, and no image has an unlucky start.
     """
 
     start: Tensor  # (z_dim,)
@@ -57,16 +57,16 @@ class LatentSearch(nn.Module):
         return self.forward_with_maps(images)[0]
 
     def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The score, and |x - G(z)|."""
+        """Scores (N,), and maps (N, S, S) of |x - G(z)|."""
         x = to_range(images)
         found = self.search(x)
         return self.loss(x, self.discriminator.features(x), found), residual_map(x, found)
 
     def search(self, x: Tensor) -> Tensor:
-        """Images (N, 3, S, S) -> the nearest that G was found to draw, G(z), of the same shape.
+        """Search the latents z of images (N, 3, S, S). Returns the nearest drawings found, G(z), of the same shape.
 
-        Adam keeps its moments for each element of z, and the gradient of a sum of losses holds for each image its
-        own: images searched for together do not touch.
+        Adam keeps its moments for each element of z, and the gradient of the sum of the losses is that of each image's
+        own loss, so that the images of a batch do not affect each other.
         """
         with torch.no_grad():
             features = self.discriminator.features(x)
@@ -75,13 +75,13 @@ class LatentSearch(nn.Module):
         for _ in range(self.config.iterations):
             with torch.enable_grad():
                 loss = self.loss(x, features, self.generator(z)).sum()
-            (z.grad,) = torch.autograd.grad(loss, z)  # of z alone: the networks stay as they are
+            (z.grad,) = torch.autograd.grad(loss, z)  # for z only: the networks stay as they are
             adam.step()
         with torch.no_grad():
             return self.generator(z)  # type: ignore[no-any-return]
 
     def loss(self, x: Tensor, features: Tensor, drawn: Tensor) -> Tensor:
-        """(N,): (1 - lambda) |x - G(z)|_1 + lambda |f_D(x) - f_D(G(z))|_1   (eq. 3.8); features = f_D(x)."""
+        """Losses (N,), (1 - lambda) |x - G(z)|_1 + lambda |f_D(x) - f_D(G(z))|_1 (eq. 3.8); features = f_D(x)."""
         residual = (x - drawn).abs().flatten(1).sum(1)
         discrimination = (features - self.discriminator.features(drawn)).abs().flatten(1).sum(1)
         return torch.lerp(residual, discrimination, self.config.feature_weight)
@@ -113,7 +113,7 @@ class DcganAdversary(GanAdversary):
 class AnoGan(ImageGan):
     name = "anogan"
     Config = AnoGanConfig
-    default_selection: ClassVar[Selection] = "last"  # a look at made-up anomalies would be 512 searches
+    default_selection: ClassVar[Selection] = "last"  # a look at made-up anomalies would take 512 searches
     draws_maps = True
     config: AnoGanConfig
 

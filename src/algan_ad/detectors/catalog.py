@@ -1,4 +1,4 @@
-"""The methods there are, a row each: what a method takes and returns is known here without importing it."""
+"""The catalogue of methods, a row each: the input and the outputs of a method, without importing it."""
 
 import ast
 from functools import cached_property
@@ -15,10 +15,11 @@ class Method(Schema):
     """One row. `home` is "module:class" in this folder.
 
     Attributes:
-        input: what it takes under the default settings.
-        maps: anomaly maps of its own ("own"), or an attribution of the score to the pixels; None for vectors.
-        epochs: trained epoch by epoch, and can be resumed; else fitted once.
-        backbone: looks at images through a pre-trained network, or can do so.
+        input: kind of samples that it takes under the default settings.
+        maps: "own" for anomaly maps of its own, "attribution" for an attribution of the score to the pixels; None for
+            vectors.
+        epochs: True for a method that is trained epoch by epoch and can be resumed, False for one that is fitted once.
+        backbone: True for a method that can look at images through a pre-trained network.
     """
 
     name: str
@@ -31,7 +32,7 @@ class Method(Schema):
 
     @property
     def returns(self) -> tuple[str, ...]:
-        """score, and map or attribution."""
+        """Names of the outputs: score, then map or attribution if there is one."""
         return ("score", *({"own": ("map",), "attribution": ("attribution",), None: ()}[self.maps]))
 
     @cached_property

@@ -1,4 +1,4 @@
-"""CutPaste: a classifier of good against cut-and-pasted images; a Gaussian on what it learns (Li et al., 2021)."""
+"""CutPaste: a classifier of good and cut-and-pasted images, and a Gaussian on its features (Li et al., 2021)."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ from algan_ad.runtime.predictor import Rows
 from algan_ad.training.loop import Fetch, Trained
 from algan_ad.training.seeding import seed_torch
 
-#: The classes beside good images.
+#: Alterations of each variant: its classes beside good images.
 ALTERATIONS: dict[str, tuple[Callable[[Pixels, int], Pixels], ...]] = {
     "normal": (cut_paste,),
     "scar": (cut_paste_scar,),
@@ -35,18 +35,18 @@ ALTERATIONS: dict[str, tuple[Callable[[Pixels, int], Pixels], ...]] = {
 
 
 class CutPasteConfig(PooledConfig, TrainingConfig):
-    """CutPaste; every default is the paper's but the number of epochs, which counts passes over the data here."""
+    """CutPaste; the defaults are the paper's, except the number of epochs, which counts passes over the data here."""
 
     epochs: int = Field(256, ge=1, description="passes over the training data")
-    batch_size: int = Field(32, ge=2, description="good images a batch; each brings its altered copies along")
+    batch_size: int = Field(32, ge=2, description="good images a batch, to which the altered copies of each are added")
     image_size: int = Field(256, ge=32, le=1024, description="side of the images")
-    variant: Literal["normal", "scar", "3-way"] = Field("3-way", description="which altered copies are told apart")
+    variant: Literal["normal", "scar", "3-way"] = Field("3-way", description="altered copies that the classifier sees")
     backbone: str = Field("resnet18", description="network to train, by its torchvision or timm name")
     backbone_weights: Path | None = Field(None, description="weights file to start from, or 'random'; None = random")
     translation: float = Field(
-        0.1, ge=0, le=0.5, description="shift of training images, at most, as a share of the side"
+        0.1, ge=0, le=0.5, description="largest shift of training images, as a share of the side"
     )
-    jitter: float = Field(0.1, ge=0, le=0.5, description="change of brightness, contrast, saturation and hue, at most")
+    jitter: float = Field(0.1, ge=0, le=0.5, description="largest change of brightness, contrast, saturation and hue")
     lr: float = Field(0.03, gt=0, le=1, description="learning rate, which follows half a cosine down to 0")
     momentum: float = Field(0.9, ge=0, lt=1, description="momentum of the gradient descent")
     weight_decay: float = Field(3e-5, ge=0, le=1, description="L2 penalty")
@@ -64,7 +64,7 @@ class CutPasteScorer(nn.Module):
 
 
 class CutPasteAdversary(GanAdversary):
-    """The classifier: backbone, then a projection head that is thrown away."""
+    """Training of the classifier: the backbone, then a projection head that is discarded afterwards."""
 
     def __init__(self, config: CutPasteConfig, backbone: Backbone, dim: int, device: torch.device) -> None:
         self.config, self.backbone = config, backbone.to(device)
@@ -84,7 +84,7 @@ class CutPasteAdversary(GanAdversary):
             group["lr"] = self.config.lr * (1 + math.cos(math.pi * (epoch - 1) / self.config.epochs)) / 2
 
     def step(self, x: Tensor, j: int) -> dict[str, Tensor]:
-        """x: of each image its good and its altered copies, uint8 (B, classes, S, S, 3)."""
+        """x: good and altered copies of each image, uint8 (B, classes, S, S, 3)."""
         labels = torch.arange(x.shape[1], device=x.device).repeat(len(x))
         logits = self.head(self.backbone(x.flatten(0, 1))).float()
         loss = cross_entropy(logits, labels)
@@ -98,9 +98,9 @@ class CutPaste(TrainedDetector):
     name = "cutpaste"
     Config = CutPasteConfig
     input = "image"
-    default_selection = "last"  # as the paper; made-up anomalies are what it is trained on
+    default_selection = "last"  # as in the paper; the made-up anomalies of a selection are its training data
     config: CutPasteConfig
-    fitting_on: Rows | None = None  # while `fit` is at work: the images that the density describes
+    fitting_on: Rows | None = None  # images that the density describes, while `fit` is running
 
     def preprocessing(self, recipe: Recipe) -> Preprocessing:
         return recipe.for_images(self.config.image_size)
@@ -111,7 +111,7 @@ class CutPaste(TrainedDetector):
         return CutPasteScorer(Backbone(c.backbone, c.layer, RANDOM), density)  # the tensors hold its weights
 
     def use_weights(self, weights: Mapping[str, Tensor]) -> None:
-        """The weights are the backbone's; the density follows from them and the training images."""
+        """Take the backbone's weights; the density follows from them and the training images."""
         assert self.fitting_on is not None
         backbone = Backbone(self.config.backbone, self.config.layer, RANDOM).to(self.device)
         backbone.load_state_dict({name.removeprefix("backbone."): tensor for name, tensor in weights.items()})
@@ -133,7 +133,7 @@ class CutPaste(TrainedDetector):
             self.fitting_on = None
 
     def fetcher(self, data: TrainingData) -> Fetch:
-        """indices (B,) -> of each image, varied, its good and its altered copies: uint8 (B, classes, S, S, 3)."""
+        """A function from indices (B,) to varied images and their altered copies, uint8 (B, classes, S, S, 3)."""
         recipe, jitter = Augment(data.recipe), K.ColorJitter(*[self.config.jitter] * 4)
 
         def fetch(indices: Tensor) -> Tensor:
@@ -148,14 +148,14 @@ class CutPaste(TrainedDetector):
 
 
 def initialise(network: nn.Module) -> None:
-    """Convolutions as He et al. (2015), from torch's global state: another seed, another start."""
+    """Initialise convolutions as He et al. (2015) do, from torch's global state, so that the start follows the seed."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
 
 def shifted(images: Tensor, share: float) -> Tensor:
-    """float (B, C, S, S), each moved by its own whole number of pixels up to share * S; borders are continued."""
+    """Images float (B, C, S, S), each moved by a random number of pixels up to share * S; borders are continued."""
     side = images.shape[-1]
     most = round(share * side)
     padded = pad(images, [most] * 4, mode="replicate")

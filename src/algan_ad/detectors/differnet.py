@@ -34,18 +34,18 @@ N_OBSERVED = 64  # held-out images that the monitor looks at
 
 
 class DifferNetConfig(PooledConfig, TrainingConfig):
-    """The defaults are the paper's (its implementation details); 24 images at 4 angles each are its batch of 96."""
+    """DifferNet; the defaults are the paper's (implementation details). 24 images at 4 angles make its batch of 96."""
 
     epochs: int = Field(192, ge=1, description="passes over the training data")
     batch_size: int = Field(24, ge=2, description="images a batch, each at train_rotations angles")
-    precision: Precision = Field("float32", description="a sum of logarithms wants all its digits")
+    precision: Precision = Field("float32", description="precision of training; a sum of logarithms needs all digits")
     image_size: int = Field(448, ge=32, le=1024, description="side of the largest scale")
-    scales: int = Field(3, ge=1, le=6, description="scales, each half of the one before")
+    scales: int = Field(3, ge=1, le=6, description="number of scales, each half as large as the one before")
     backbone: str = Field("alexnet", description="frozen network, by its torchvision or timm name")
-    train_rotations: int = Field(4, ge=1, le=360, description="of the test angles, those an image takes in an epoch")
-    test_rotations: int = Field(64, ge=0, le=360, description="angles, in equal steps; 0 or 1 = off")
+    train_rotations: int = Field(4, ge=1, le=360, description="number of test angles that an image takes in an epoch")
+    test_rotations: int = Field(64, ge=0, le=360, description="angles in prediction, in equal steps; 0 or 1 = off")
     blocks: int = Field(8, ge=1, le=64, description="coupling blocks of the flow")
-    hidden: int = Field(2048, ge=1, le=8192, description="width of their three hidden layers")
+    hidden: int = Field(2048, ge=1, le=8192, description="width of the three hidden layers in a block")
     clamp: float = Field(3.0, gt=0, description="bound of a block's log scales (alpha)")
     lr: float = Field(2e-4, gt=0, le=1, description="learning rate")
 
@@ -57,7 +57,7 @@ class DifferNetConfig(PooledConfig, TrainingConfig):
 
 
 class MultiScale(nn.Module):
-    """uint8 (N, S, S, 3) -> features float32 (N * rotations, scales * C): pooled, at S, S/2, S/4, ..., side by side."""
+    """uint8 (N, S, S, 3) -> features float32 (N * rotations, scales * C): pooled at S, S/2, S/4, ..., and joined."""
 
     def __init__(self, backbone: Backbone, rotations: int, scales: int) -> None:
         super().__init__()
@@ -81,12 +81,12 @@ class FlowScorer(nn.Module):
         return self.score_features(self.features(images))
 
     def score_features(self, y: Tensor) -> Tensor:
-        """Features (N * rotations, d) -> (N,)."""
+        """Features (N * rotations, d) -> scores (N,)."""
         return negative_log_likelihood(self.flow, y).reshape(-1, self.features.rotate.count).mean(1)
 
 
 def negative_log_likelihood(flow: nn.Module, y: Tensor) -> Tensor:
-    """(B, d) -> (B,), in nats, without the constant d/2 log 2 pi: |z|^2 / 2 - log |det dz/dy|."""
+    """Features (B, d) -> (B,) in nats, |z|^2 / 2 - log |det dz/dy|, without the constant d/2 log 2 pi."""
     z, log_det = flow(y)
     return z.square().sum(1) / 2 - log_det  # type: ignore[no-any-return]
 
@@ -102,11 +102,11 @@ def make_flow(dim: int, blocks: int, hidden: int, clamp: float) -> nn.Module:
             layers += [nn.Linear(a, hidden), nn.ReLU()]
         return nn.Sequential(*layers, nn.Linear(hidden, d_out))
 
-    def soft(log_scale: Tensor) -> Tensor:  # times FrEIA's clamp: the paper's eq. 2, within plus or minus clamp
+    def soft(log_scale: Tensor) -> Tensor:  # FrEIA multiplies by clamp: eq. 2 of the paper
         return 2 / math.pi * torch.atan(log_scale / clamp)
 
     flow = SequenceINN(dim)
-    state = np.random.get_state()  # PermuteRandom seeds NumPy's for the whole process
+    state = np.random.get_state()  # PermuteRandom seeds NumPy's global state
     for k in range(blocks):
         flow.append(PermuteRandom, seed=k)
         flow.append(GLOWCouplingBlock, subnet_constructor=subnet, clamp=clamp, clamp_activation=soft)
@@ -115,10 +115,10 @@ def make_flow(dim: int, blocks: int, hidden: int, clamp: float) -> nn.Module:
 
 
 class FlowAdversary(GanAdversary):
-    """One network and one loss: no adversary, in the shared loop all the same."""
+    """Training of the flow in the shared loop, although it is one network with one loss and no adversary."""
 
     def __init__(self, flow: nn.Module, lr: float, held_out: Tensor | None) -> None:
-        """held_out: features of upright images that are not trained on (K, d)."""
+        """held_out: features (K, d) of upright images that are not trained on."""
         self.flow, self.held_out = flow, held_out
         self.optimizer = torch.optim.Adam([p for p in flow.parameters() if p.requires_grad], lr)
         super().__init__({"flow": flow, "optimizer": self.optimizer}, scoring=("flow",))
@@ -133,14 +133,14 @@ class FlowAdversary(GanAdversary):
 
     @torch.no_grad()
     def observe(self) -> dict[str, float]:
-        """Rises above the training loss where the flow learns its training data by heart."""
+        """Mean loss of held-out images, which rises above the training loss if the flow overfits."""
         if self.held_out is None:
             return {}
         return {"nll/held-out-normal": negative_log_likelihood(self.flow, self.held_out).mean().item()}
 
 
 class DifferNet(RotatedDetector):
-    """Features are computed once, at every test angle, and kept in memory, float32 (N, test_rotations, d)."""
+    """A detector on features computed once at every test angle and kept in memory, float32 (N, test_rotations, d)."""
 
     name = "differnet"
     Config = DifferNetConfig
@@ -178,7 +178,7 @@ class DifferNet(RotatedDetector):
         return self.run_loop(FlowAdversary(flow, c.lr, held_out), fetch, data, run)
 
     def attributed_module(self) -> FlowScorer:
-        """The upright view alone: 64 rotations of it would cost 64 times as much."""
+        """A module that scores the upright view only: 64 rotations would cost 64 times as much."""
         m = self.features_scorer()
         return FlowScorer(MultiScale(m.features.backbone, 1, self.config.scales), m.flow).to(self.device).eval()
 

@@ -1,4 +1,4 @@
-"""EGBAD: a BiGAN on normal images; what its encoder and generator fail to give back is the score (thesis 3.2).
+"""EGBAD: a BiGAN on normal images; the score is the error of its reconstruction (thesis 3.2).
 
 Zenati et al., Efficient GAN-Based Anomaly Detection, ICLR workshop, 2018.
 """
@@ -20,7 +20,7 @@ from algan_ad.training.loop import Trained
 
 
 class EgbadConfig(ImageGanConfig):
-    """EGBAD; the defaults are the paper's for images, but for the learning rate."""
+    """EGBAD; the defaults are the paper's for images, except for the learning rate."""
 
     z_dim: int = Field(200, ge=1, description="dimensions of the latents (paper)")
     lr: float = Field(2e-4, gt=0, le=1, description="learning rate of the three networks; the paper's is 1e-5")
@@ -31,7 +31,7 @@ class EgbadConfig(ImageGanConfig):
 
 
 class PairDiscriminator(nn.Module):
-    """Image (B, 3, S, S) in [-1, 1] and latent (B, z_dim) -> logit (B,): do the two belong together, x with E(x)?"""
+    """Image (B, 3, S, S) in [-1, 1] and latent (B, z_dim) -> logit (B,), high for pairs of x and E(x)."""
 
     def __init__(self, config: EgbadConfig) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class PairDiscriminator(nn.Module):
         self.head = nn.Linear(channels, 1)
 
     def features(self, x: Tensor, z: Tensor) -> Tensor:
-        """f_D, the layer before the logit: (B, channels)."""
+        """Activations f_D of the layer before the logit, (B, channels)."""
         both = leaky_relu(torch.cat([self.image(x), self.latent(z)], 1), SLOPE)
         return leaky_relu(self.joint(both), SLOPE)
 
@@ -65,7 +65,10 @@ class BiganScorer(nn.Module):
         return self.forward_with_maps(images)[0]
 
     def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """(1 - lambda) |x - G(E(x))|_1 + lambda |f_D(x, E(x)) - f_D(G(E(x)), E(x))|_1, and |x - G(E(x))|."""
+        """Scores (N,), and maps (N, S, S) of |x - G(E(x))|.
+
+        A score is (1 - lambda) |x - G(E(x))|_1 + lambda |f_D(x, E(x)) - f_D(G(E(x)), E(x))|_1.
+        """
         x = to_range(images)
         z = self.encoder(x)
         y: Tensor = self.generator(z)
@@ -75,7 +78,7 @@ class BiganScorer(nn.Module):
 
 
 class BiganAdversary(GanAdversary):
-    """Donahue et al. (2017): D tells (x, E(x)) from (G(z), z); E and G learn to swap its answers."""
+    """BiGAN (Donahue et al., 2017): D distinguishes (x, E(x)) from (G(z), z); E and G learn to swap its answers."""
 
     def __init__(self, E: Encoder, G: ImageGenerator, D: PairDiscriminator, config: EgbadConfig) -> None:
         self.E, self.G, self.D, self.z_dim = E, G, D, config.z_dim

@@ -25,16 +25,16 @@ class G2DConfig(SavedGeneratorsConfig):
 
 
 def real_against_fake(network: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
-    """Binary cross entropy on logits, real = 0 and fake = 1; scalar.
+    """Binary cross entropy on logits, real = 0 and fake = 1; a scalar.
 
-    One joint pass: batch norm on real and fake apart would even out what tells them apart.
+    Real and fake take one joint pass: batch norm of each alone would even out the differences.
     """
     l_real, l_fake = network(torch.cat([real, fake])).float().flatten().split([len(real), len(fake)])
     return (softplus(l_real).mean() + softplus(-l_fake).mean()) / 2
 
 
 class G2DAdversary(TwoPhases):
-    """G against D, then C between the training data and what G made on its way."""
+    """Training of G against D, then of C between the training data and images by earlier states of G."""
 
     def __init__(self, config: G2DConfig, device: torch.device) -> None:
         c = config
@@ -50,7 +50,7 @@ class G2DAdversary(TwoPhases):
     def phase_one(self, x: Tensor, j: int) -> dict[str, Tensor]:
         fake = self.G(torch.randn(len(x), self.z_dim, device=x.device))
         loss_d = self.update("discriminator", real_against_fake(self.D, x, fake.detach()))
-        loss_g = self.update("generator", softplus(self.D(fake).float()).mean())  # to D, 0 is real
+        loss_g = self.update("generator", softplus(self.D(fake).float()).mean())  # for D, 0 means real
         return {"loss_d": loss_d, "loss_g": loss_g}
 
     def phase_two(self, x: Tensor) -> dict[str, Tensor]:

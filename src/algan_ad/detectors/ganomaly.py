@@ -1,4 +1,4 @@
-"""GANomaly (Akcay, Atapour-Abarghouei & Breckon, 2018): the two codes of an anomaly differ."""
+"""GANomaly (Akcay, Atapour-Abarghouei & Breckon, 2018): an anomaly and its reconstruction differ in their codes."""
 
 from collections.abc import Mapping
 
@@ -28,7 +28,7 @@ class GanomalyScorer(nn.Module):
         return self.forward_with_maps(images)[0]
 
     def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The score, and |x - G(x)|."""
+        """Scores (N,), and maps (N, S, S) of |x - G(x)|."""
         x = to_range(images)
         z = self.encoder(x)
         reconstructed = self.decoder(z)

@@ -1,4 +1,4 @@
-"""GANomaly on vectors, or on the features of a frozen backbone: the fully connected rival of ALGAN's vector pair."""
+"""GANomaly on vectors, or on the features of a frozen backbone: the fully connected rival of ALGAN on vectors."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,9 +27,9 @@ from algan_ad.training.seeding import seed_torch
 
 
 class GanomalyVectorConfig(OptionalBackbone, GanomalyConfig):
-    """GANomaly on vectors, in networks of the size of ALGAN-vector's (thesis 5.1.1)."""
+    """GANomaly on vectors, with networks of the size of ALGAN's layers (thesis 5.1.1)."""
 
-    epochs: int = Field(48, ge=1, description="passes over the training data, as algan-vector")
+    epochs: int = Field(48, ge=1, description="passes over the training data, as for the layers of algan-vector")
     hidden: int = Field(512, ge=1, le=8192, description="width of the hidden layers")
     conditioning: Literal["whiten", "none"] = Field(
         "whiten", description="whiten: centre, whiten and scale the vectors; none: take them as they are"
@@ -74,7 +74,7 @@ class GanomalyVectorScorer(nn.Module):
 
 
 class GanomalyVector(TrainedDetector):
-    """Features of images are computed once, without augmentation."""
+    """A detector that computes the features of images once, without augmentation."""
 
     name = "ganomaly-vector"
     Config = GanomalyVectorConfig
@@ -100,11 +100,11 @@ class GanomalyVector(TrainedDetector):
         rows = self._vectors(backbone, data.train)
         dim = rows.shape[1]
         conditioning = fit_whitening(rows.numpy(), c.scale) if c.conditioning == "whiten" else nn.Identity()
-        self.module = self._scorer(conditioning, dim).to(self.device).eval()  # of vectors, until the backbone joins it
+        self.module = self._scorer(conditioning, dim).to(self.device).eval()  # scores vectors so far
         x = conditioning(rows.to(self.device))
 
         def fetch(indices: Tensor) -> Tensor:
-            if len(indices) == 1:  # batch norm needs company
+            if len(indices) == 1:  # batch norm needs two rows
                 indices = torch.cat([indices, torch.randint(len(x), (1,))])
             return x[indices.to(x.device)]  # type: ignore[no-any-return]
 

@@ -10,12 +10,12 @@ from algan_ad.detectors.shared.classical import ClassicalConfig, ClassicalDetect
 class GmmConfig(ClassicalConfig):
     """The thesis gives no settings; these are for a few hundred samples."""
 
-    components: int = Field(3, ge=1, le=1000, description="Gaussians in the mixture")
+    components: int = Field(3, ge=1, le=1000, description="number of Gaussians in the mixture")
     covariance: Literal["full", "tied", "diag", "spherical"] = Field(
-        "full", description="of each component: free, one for all, diagonal, or a multiple of the identity"
+        "full", description="covariance of a component: free, the same for all, diagonal, or a multiple of the identity"
     )
     regularisation: float = Field(
-        1e-3, gt=0, le=1, description="added to the variances, as a share of the data's: keeps n < d well defined"
+        1e-3, gt=0, le=1, description="addition to the variances, as a share of the data's, which allows n < d"
     )
 
 

@@ -8,12 +8,12 @@ from algan_ad.detectors.shared.classical import ClassicalConfig, ClassicalDetect
 class IsolationForestConfig(ClassicalConfig):
     """The defaults are the paper's."""
 
-    trees: int = Field(100, ge=1, le=10_000, description="trees, t (section 4)")
-    subsample: int = Field(256, ge=2, description="samples a tree is grown on, psi (section 4), at most all")
+    trees: int = Field(100, ge=1, le=10_000, description="number of trees, t (section 4)")
+    subsample: int = Field(256, ge=2, description="samples of a tree, psi (section 4); all if there are fewer")
 
 
 class IsolationForest(ClassicalDetector):
-    """The score is the paper's s in (0, 1), eq. 2: the sooner random cuts isolate a sample, the higher."""
+    """The score is the paper's s in (0, 1), eq. 2, which is higher the sooner random cuts isolate a sample."""
 
     name = "isolation-forest"
     Config = IsolationForestConfig

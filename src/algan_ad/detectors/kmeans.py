@@ -8,7 +8,7 @@ from algan_ad.detectors.shared.classical import ClassicalConfig, ClassicalDetect
 class KmeansConfig(ClassicalConfig):
     """The thesis gives no settings; the number of clusters is scikit-learn's default."""
 
-    clusters: int = Field(8, ge=1, le=10_000, description="centres")
+    clusters: int = Field(8, ge=1, le=10_000, description="number of centres")
 
 
 class Kmeans(ClassicalDetector):

@@ -10,8 +10,8 @@ from algan_ad.detectors.shared.classical import ClassicalConfig, ClassicalDetect
 class KnnConfig(ClassicalConfig):
     """The defaults are those of PyOD's benchmark."""
 
-    k: int = Field(5, ge=1, le=10_000, description="neighbours among the training data")
-    distance: Literal["largest", "mean"] = Field("largest", description="of the distances to the k neighbours")
+    k: int = Field(5, ge=1, le=10_000, description="number of neighbours in the training data")
+    distance: Literal["largest", "mean"] = Field("largest", description="the largest of the k distances, or their mean")
 
 
 class Knn(ClassicalDetector):

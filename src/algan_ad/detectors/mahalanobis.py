@@ -4,7 +4,7 @@ from algan_ad.detectors.shared.classical import ClassicalConfig, ClassicalDetect
 
 
 class MahalanobisConfig(ClassicalConfig):
-    """The shrinkage follows from the data: nothing to set."""
+    """No settings of its own, because the shrinkage follows from the data."""
 
 
 class Mahalanobis(ClassicalDetector):

@@ -1,4 +1,4 @@
-"""Mahalanobis-AD: one Gaussian a level of a frozen network (Rippel et al., 2021; thesis 3.3, eq. 3.13)."""
+"""Mahalanobis-AD: a Gaussian at each level of a frozen network (Rippel et al., 2021; thesis 3.3, eq. 3.13)."""
 
 from collections.abc import Mapping
 
@@ -14,11 +14,11 @@ from algan_ad.training.loop import Trained
 
 
 class MahalanobisADConfig(PyramidConfig):
-    """The paper's network, all of its nine levels."""
+    """The paper's network, with all of its nine levels."""
 
     backbone: str = Field("efficientnet_b4", description="frozen network, by its torchvision or timm name")
     layers: tuple[str, ...] = Field(
-        tuple(f"features.{i}" for i in range(9)), min_length=1, description="where its features are taken"
+        tuple(f"features.{i}" for i in range(9)), min_length=1, description="layers that its features are taken from"
     )
 
 
@@ -31,12 +31,12 @@ class MahalanobisScorer(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         levels = zip(self.gaussians, self.backbone.outputs(images), strict=True)
-        # Of a vector whitened by covariance^(-1/2), the Mahalanobis distance is the length.
+        # The Mahalanobis distance is the length of the vector whitened by covariance^(-1/2).
         return torch.stack([gaussian(pooled(found)).norm(dim=1) for gaussian, found in levels]).sum(0)
 
 
 class MahalanobisAD(PyramidDetector):
-    """Nothing is trained: mean and Ledoit-Wolf covariance of each level are estimated once."""
+    """A detector without training: it estimates the mean and the Ledoit-Wolf covariance of each level once."""
 
     name = "mahalanobis-ad"
     Config = MahalanobisADConfig

@@ -1,4 +1,4 @@
-"""OGNet, "Old is gold": D tells good from bad reconstructions, the bad of an old generator (Zaheer et al., 2020)."""
+"""OGNet: D distinguishes good reconstructions from bad ones, made by an old generator (Zaheer et al., 2020)."""
 
 import math
 from collections.abc import Mapping
@@ -19,22 +19,23 @@ from algan_ad.training.seeding import seed_torch
 
 
 class OGNetConfig(TwoPhaseConfig):
-    """OGNet; defaults of the paper where no other source is named."""
+    """OGNet; the defaults are the paper's unless another source is named."""
 
     lr_g: float = Field(1e-3, gt=0, le=1, description="learning rate of the generator")
-    lr_d: float = Field(1e-4, gt=0, le=1, description="learning rate of the discriminator; half of it in phase two")
+    lr_d: float = Field(1e-4, gt=0, le=1, description="learning rate of the discriminator; phase two takes half of it")
     reconstruction: float = Field(0.2, ge=0, description="weight of the reconstruction error in phase one (lambda)")
     alpha: float = Field(0.1, ge=0, le=1, description="weight of real images beside good reconstructions")
     beta: float = Field(0.001, ge=0, le=1, description="weight of old reconstructions beside pseudo-anomalies")
     noise: float = Field(0.155, ge=0, description="standard deviation of the noise to remove in phase one (ALOCC's)")
-    old_epoch: int = Field(1, ge=1, description="the old generator is the one after this epoch")
+    old_epoch: int = Field(1, ge=1, description="epoch after which the old generator is kept")
     phase_two_steps: int = Field(75, ge=1, description="batches of phase two, rounded up to whole epochs")
 
 
 def good_against_bad(logits: tuple[Tensor, ...], alpha: float, beta: float) -> Tensor:
-    """The objective of phase two, negated; scalar.
+    """The negated objective of phase two, a scalar.
 
-    logits: of D = P(bad) on real images, good and old reconstructions, and pseudo-anomalies, float (B,) each.
+    logits: those of D, high = bad, for real images, good and old reconstructions, and pseudo-anomalies, float (B,)
+    each.
     """
     l_real, l_good, l_low, l_pseudo = logits
     good = alpha * softplus(l_real).mean() + (1 - alpha) * softplus(l_good).mean()
@@ -55,10 +56,10 @@ class Reconstructor(nn.Module):
 
 
 class OGNetAdversary(TwoPhases):
-    """A denoising adversarial autoencoder; then D alone, on what two frozen states of it reconstruct."""
+    """Training of a denoising adversarial autoencoder, then of D alone on reconstructions by two of its states."""
 
     def __init__(self, config: OGNetConfig, n_batches: int, device: torch.device) -> None:
-        """n_batches: of an epoch."""
+        """n_batches: batches in an epoch."""
         c = self.config = config
         G = Reconstructor(c.image_size, c.z_dim, c.width, c.max_width)
         self.D = Encoder(c.image_size, c.width, c.max_width, out=1)
@@ -79,7 +80,7 @@ class OGNetAdversary(TwoPhases):
         made = self.G(x + self.config.noise * torch.randn_like(x)).float()
         l_real, l_made = self._judge(x, made.detach())
         loss_d = self.update("discriminator", softplus(l_real).mean() + softplus(-l_made).mean())
-        error = (x - made).square().sum((1, 2, 3)).mean()  # squared norm of an image, as printed
+        error = (x - made).square().sum((1, 2, 3)).mean()  # squared norm of an image, as the paper prints it
         (l_made,) = self._judge(made)
         self.update("generator", softplus(l_made).mean() + self.config.reconstruction * error)
         return {"loss_d": loss_d, "loss_g": softplus(l_made).mean().detach(), "loss_reconstruction": error.detach()}
@@ -87,13 +88,13 @@ class OGNetAdversary(TwoPhases):
     def phase_two(self, x: Tensor) -> dict[str, Tensor]:
         with torch.no_grad():
             good, low = self.G(x).float(), self.past.states[0](x).float()
-            mixed = (low + low.roll(1, 0)) / 2  # a batch comes in random order; an image alone mixes with itself
+            mixed = (low + low.roll(1, 0)) / 2  # a batch is in random order; a single image mixes with itself
             pseudo = self.G(mixed).float()
         loss = good_against_bad(self._judge(x, good, low, pseudo), self.config.alpha, self.config.beta)
         return {"loss_d": self.update("discriminator", loss)}
 
     def _judge(self, *groups: Tensor) -> tuple[Tensor, ...]:
-        """Logits of D on each group, in one joint pass: batch norm on each alone would even out their differences."""
+        """Logits of D for each group, from one pass: batch norm of each group alone would even out the differences."""
         return self.D(torch.cat(groups)).float().flatten().split([len(group) for group in groups])  # type: ignore[no-any-return]
 
 
@@ -108,7 +109,7 @@ class OGNetScorer(nn.Module):
         return self.forward_with_maps(images)[0]
 
     def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The score, and |x - G(x)|."""
+        """Scores (N,), and maps (N, S, S) of |x - G(x)|."""
         x = to_range(images).contiguous(memory_format=LAYOUT)
         reconstructed = self.generator(x)
         return self.discriminator(reconstructed).flatten(), residual_map(x, reconstructed)

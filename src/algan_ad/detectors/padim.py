@@ -1,4 +1,4 @@
-"""PaDiM: one Gaussian a position (Defard et al., 2021; thesis 3.3, eq. 3.14)."""
+"""PaDiM: a Gaussian of the features at each position (Defard et al., 2021; thesis 3.3, eq. 3.14)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,14 +16,14 @@ from algan_ad.runtime.errors import InputError, Option
 from algan_ad.training.loop import Trained
 
 EPSILON = 0.01  # added to the variances (III-B)
-DIMS = {"resnet18": 100}  # IV-B; 550 of the larger WideResNet-50
+DIMS = {"resnet18": 100}  # IV-B; 550 for the larger WideResNet-50
 
 
 class PadimConfig(PyramidConfig):
     """The paper's settings (IV-B)."""
 
     dims: int | None = Field(
-        None, ge=1, description="features kept, drawn at random; None = 100 of resnet18, 550 of others (IV-B)"
+        None, ge=1, description="number of features kept, drawn at random; None = 100 for resnet18, else 550 (IV-B)"
     )
 
 
@@ -56,7 +56,7 @@ class PadimScorer(nn.Module):
 
 
 class Padim(PyramidDetector):
-    """Mean and covariance of the features at each position, gathered batch by batch."""
+    """A detector that gathers mean and covariance of the features at each position, batch by batch."""
 
     name = "padim"
     draws_maps = True
@@ -68,7 +68,7 @@ class Padim(PyramidDetector):
         return {"dims": self.dims()} if self.config.dims is None else {}
 
     def dims(self) -> int:
-        """How many of the features are kept."""
+        """Number of features that are kept."""
         return self.config.dims or DIMS.get(self.config.backbone, 550)
 
     def build_module(self, tensors: Mapping[str, Tensor]) -> PadimScorer:
@@ -102,7 +102,7 @@ class Padim(PyramidDetector):
 def embedding(backbone: PyramidBackbone, images: Tensor, kept: Tensor) -> Tensor:
     """uint8 (N, S, S, 3) -> (N, d, H, W): the kept features, coarse maps repeated on the finest grid (III-A).
 
-    kept: ascending. What is not kept is left out before the maps are enlarged: most of the work.
+    kept: indices, ascending. Other features are left out before the maps are enlarged, which saves most of the work.
     """
     levels, first = [], 0
     for found in backbone(images):
@@ -113,5 +113,5 @@ def embedding(backbone: PyramidBackbone, images: Tensor, kept: Tensor) -> Tensor
 
 
 def by_position(maps: Tensor) -> Tensor:
-    """(N, d, H, W) -> (H W, N, d)."""
+    """Maps (N, d, H, W) -> rows of each position (H W, N, d)."""
     return maps.flatten(2).permute(2, 0, 1)

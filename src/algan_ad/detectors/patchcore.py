@@ -1,4 +1,4 @@
-"""PatchCore: the nearest of a coreset of patches (Roth et al., 2022; thesis 3.3, eq. 3.16)."""
+"""PatchCore: distances of patches to a coreset of normal ones (Roth et al., 2022; thesis 3.3, eq. 3.16)."""
 
 from collections.abc import Mapping
 
@@ -15,8 +15,8 @@ from algan_ad.features.neighbours import nearest
 from algan_ad.features.patches import patches
 from algan_ad.training.loop import Trained
 
-PARTS = 16  # of the bank, searched one after the other
-SMALL = 1024  # rows; a smaller bank is searched as a whole, which costs less than keeping account of its parts
+PARTS = 16  # parts of the bank, searched one after the other
+SMALL = 1024  # rows; a smaller bank is searched as a whole, which costs less than a search by parts
 LIKELY = 8  # patches that are compared with the whole bank at once
 
 
@@ -24,12 +24,12 @@ class PatchCoreConfig(PyramidConfig):
     """The paper's settings (4.1); PatchCore-10."""
 
     layers: tuple[str, ...] = Field(
-        ("layer2", "layer3"), min_length=1, description="where its features are taken (3.1)"
+        ("layer2", "layer3"), min_length=1, description="layers that its features are taken from (3.1)"
     )
-    dim: int = Field(1024, ge=1, description="the most numbers a patch; more features are averaged (4.1)")
+    dim: int = Field(1024, ge=1, description="largest number of features a patch; more are averaged (4.1)")
     coreset: float = Field(0.1, gt=0, le=1, description="share of the patches that the bank keeps (3.2)")
     reweight: int = Field(
-        0, ge=0, le=1000, description="b of eq. 7, neighbours that re-weight the score; 0 or 1 = the distance alone"
+        0, ge=0, le=1000, description="b of eq. 7, neighbours that re-weight the score; 0 or 1 = no re-weighting"
     )
 
 
@@ -50,7 +50,7 @@ class PatchScorer(nn.Module):
         return torch.stack([self._score(x) for x in patches(self.backbone, images, self.dim).flatten(1, 2)])
 
     def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The score, and the distances of all patches, which take several times as long as the largest alone."""
+        """Scores (N,), and maps of the distances of all patches, which take several times as long as the largest."""
         x = patches(self.backbone, images, self.dim)
         distances, rows = (each.reshape(len(x), -1) for each in nearest(x.flatten(0, 2), self.bank, 1))
         farthest = distances.argmax(1)
@@ -65,12 +65,12 @@ class PatchScorer(nn.Module):
         return self._weighted(distances[farthest], x[farthest], rows[farthest])
 
     def _nearest(self, x: Tensor, part: Tensor) -> tuple[Tensor, Tensor]:
-        """(P, d) -> distances (P,) to the nearest row of a part of the bank, and the row."""
+        """Distances (P,) of patches (P, d) to the nearest rows of a part of the bank, and those rows' numbers (P,)."""
         distances, rows = nearest(x, part, 1)
         return distances[:, 0], rows[:, 0]
 
     def _bounds(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """As `_nearest` in the whole bank for the farthest patch; of the others, upper bounds of their distances.
+        """Results of `_nearest` in the whole bank for the farthest patch; for the others, upper bounds of distances.
 
         Only the largest distance counts. The bank is searched part by part, and every part bounds the distances from
         above: patches that can no longer be the farthest are left out of the next one. The first rows of a coreset
@@ -94,7 +94,7 @@ class PatchScorer(nn.Module):
     def _weighted(self, distance: Tensor, patch: Tensor, row: Tensor) -> Tensor:
         """Eq. 7: |m_test - m*| (1 - exp |m_test - m*| / sum of exp |m_test - m| over the b nearest of m* in the bank).
 
-        distance: |m_test - m*| (). patch: m_test (d,). row: of m* in the bank, int64 ().
+        distance: |m_test - m*| (). patch: m_test (d,). row: number of m* in the bank, int64 ().
         """
         if self.reweight < 2:
             return distance
@@ -104,7 +104,7 @@ class PatchScorer(nn.Module):
 
 
 class PatchCore(PyramidDetector):
-    """Nothing is trained: a coreset of the training patches is the model."""
+    """A detector without training: a coreset of the training patches is the model."""
 
     name = "patchcore"
     draws_maps = True

@@ -1,4 +1,4 @@
-"""Skip-GANomaly (Akcay, Atapour-Abarghouei & Breckon, 2019): a U-Net reconstructs, and D's features judge as well."""
+"""Skip-GANomaly (Akcay, Atapour-Abarghouei & Breckon, 2019): errors of a U-Net in pixels and in D's features."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -29,7 +29,7 @@ class SkipGanomalyConfig(ImageGanConfig, EncodingConfig):
 class UNet(nn.Module):
     """Image (B, 3, S, S) -> image of the same shape in [-1, 1], through a bottleneck (B, z_dim, 1, 1).
 
-    What goes down meets what comes up at every size from S / 2 to 4 (Ronneberger et al., 2015).
+    Skip connections join the way down and the way up at every size from S / 2 to 4 (Ronneberger et al., 2015).
     """
 
     def __init__(self, size: int, z_dim: int, width: int, max_width: int) -> None:
@@ -91,7 +91,7 @@ class SkipGanomalyAdversary(GanAdversary):
 
 
 class SkipGanomalyScorer(nn.Module):
-    """uint8 (N, S, S, 3) -> anomaly score (N,), eq. 3.11, each norm divided by what it grows by with its length:
+    """uint8 (N, S, S, 3) -> anomaly score (N,), eq. 3.11, with norms that do not grow with the number of elements:
 
     lambda mean |x - G(x)| + (1 - lambda) root mean square of f(x) - f(G(x)), f = D's last features.
     """
@@ -104,7 +104,7 @@ class SkipGanomalyScorer(nn.Module):
         return self.forward_with_maps(images)[0]
 
     def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The score, and |x - G(x)|."""
+        """Scores (N,), and maps (N, S, S) of |x - G(x)|."""
         x = to_range(images)
         x_hat = self.generator(x)
         f = self.discriminator.features

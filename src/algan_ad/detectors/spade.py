@@ -1,4 +1,4 @@
-"""SPADE: the nearest images, then the nearest of their features (Cohen and Hoshen, 2020; thesis 3.3, eq. 3.15)."""
+"""SPADE: distances to the nearest images and to their features (Cohen and Hoshen, 2020; thesis 3.3, eq. 3.15)."""
 
 from collections.abc import Mapping
 
@@ -20,9 +20,9 @@ class SpadeConfig(PyramidConfig):
     """The paper's settings."""
 
     layer: str | None = Field(
-        None, description="whose features, averaged over positions, find the nearest images; None = the last block"
+        None, description="layer whose averaged features find the nearest images; None = the last block"
     )
-    neighbours: int = Field(50, ge=1, description="K, images to compare with; all there are where they are fewer")
+    neighbours: int = Field(50, ge=1, description="K, number of images to compare with; all if there are fewer")
 
 
 class SpadeBackbone(PyramidBackbone):
@@ -35,7 +35,7 @@ class SpadeScorer(nn.Module):
     """uint8 (N, S, S, 3) -> (N,): the mean distance to the K nearest images of the bank.
 
     bank: float (n, d), the pooled features of the training images. gallery: the images, uint8 (n, S, S, 3). Their
-    maps, a hundred times as large, are made where a query needs them.
+    maps are a hundred times as large, so they are made when a query needs them.
     """
 
     bank: Tensor
@@ -52,12 +52,12 @@ class SpadeScorer(nn.Module):
         return nearest(deep, self.bank, self.neighbours)[0].mean(1)
 
     def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The score, and of each position the distance to the nearest feature, anywhere in the K images (kappa = 1)."""
+        """Scores (N,), and maps of the distances to the nearest feature anywhere in the K images (kappa = 1)."""
         *levels, deep = self.backbone(images)
         to_images, found = nearest(pooled(deep), self.bank, self.neighbours)
         grids = concatenated(levels, "bilinear")
         distances = torch.full(grids.shape[:1] + grids.shape[2:], torch.inf, device=grids.device)
-        for i in found.unique().tolist():  # one image of the gallery at a time, for memory's sake
+        for i in found.unique().tolist():  # one image of the gallery at a time, to save memory
             *of_gallery, _ = self.backbone(self.gallery[i : i + 1])
             features = as_rows(concatenated(of_gallery, "bilinear"))
             for query in (found == i).any(1).nonzero()[:, 0].tolist():
@@ -67,11 +67,11 @@ class SpadeScorer(nn.Module):
 
 
 class Spade(PyramidDetector):
-    """Nothing is trained: the training images and their features are the model."""
+    """A detector without training: the training images and their features are the model."""
 
     name = "spade"
     draws_maps = True
-    map_batch = 64  # a gallery image is looked at once a batch
+    map_batch = 64  # each batch passes an image of the gallery once
     Config = SpadeConfig
     config: SpadeConfig
     module: SpadeScorer | None
@@ -94,5 +94,5 @@ class Spade(PyramidDetector):
 
 
 def as_rows(maps: Tensor) -> Tensor:
-    """(N, d, H, W) -> (N H W, d)."""
+    """Maps (N, d, H, W) -> rows (N H W, d)."""
     return maps.permute(0, 2, 3, 1).flatten(0, 2)

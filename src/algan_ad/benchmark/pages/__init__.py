@@ -1,4 +1,4 @@
-"""What the thesis shows that is no table of runs: one small module for each kind of figure.
+"""Figures and tables of the thesis that are not tables of runs: one small module for each kind.
 
 A module with `run(spec, data, folder, device, threads)` carries out the runs of plans that name it as their `page`: it
 returns parts of a result and leaves files in `folder`. A module with `draw(outcomes, files)` makes the sections of the
@@ -27,7 +27,7 @@ from algan_ad.training.device import DeviceName
 
 
 class Page(Protocol):
-    """`data` is the folder or table of the run's data set, None for "none"."""
+    """A page. `data` is the folder or table of the run's data set, None for "none"."""
 
     def run(
         self, spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, threads: int

@@ -1,4 +1,4 @@
-"""Table 5.1: how many images there are. The catalogue, which holds the thesis's numbers, and what lies on the disk."""
+"""Table 5.1: numbers of images in the catalogue, which holds those of the thesis, and on the disk."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ NOTHING = (None, None, None)
 
 
 def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, threads: int) -> dict[str, Any]:
-    """Count the images of one category on the disk; without data there is only the catalogue."""
+    """Count the images of one category on the disk; if there is no data, the catalogue stands alone."""
     if data is None:
         return {}
     dataset = open_dataset(data)
@@ -49,7 +49,7 @@ def _with_total(listed: Mapping[str, Counts]) -> dict[str, Counts]:
 def _agreement(found: Mapping[str, Counts], listed: Mapping[str, Counts]) -> str:
     differing = [name for name in found if name in listed and found[name] != listed[name]]
     verdict = f"They differ in {', '.join(differing)}." if differing else "They agree wherever both have a number."
-    return f"Number of images found, or of the demo set; in small print or brackets the thesis's. {verdict}"
+    return f"Number of images found, or of the demo set; those of the thesis in small print or brackets. {verdict}"
 
 
 def _table(title: str, caption: str, counts: Mapping[str, Counts], beside: Mapping[str, Counts] | None = None) -> Table:

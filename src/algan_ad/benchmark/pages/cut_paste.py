@@ -1,4 +1,4 @@
-"""Fig. 5.7: CutPaste-style images of section 5.7: patches of 20 to 30 % of the image, jittered, pasted elsewhere."""
+"""Fig. 5.7: CutPaste-style images (5.7), with a patch of 20 to 30 % of the image jittered and pasted elsewhere."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ N_SHOWN = 8
 
 
 def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, threads: int) -> dict[str, Any]:
-    """The method's preprocessing of normal test images, and an altered copy of each."""
+    """Keep normal test images as the method sees them, and an altered copy of each."""
     from algan_ad.benchmark.division import load_samples
     from algan_ad.data.cutpaste import cut_paste
     from algan_ad.detectors import METHODS

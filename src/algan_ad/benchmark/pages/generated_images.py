@@ -1,4 +1,4 @@
-"""Fig. 4.4: what ALGAN-image's generator draws from normal and from anomalous latents (plans that keep `examples`)."""
+"""Fig. 4.4: images that ALGAN-image generates from normal and anomalous latents (plans that keep `examples`)."""
 
 from pathlib import Path
 

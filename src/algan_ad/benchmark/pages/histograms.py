@@ -15,7 +15,7 @@ CAPTION = "Minus the discriminator's output before the sigmoid, so that anomalou
 
 
 def draw(outcomes: Outcomes, files: Path) -> list[Section]:
-    """One plot for each data set, method and protocol, of the first seed; the others stand in the tables."""
+    """Sections with a plot for each data set, method and protocol, of the first seed; tables show the other seeds."""
     sections = []
     first = outcomes.plan.seeds[0]
     for protocol in outcomes.plan.protocols:

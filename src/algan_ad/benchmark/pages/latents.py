@@ -19,7 +19,7 @@ TITLES = {
 
 
 def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, threads: int) -> dict[str, Any]:
-    """Draw `n` numbers (setting; 20,000 without) from each of the six distributions, as training would."""
+    """Draw `n` numbers (a setting, 20,000 by default) from each of the six distributions, as training does."""
     from algan_ad.algan.latents import LatentFamily, Latents
     from algan_ad.training.seeding import seed_torch
 

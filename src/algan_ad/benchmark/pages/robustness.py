@@ -20,7 +20,7 @@ PASTED = "CutPaste-style"
 
 
 def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, threads: int) -> dict[str, Any]:
-    """Train, then set the normal test images against as many made-up ones as there are anomalous test images.
+    """Train, then score the normal test images and as many made-up ones as there are anomalous test images.
 
     The generator is that of the last epoch, in eval mode, where sigma has its full effect.
     """

@@ -1,10 +1,10 @@
 """Tables 5.6 and 5.7: prediction and training time of all methods, measured in one run.
 
-The methods take turns: whatever slows the machine for a while slows all of them. Settings of the run:
+The methods take turns, so that a load on the machine slows all of them. Settings of the run:
 
-    contestants = [{ name, label, settings }, ...]    the first is what the others are compared with
-    settings                                          of every contestant that has a setting of this name
-    epochs          that a method with epochs is trained for here; the time of all its epochs is worked out from it
+    contestants = [{ name, label, settings }, ...]    the others are compared with the first
+    settings                                          for every contestant that has a setting of this name
+    epochs          epochs of a method's training here, from which the time of all its epochs is computed
     train_rounds    trainings of each method;  rounds: predictions of each, after `warm_up` that do not count
 """
 
@@ -53,7 +53,7 @@ def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, thre
 
 
 class Contestant:
-    """A method with its data, ready to be trained and asked again and again."""
+    """A method with its data, ready to be trained and timed many times."""
 
     def __init__(self, spec: RunSpec, entry: dict[str, Any], data: Path, device: DeviceName) -> None:
         from algan_ad.benchmark.division import load_samples
@@ -73,7 +73,7 @@ class Contestant:
         self.samples = load_samples(spec, data, self.detector)
 
     def attempt(self, work: Any, times: Times) -> None:
-        """A method that fails is left out from then on, and its error recorded."""
+        """Do some work with the method. A failure is recorded, and the method is left out from then on."""
         mine = times[self.label]
         if mine["error"] is None:
             try:
@@ -91,7 +91,7 @@ class Contestant:
         mine["loop"].append(trained.loop_seconds)
 
     def predict(self, mine: dict[str, Any], n: int, counts: bool) -> None:
-        """Scores reach the CPU before the clock is stopped; decoding the images is not part of it."""
+        """Time a prediction. Scores reach the CPU before the clock stops; decoding is not part of it."""
         images: NDArray[Any] = np.resize(np.asarray(self.samples.test[:n]), (n, *np.shape(self.samples.test[:1])[1:]))
         start = time.perf_counter()
         self.detector.score(images, n)
@@ -100,7 +100,7 @@ class Contestant:
 
 
 def _contestants(spec: RunSpec, data: Path, device: DeviceName) -> list[Contestant]:
-    """Raises InputError, listing every contestant that cannot be made, before anything is timed."""
+    """Make all contestants. Raises InputError, which lists those that cannot be made, before anything is timed."""
     found, wrong = [], []
     for entry in spec.settings.get("contestants", []):
         try:
@@ -113,7 +113,7 @@ def _contestants(spec: RunSpec, data: Path, device: DeviceName) -> list[Contesta
 
 
 def summary(of: dict[str, Any]) -> dict[str, float]:
-    """Median and 95th percentile of the predictions, in ms an image; of the training, seconds here and in full."""
+    """Median and 95th percentile of the predictions in ms an image, and seconds of the training here and in full."""
     found: dict[str, float] = {}
     for n in BATCHES:
         if of[f"ms/{n}"]:
@@ -121,7 +121,7 @@ def summary(of: dict[str, Any]) -> dict[str, float]:
     if of["fit"]:
         fit, loop = float(np.median(of["fit"])), float(np.median(of["loop"]))
         found["fit_s"] = fit
-        # what is done once stays, what is done in every epoch grows with their number
+        # the time of the work done once stays, that of the epochs grows with their number
         found["full_s"] = fit if of["epochs"] is None else max(fit - loop, 0) + loop * of["full_epochs"] / of["epochs"]
     return found
 
@@ -182,7 +182,7 @@ def _training(outcomes: Outcomes, times: Times) -> Table:
         body.append((label, (*cells, _published(outcomes, label, "minutes"))))
     caption = (
         f"Seconds, median of {max(len(of['fit']) for of in times.values())} trainings. Measured for the epochs of the "
-        "second column; in full is worked out for all epochs of the plan, not measured. × is the ratio of that to "
+        "second column; the time in full is computed for the plan, not measured. × is the ratio of that to "
         f"{next(iter(times))}. The thesis gives minutes on an A100, mean over MVTec-AD."
     )
     return Table(

@@ -13,12 +13,12 @@ from algan_ad.training.device import DeviceName
 
 DRAWN: tuple[Literal["fake-anomalous", "fake-normal"], ...] = ("fake-anomalous", "fake-normal")
 N_TRAIN, N_SHOWN, N_JUDGED = 1024, 400, 2000
-HALF, RESOLUTION = 8.0, 81  # of the square that is drawn
+HALF, RESOLUTION = 8.0, 81  # half the side, and points along a side, of the square that is drawn
 FAR = 5.0  # radius of a circle that no real-normal sample comes near
 
 
 def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, threads: int) -> dict[str, Any]:
-    """The networks, the objective and the loop of ALGAN-vector, on N(0, I) in the plane, without conditioning."""
+    """Train the networks of ALGAN-vector by its objective and loop on N(0, I) in the plane, without conditioning."""
     import torch
 
     from algan_ad.algan.networks import VectorDiscriminator, VectorGenerator
@@ -79,10 +79,11 @@ def draw(outcomes: Outcomes, files: Path) -> list[Section]:
             f"fake-anomalous {f['sd/fake-anomalous']:.2f}."
         )
         judged = (
-            f"The discriminator tells unseen real-normal data from fake-normal with AUROC {f['auroc/fake-normal']:.3f} "
-            f"(0.5: indistinguishable), from fake-anomalous with {f['auroc/fake-anomalous']:.3f}, "
-            f"from points on a circle of radius {FAR:g} with {f['auroc/circle']:.3f}. Shaded: the anomaly "
-            "score, in steps that 50, 75, 90, 95 and 99 % of real-normal data stay below."
+            "The discriminator distinguishes unseen real-normal data from fake-normal with AUROC "
+            f"{f['auroc/fake-normal']:.3f} (0.5: not at all), from fake-anomalous with "
+            f"{f['auroc/fake-anomalous']:.3f}, and from points on a circle of radius {FAR:g} with "
+            f"{f['auroc/circle']:.3f}. Shaded: the anomaly score, in steps that 50, 75, 90, 95 and 99 % of real-normal "
+            "data stay below."
         )
         plots = (
             plane("(a) Fake data", fakes, HALF, None, (), spreads),

@@ -21,7 +21,7 @@ WHAT = {
 
 
 def draw(outcomes: Outcomes, files: Path) -> list[Section]:
-    """The curves of the first seed, and how much those of all seeds move in the second half of the training."""
+    """Sections with the curves of the first seed, and the movement of all seeds in the second half of the training."""
     sections = []
     for protocol in outcomes.plan.protocols:
         shown: dict[str, tuple[Floats, Floats]] = {}

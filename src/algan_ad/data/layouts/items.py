@@ -9,7 +9,7 @@ from algan_ad.data.masks import MaskFile, MaskSource
 from algan_ad.data.recipe import Recipe
 
 GOOD = "good"
-ANOMALOUS = "anomalous"  # kind of defect where the layout names none
+ANOMALOUS = "anomalous"  # kind of defect if the layout names none
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the three ALGAN detectors share: the thesis's options, and the turn from ALGAN to the shared loop."""
+"""Shared parts of the ALGAN detectors: the thesis's options, and ALGAN as an adversary of the shared loop."""
 
 from collections.abc import Callable
 
@@ -29,17 +29,21 @@ class AlganConfig(TrainingConfig):
     beta_1: float = Field(0.0, ge=0, lt=1, description="Adam's first momentum (5.1.1)")
     beta_2: float = Field(0.9, ge=0, lt=1, description="Adam's second momentum (5.1.1)")
     latents: LatentFamily = Field("normal", description="family of the latents (5.9)")
-    buffered: bool = Field(True, description="samples of the generator's past in training; the ablation of 5.5")
-    anomalous_latents: bool = Field(True, description="fake-anomalous data in training; the ablation of 5.5")
+    buffered: bool = Field(True, description="train with samples of the generator's past; the ablation of 5.5")
+    anomalous_latents: bool = Field(True, description="train with fake-anomalous data; the ablation of 5.5")
     saturating: bool = Field(False, description="the generator's loss as printed in eq. 4.2")
     latent_scope: Scope = Field(
-        "dataset", description="latents of each batch, kept n_z epochs; one batch of them for all; or always fresh"
+        "dataset",
+        description="dataset: latents for each batch, kept for n_z epochs; batch: the same latents for all batches; "
+        "fresh: new latents every time",
     )
-    buffer_scope: BufferScope = Field("batch", description="buffer twice the batch (5.1.1) or the data (4.1)")
+    buffer_scope: BufferScope = Field(
+        "batch", description="size of the buffer: twice the batch (5.1.1) or twice the data set (4.1)"
+    )
 
 
 class AlganAdversary:
-    """ALGAN behind the loop's interface, with the monitors that section 5.8 asks for."""
+    """ALGAN behind the loop's interface, with the monitors of section 5.8."""
 
     def __init__(
         self, algan: ALGAN, held_out: Tensor | None, quality: Callable[[Tensor], dict[str, float]] | None
@@ -70,9 +74,9 @@ def make_algan(
     config: AlganConfig, generator: nn.Module, discriminator: nn.Module, n_samples: int, device: torch.device,
     draws: torch.Generator | None = None, disturb: Callable[[Tensor], Tensor] | None = None,
 ) -> ALGAN:  # fmt: skip
-    """ALGAN from the options a user sets; networks are moved to the device. `disturb`: as in `ALGAN`.
+    """Make ALGAN from the options of a detector, with its networks on the device. `disturb`: as in `ALGAN`.
 
-    `draws`, on the device: where latents and buffer draw from; None: torch's global state.
+    `draws`: generator of the latents and the buffer, on the device; None = torch's global state.
     """
     latents = Latents(config.z_dim, config.sigma, config.latents, device, draws)
     names = Hyperparameters.__dataclass_fields__.keys() & type(config).model_fields.keys()

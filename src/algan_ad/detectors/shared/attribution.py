@@ -1,4 +1,4 @@
-"""A first look at *where*: which pixels an image-level score came from. An explanation, not a segmentation."""
+"""Attribution of the score of an image to its pixels: an explanation, not a segmentation."""
 
 import numpy as np
 import torch
@@ -13,17 +13,17 @@ from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.progress import track
 
 STEPS = 16  # of the path integral
-BLUR = 16  # the baseline is the image blurred by its side / BLUR: same light and colours, no detail
+BLUR = 16  # the baseline is the image blurred by its side / BLUR: the same light and colours, but no detail
 SMOOTH = 32  # the map is smoothed by its side / SMOOTH: single pixels mean little
 
 
 def attribution_maps(detector: Detector, samples: Rows) -> list[NDArray[np.float32]]:
-    """Integrated gradients (Sundararajan et al., 2017) of the anomaly score, one map (S, S) an image, >= 0.
+    """Integrated gradients (Sundararajan et al., 2017) of the anomaly score: a map (S, S) >= 0 of each image.
 
     The unit is that of the score. Raises InputError for detectors of vectors.
     """
     if detector.input != "image":
-        raise InputError(f"{detector.name} scores vectors: there is no map to draw")
+        raise InputError(f"{detector.name} scores vectors, so there is no map to draw")
     module = detector.attributed_module()
     integrated = IntegratedGradients(lambda nchw: module(nchw.permute(0, 2, 3, 1)))
     return [_one(integrated, samples[i : i + 1], detector.device) for i in track(range(len(samples)), "maps")]

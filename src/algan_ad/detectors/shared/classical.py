@@ -1,4 +1,4 @@
-"""What the traditional methods share (thesis 3.1.3): scikit-learn's estimators behind the contract of `base`.
+"""Shared parts of the traditional methods (thesis 3.1.3): scikit-learn's estimators behind the contract.
 
 An estimator is never stored. The module keeps the training rows and a seed, and the estimator is fitted again, to the
 same result, when a model is loaded.
@@ -30,22 +30,22 @@ Matrix = NDArray[np.float64]  # (n, d)
 ScoreRows = Callable[[Matrix], Matrix]  # (n, d) -> (n,), higher = more anomalous
 Fit = Callable[[Matrix, int], ScoreRows]  # training rows and a seed
 
-STEP = 0.1  # of the differences that stand in for a gradient, in standard deviations of a feature
+STEP = 0.1  # step of the differences that replace a gradient, in standard deviations of a feature
 
 
 class ClassicalConfig(OptionalBackbone):
-    """What every traditional method takes: vectors, or the pooled features of a frozen network."""
+    """Settings of every traditional method, which takes vectors or the pooled features of a frozen network."""
 
     standardise: bool | None = Field(
         None,
-        description="scale each feature to mean 0, deviation 1 of the training data; None = vectors yes, images no",
+        description="scale each feature to mean 0 and deviation 1 on the training data; None = only for vectors",
     )
 
 
 class ClassicalScorer(nn.Module):
     """float (N, d), or uint8 (N, S, S, 3) with a backbone -> anomaly score, float32 (N,), computed in float64.
 
-    rows: training rows float32 (n, d). seed: of the estimator's random choices.
+    rows: training rows float32 (n, d). seed: seed of the estimator's random choices.
     """
 
     rows: Tensor
@@ -64,15 +64,15 @@ class ClassicalScorer(nn.Module):
         return _Scored.apply(features, self)  # type: ignore[no-any-return]
 
     def score_rows(self, x: Tensor) -> Tensor:
-        """(N, d) -> float32 (N,) without a gradient."""
-        assert self._score is not None  # `fit_estimator` comes before
-        if not len(x):  # scikit-learn refuses none
+        """Rows (N, d) -> scores float32 (N,), without a gradient."""
+        assert self._score is not None  # `fit_estimator` comes first
+        if not len(x):  # scikit-learn refuses an empty array
             return x.new_zeros(0, dtype=torch.float32)
         scores = self._score(x.detach().cpu().double().numpy())
         return torch.from_numpy(scores).float().to(x.device)
 
     def fit_estimator(self) -> None:
-        """Fit to the rows. Raises InputError for what the estimator cannot be fitted to."""
+        """Fit the estimator to the rows. Raises InputError for rows that it cannot be fitted to."""
         from sklearn.preprocessing import StandardScaler
 
         rows = self.rows.cpu().double().numpy()
@@ -82,7 +82,7 @@ class ClassicalScorer(nn.Module):
 
 
 class _Scored(torch.autograd.Function):
-    """An estimator's scores; backwards by central differences, so that maps can be drawn of what it saw in an image."""
+    """An estimator's scores, with a gradient by central differences, so that they can be attributed to pixels."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, scorer: ClassicalScorer) -> Tensor:
@@ -118,7 +118,7 @@ class ClassicalDetector(Detector):
 
     @property
     def standardises(self) -> bool:
-        """Columns of a table have units of their own; the features of one network share theirs."""
+        """True if features are standardised: by default the columns of a table, because their units differ."""
         return self.config.backbone is None if self.config.standardise is None else self.config.standardise
 
     def choices(self, protocol: str) -> dict[str, Any]:
@@ -133,7 +133,7 @@ class ClassicalDetector(Detector):
             rows = torch.tensor(np.asarray(data.train[:]), dtype=torch.float32)
         else:
             rows = collect(backbone.to(self.device), data.train, self.device, "training features")
-        seed = seed_from(run.seed, self.name) % 2**32  # as wide as scikit-learn takes them
+        seed = seed_from(run.seed, self.name) % 2**32  # scikit-learn takes 32 bits
         self.module = self._module(rows, seed, backbone).to(self.device).eval()
         self.module.fit_estimator()
         return FITTED_ONCE
@@ -157,8 +157,6 @@ class ClassicalDetector(Detector):
 
 
 def refuse_above(option: str, value: int, n: int) -> None:
-    """`value` neighbours, clusters or components need as many training samples. Raises InputError."""
+    """Raise InputError for more neighbours, clusters or components than the `n` that the training data allows."""
     if value > n:
-        raise InputError(
-            Option(option, value), f": more than {n}, all that the training data allows; choose a smaller one"
-        )
+        raise InputError(Option(option, value), f": the training data allows at most {n}; choose a smaller number")

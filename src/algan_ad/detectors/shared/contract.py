@@ -25,10 +25,10 @@ NO_AUGMENTATION = Recipe()
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Normal examples to fit on, and what a run may look at beside them.
+    """Normal examples to fit on, and other samples that a run may look at.
 
-    train: uint8 images (N, S, S, 3), or float vectors (N, d). held_out: normals kept out of training, watched
-    while training and never learned from. validation: samples and labels (1 = anomalous), protocol thesis only.
+    train: uint8 images (N, S, S, 3), or float vectors (N, d). held_out: normals that are kept out of training and
+    only monitored. validation: samples and labels (1 = anomalous), protocol thesis only.
     """
 
     train: Rows
@@ -39,10 +39,10 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where and how a run takes place; nothing here is part of the method.
+    """The circumstances of a run; none of them is part of the method.
 
-    selections: of a method trained by epochs, the rules to keep weights by, instead of the one that its settings and
-    the data name; the first is the detector's after `fit`, the others are `Trained.others`.
+    selections: rules by which a method trained by epochs keeps weights, instead of the rule that its settings and the
+    data name. The detector has those of the first after `fit`; those of the others are in `Trained.others`.
     """
 
     seed: int = 0
@@ -63,23 +63,23 @@ class Detector(ABC):
 
     name: ClassVar[str]
     Config: ClassVar[type[Schema]]
-    input: Literal["image", "vector"]  # of a class, or of one detector where its settings decide
+    input: Literal["image", "vector"]  # of a class, or of one detector if its settings decide
     augments: ClassVar[bool] = False  # trains on images as the recipe varies them
     generates_images: ClassVar[bool] = False  # so that their quality can be monitored
-    # The module gives maps, too: `forward_with_maps`, uint8 (N, S, S, 3) -> scores (N,) and maps, float (N, S, S).
+    # The module also gives maps: `forward_with_maps`, uint8 (N, S, S, 3) -> scores (N,) and maps, float (N, S, S).
     draws_maps: ClassVar[bool] = False
     map_batch: ClassVar[int] = 8  # images whose maps are drawn at once
 
     def __init__(self, config: Schema, device: DeviceName = "auto") -> None:
         self.config = config
         self.device = pick_device(device)
-        self.threads: int | None = None  # of one operation while scoring; None = the physical cores
+        self.threads: int | None = None  # threads of one operation while scoring; None = the physical cores
         self.module: nn.Module | None = None
         self.examples: dict[str, NDArray[np.uint8]] = {}  # generated images (n, S, S, 3) by kind, for people
 
     @abstractmethod
     def preprocessing(self, recipe: Recipe) -> Preprocessing | None:
-        """The way from files to this method's input; None for vectors."""
+        """The preprocessing of image files for this method; None for vectors."""
 
     @abstractmethod
     def fit(self, data: TrainingData, run: RunOptions) -> Trained:
@@ -90,7 +90,7 @@ class Detector(ABC):
         """An untrained scoring module of the shape that these tensors fit into."""
 
     def load(self, tensors: Mapping[str, NDArray[Any]]) -> Self:
-        """Take over a whole model, as `tensors` gives it. Raises InputError where they do not fit the settings."""
+        """Load a whole model, as `tensors` gives it. Raises InputError if it does not fit the settings."""
         weights = {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()}
         try:
             self._build(weights)
@@ -101,7 +101,7 @@ class Detector(ABC):
         return self
 
     def use_weights(self, weights: Mapping[str, Tensor]) -> None:
-        """Score with the weights of an epoch while `fit` is at work: what they do not name of the module stays."""
+        """Score with the weights of an epoch while `fit` is running; tensors that they do not name stay."""
         if self.module is None:
             self._build(weights)
         else:
@@ -113,12 +113,12 @@ class Detector(ABC):
         self.module = module.to(self.device).eval()
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """What `load` takes."""
+        """The whole model, as `load` takes it."""
         return {name: tensor.detach().cpu().numpy() for name, tensor in self._fitted().state_dict().items()}
 
     @property
     def views(self) -> int:
-        """Views of an image that one pass of the module looks at, such as its rotations."""
+        """Number of views of an image that one pass of the module looks at, such as rotations."""
         return 1
 
     @torch.no_grad()
@@ -130,7 +130,7 @@ class Detector(ABC):
             return _as_scores([module(batch) for batch in _batches(samples, size, device, "scores")])
 
     def score_and_maps(self, images: Rows, batch_size: int | None = None) -> tuple[Scores, Maps]:
-        """`score`, and a map of each image, float32 (S, S), higher = more anomalous.
+        """Scores as `score` gives them, and a map of each image, float32 (S, S), higher = more anomalous.
 
         The maps are the method's own, from the same pass, or else an attribution of the score. Raises InputError for
         a detector of vectors.
@@ -160,7 +160,7 @@ class Detector(ABC):
         return self._fitted().eval(), self.device
 
     def choices(self, protocol: str) -> dict[str, Any]:
-        """The values that `auto` and None among the settings stand for, for the plan of a run."""
+        """Values that `auto` and None among the settings stand for; the plan of a run records them."""
         return {}
 
     def attributed_module(self) -> nn.Module:

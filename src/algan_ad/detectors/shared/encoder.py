@@ -1,4 +1,4 @@
-"""The encoder of the rivals on images, which is their discriminator, too."""
+"""The encoder of the rivals on images, which is also their discriminator."""
 
 from itertools import pairwise
 
@@ -10,7 +10,7 @@ from algan_ad.algan.networks import SLOPE, dcgan_init, layer_widths
 class Encoder(nn.Module):
     """Image (B, 3, S, S) -> code (B, out): the mirror of `algan.networks.ImageGenerator`, with batch norm.
 
-    `features` gives the last activations before the code, (B, C, 4, 4). With out=1 it is DCGAN's discriminator.
+    `features` gives the last activations before the code, (B, C, 4, 4). With out=1 it is the discriminator of DCGAN.
     """
 
     def __init__(self, size: int, width: int, max_width: int, out: int) -> None:

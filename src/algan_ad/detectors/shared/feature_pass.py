@@ -27,14 +27,14 @@ class BackboneConfig(Schema):
     backbone: str = Field("wide_resnet50_2", description="frozen network, by its torchvision or timm name")
     backbone_weights: Path | None = Field(
         None,
-        description="local weights file; None = those that install with the package, of tf_efficientnet_lite0, or "
-        "downloaded; 'random' = none at all, for tests",
+        description="local weights file; None = weights that install with the package (tf_efficientnet_lite0), else a "
+        "download; 'random' = random weights, for tests",
     )
     image_size: int = Field(224, ge=32, le=1024, description="side of the images")
 
 
 class PooledConfig(BackboneConfig):
-    """A pre-trained network, one layer of it averaged over positions."""
+    """A pre-trained network, with one of its layers averaged over positions."""
 
     layer: str | None = Field(None, description="layer that its features are taken from; None = its last block")
 
@@ -60,7 +60,7 @@ class OptionalBackbone(PooledConfig):
 
 
 class PyramidConfig(BackboneConfig):
-    """A pre-trained network, several of its layers as maps."""
+    """A pre-trained network, with several of its layers as maps."""
 
     layers: tuple[str, ...] = Field(
         ("layer1", "layer2", "layer3"), min_length=1, description="layers that its features are taken from"
@@ -87,7 +87,7 @@ def batches(images: Rows, device: torch.device, label: str, size: int = CHUNK) -
 def collect(
     features: Callable[[Tensor], Tensor], images: Rows, device: torch.device, label: str, size: int = CHUNK
 ) -> Tensor:
-    """What `features` makes of images uint8 (N, S, S, 3): float32 (N, ...) on the CPU, never held twice."""
+    """Results of `features` for images uint8 (N, S, S, 3): float32 (N, ...) on the CPU, never held twice."""
     found, done = torch.empty(0), 0
     for batch in batches(images, device, label, size):
         part = features(batch)
@@ -109,6 +109,6 @@ def extract(backbone: Backbone, images: Rows, rotations: int, device: torch.devi
 
 
 def at_least_two(images: Rows) -> None:
-    """Raises InputError: a covariance takes two images."""
+    """Raise InputError for fewer than two images, because a covariance needs two."""
     if len(images) < 2:
-        raise InputError(f"{len(images)} training image: the covariance of their features takes two or more")
+        raise InputError(f"{len(images)} training image: the covariance of the features needs two or more")

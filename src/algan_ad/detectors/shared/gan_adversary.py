@@ -1,4 +1,4 @@
-"""The parts of the loop's interface that the rivals share, and the losses and the steps of their networks."""
+"""The parts of the loop's interface that the rivals share, and the loss and the step of their networks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from torch.nn.functional import softplus
 
 
 class GanAdversary:
-    """The parts of the loop's interface that are the same in every rival: state, and nothing to observe.
+    """An adversary with the parts of the loop's interface that are the same in every rival.
 
     parts: networks and optimisers by name, on their device. scoring: names of the networks that score; their
     state, prefixed with their name, is what the scoring module loads.
@@ -40,12 +40,12 @@ class GanAdversary:
 
 
 def gan_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """What a discriminator minimises, -E[log D(x)] - E[log(1 - D(G(x)))], from logits (B,)."""
+    """The loss of a discriminator, -E[log D(x)] - E[log(1 - D(G(x)))], from logits (B,)."""
     return softplus(-real).mean() + softplus(fake).mean()
 
 
 def descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-    """One step, with gradients for the parameters of this optimiser alone."""
+    """Take one step, with gradients for the parameters of this optimiser only."""
     optimiser.zero_grad(set_to_none=True)
     loss.backward(inputs=[p for group in optimiser.param_groups for p in group["params"]])
     optimiser.step()

@@ -1,4 +1,4 @@
-"""What the three GANomaly detectors share: Adam's settings, GANomaly's losses, and the turn to the shared loop."""
+"""Shared parts of the three GANomaly detectors: Adam's settings, GANomaly's losses and its training."""
 
 from itertools import chain
 
@@ -12,7 +12,7 @@ from algan_ad.detectors.shared.trained_by_epochs import TrainingConfig
 
 
 class EncodingConfig(TrainingConfig):
-    """Optimisation of the published code of both papers; weights of the losses that both have."""
+    """Settings of Adam in the published code of both papers, and weights of the losses that both have."""
 
     lr: float = Field(2e-4, gt=0, le=1, description="learning rate of all networks (published code)")
     beta_1: float = Field(0.5, ge=0, lt=1, description="Adam's first momentum (Akcay et al., 2018, 4)")
@@ -33,7 +33,7 @@ class GanomalyConfig(EncodingConfig):
 
 
 class GanomalyAdversary(GanAdversary):
-    """GANomaly's training (Akcay et al., 2018, 3.3) of networks for images or vectors.
+    """Training of GANomaly (Akcay et al., 2018, 3.3), for images or vectors.
 
     encoder, reencoder: x -> code (B, z_dim); decoder: code -> x; discriminator: x -> logit (B, 1), its `features`
     the activations before the logit.
@@ -67,5 +67,5 @@ class GanomalyAdversary(GanAdversary):
 
 
 def code_distance(z: Tensor, z_hat: Tensor) -> Tensor:
-    """(B, z_dim) twice -> score (B,): ||G_E(x) - E(G(x))||_2, eq. 3.10 of the thesis."""
+    """Scores (B,) from two codes (B, z_dim): ||G_E(x) - E(G(x))||_2, eq. 3.10 of the thesis."""
     return (z - z_hat).square().sum(1).sqrt()

@@ -1,6 +1,6 @@
-"""A GAN on pixels: its sizes, its batches, and its fresh networks.
+"""A GAN on pixels: its sizes, its batches, and its new networks.
 
-All of them are DCGAN-like and of one size (thesis 5.1.1), so that a comparison compares the methods.
+All networks are DCGAN-like and of one size (thesis 5.1.1), so that a comparison compares the methods.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class ImageSize(Schema):
 
     image_size: int = Field(256, description="side of the images, a power of two from 32 to 512")
     width: int = Field(64, ge=1, le=512, description="channels after the first layer, doubling with depth")
-    max_width: int = Field(512, ge=1, le=4096, description="the most channels of any layer")
+    max_width: int = Field(512, ge=1, le=4096, description="largest number of channels of a layer")
 
     @field_validator("image_size")
     @classmethod
@@ -40,7 +40,7 @@ class ImageSize(Schema):
 
 
 class ImageGanConfig(ImageSize, TrainingConfig):
-    """What the rivals trained on images have in common."""
+    """Settings that the rivals trained on images have in common."""
 
 
 class ImageGan(TrainedDetector):
@@ -54,7 +54,7 @@ class ImageGan(TrainedDetector):
         return recipe.for_images(self.config.image_size)
 
     def fetcher(self, data: TrainingData) -> Fetch:
-        """indices (B,) -> augmented images (B, 3, S, S) in [-1, 1], on the device."""
+        """A function from indices (B,) to augmented images (B, 3, S, S) in [-1, 1], on the device."""
         augment = Augment(data.recipe)
 
         def fetch(indices: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class ImageGan(TrainedDetector):
         return fetch
 
     def fresh(self, networks: Callable[[], Networks], seed: int) -> Networks:
-        """The networks, their weights drawn by the seed of the run, on the device."""
+        """New networks on the device, with weights drawn from the seed of the run."""
         seed_torch(seed, "networks")
         made = networks()
         place(made, self.device)

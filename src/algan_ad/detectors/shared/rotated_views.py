@@ -17,14 +17,14 @@ from algan_ad.training.loop import Weights
 
 
 class ScoresFeatures(Protocol):
-    """A module that can begin behind the backbone."""
+    """A module that can also score the features that its backbone gave."""
 
     def score_features(self, features: Tensor) -> Tensor:
         """Features (N * rotations, d) -> scores (N,)."""
 
 
 class RotatedDetector(TrainedDetector):
-    """A detector of images whose module `ScoresFeatures`. Its settings have `test_rotations`."""
+    """A detector of images whose module is a `ScoresFeatures`. Its settings have `test_rotations`."""
 
     @property
     def views(self) -> int:
@@ -32,14 +32,14 @@ class RotatedDetector(TrainedDetector):
 
     @abstractmethod
     def rotated_features(self, images: Rows, label: str) -> Tensor:
-        """uint8 images (N, S, S, 3) -> float32 (N, test_rotations, d) on the CPU."""
+        """uint8 images (N, S, S, 3) -> features float32 (N, test_rotations, d) on the CPU."""
 
     @abstractmethod
     def features_scorer(self) -> ScoresFeatures:
-        """The module while `fit` is at work."""
+        """The module, also while `fit` is running."""
 
     def _validator(self, samples: Rows, labels: NDArray[np.int64]) -> Callable[[Weights], float]:
-        """The backbone sees the validation images once, not at every observation."""
+        """A function from weights to AUROC. The backbone sees the images once, not at every observation."""
         features = self.rotated_features(samples, "validation features")
 
         @torch.no_grad()

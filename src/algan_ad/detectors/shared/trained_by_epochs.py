@@ -1,4 +1,4 @@
-"""A method trained epoch by epoch: its settings, and its way through the shared loop."""
+"""Methods trained epoch by epoch: their settings, and their way through the shared loop."""
 
 import copy
 from dataclasses import replace
@@ -25,17 +25,17 @@ N_MADE_UP = 256  # good images that selection `cut-paste` looks at, and as many 
 
 
 class TrainingConfig(Schema):
-    """What every trained method shares. Fields that are None are derived from the protocol or the data."""
+    """Settings of every method trained by epochs. Those that are None follow from the protocol or the data."""
 
     epochs: int = Field(512, ge=1, description="passes over the training data")
     batch_size: int = Field(16, ge=2, description="samples a batch (5.1.1)")
     selection: Selection | None = Field(
         None,
-        description="weights that are kept: cut-paste, average or last, all without labels; validation, with labels, "
-        "under protocol thesis; None = by method and protocol",
+        description="rule for the weights that are kept: cut-paste, average or last, all without labels; validation, "
+        "with labels, under protocol thesis; None = by method and protocol",
     )
     observe_every: int = Field(8, ge=1, description="epochs between two looks at the monitors (5.3)")
-    precision: Precision = Field("auto", description="auto: bfloat16 where the processor has it, else float32")
+    precision: Precision = Field("auto", description="auto: bfloat16 if the processor has it, else float32")
 
 
 def made_up_validation(images: Rows) -> tuple[Rows, NDArray[np.int64]]:
@@ -47,7 +47,7 @@ def made_up_validation(images: Rows) -> tuple[Rows, NDArray[np.int64]]:
 
 
 class TrainedDetector(Detector):
-    """A detector that `fit` sends through the loop."""
+    """A detector that is trained in the shared loop."""
 
     config: TrainingConfig
     default_selection: ClassVar[Selection] = "average"  # without labels
@@ -62,7 +62,7 @@ class TrainedDetector(Detector):
         return found
 
     def scoring_module(self) -> tuple[nn.Module, torch.device]:
-        """Vectors are scored in float64, and the score rounded: no neighbour in a batch changes a bit of it."""
+        """The module that scores. Vectors are scored in float64 and rounded, so that other rows change no bit."""
         module, device = super().scoring_module()
         if self.input == "image":
             return module, device
@@ -73,9 +73,9 @@ class TrainedDetector(Detector):
         self, adversary: Adversary, fetch: Fetch, data: TrainingData, run: RunOptions,
         n_samples: int | None = None, generators: tuple[torch.Generator, ...] = (),
     ) -> Trained:  # fmt: skip
-        """Send an adversary through the shared loop and keep the module that its selected weights make.
+        """Train an adversary in the shared loop, and keep the module with the selected weights.
 
-        `n_samples`: of an epoch, where it is not a pass over the data. `generators`: as in `Schedule`.
+        `n_samples`: samples in an epoch, if that is not a pass over the data. `generators`: as in `Schedule`.
         """
         c = self.config
         first, *rest = run.selections or (self._selection(data),)
@@ -91,26 +91,24 @@ class TrainedDetector(Detector):
         return replace(self._whole(trained), others=whole) if whole else trained
 
     def switch(self, trained: Trained) -> None:
-        """Score with the weights of one of the selections of the last fit, where there were several."""
+        """Score with the weights of another one of several selections of the last fit."""
         module = self._fitted()
         module.load_state_dict({**module.state_dict(), **trained.weights})
 
     def _whole(self, trained: Trained) -> Trained:
-        """With all that its weights make of the module: what follows from the training data is there, too."""
+        """The result with all tensors of the module, including those that follow from the training data."""
         self.use_weights(trained.weights)
         tensors = {name: tensor.detach().cpu().clone() for name, tensor in self._fitted().state_dict().items()}
         return replace(trained, weights=tensors)
 
     def _selection(self, data: TrainingData) -> Selection:
-        """The rule that the settings and the data name. Raises InputError where they contradict each other."""
+        """The rule that the settings and the data name. Raises InputError if they contradict each other."""
         selection = self.config.selection or ("validation" if data.validation else self.default_selection)
         if selection == "validation" and data.validation is None:
-            raise InputError(
-                Option("selection", selection), ": belongs to ", Option("protocol", "thesis"), ", and only to it"
-            )
+            raise InputError(Option("selection", selection), ": is for ", Option("protocol", "thesis"), " only")
         if selection != "validation" and data.validation is not None:
             raise InputError(
-                Option("selection", selection), ": under ", Option("protocol", "thesis"), " labels select; leave it out"
+                Option("selection", selection), ": with ", Option("protocol", "thesis"), " labels select; leave it out"
             )
         return selection
 
@@ -119,7 +117,7 @@ class TrainedDetector(Detector):
         return pick_precision(self.config.precision, self.device)
 
     def _judge(self, selection: Selection, data: TrainingData) -> Validate | None:
-        """The AUROC that a rule goes by; None for one that goes by the epochs alone."""
+        """A function from weights to the AUROC that a rule needs; None for a rule that needs none."""
         if selection == "cut-paste":
             return self._validator(*made_up_validation(data.train))
         if selection == "validation":

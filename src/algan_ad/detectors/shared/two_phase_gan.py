@@ -1,4 +1,4 @@
-"""What g2d, history and ognet share: train a GAN, keep its past, then train on what the past makes (thesis 4.2.1)."""
+"""Shared parts of g2d, history and ognet: a GAN, then a network trained on images by its past (thesis 4.2.1)."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -15,36 +15,38 @@ from algan_ad.detectors.shared.pixels import LAYOUT, to_range
 
 
 class TwoPhaseConfig(ImageGanConfig):
-    """Two phases take two epochs at least."""
+    """Settings of a training in two phases, which takes at least two epochs."""
 
     epochs: int = Field(512, ge=2, description="passes over the training data, both phases together")
     z_dim: int = Field(100, ge=1, description="dimensions of the latents (thesis 5.1.1)")
 
 
 class SavedGeneratorsConfig(TwoPhaseConfig):
-    """A classifier of real images against those of several states of the generator."""
+    """Settings of a classifier of real images against images by several states of the generator."""
 
-    gan_share: float = Field(0.5, gt=0, lt=1, description="share of the epochs for the GAN; the rest, the classifier")
+    gan_share: float = Field(
+        0.5, gt=0, lt=1, description="share of the epochs for the GAN; others train the classifier"
+    )
     n_saved: int = Field(10, ge=1, le=1000, description="states of the generator kept, evenly spaced over its training")
 
     @property
     def gan_epochs(self) -> int:
-        """Epochs of phase one, at least one less than all."""
+        """Epochs of phase one, at least one fewer than all."""
         return min(max(1, round(self.gan_share * self.epochs)), self.epochs - 1)
 
     @property
     def moments(self) -> list[int]:
         """The epochs of phase one after which the generator is kept.
 
-        Inside of its training only: the last state may have converged, and is no immature one.
+        None is at the end of the phase, because the last state may have converged, and would not be immature.
         """
         return sorted({max(1, i * self.gan_epochs // (self.n_saved + 1)) for i in range(1, self.n_saved + 1)})
 
 
 class PastStates(nn.Module):
-    """A generator as it was after some of its epochs: frozen copies, in eval mode.
+    """Frozen copies of a generator after some of its epochs, in eval mode.
 
-    There are as many places as states will be kept, so that a checkpoint always has the same shape.
+    There is a place for each state from the beginning, so that a checkpoint always has the same shape.
     """
 
     def __init__(self, generator: nn.Module, moments: Sequence[int]) -> None:
@@ -59,20 +61,20 @@ class PastStates(nn.Module):
 
     @torch.no_grad()
     def draw(self, z: Tensor, weights: Tensor) -> Tensor:
-        """z (B, z_dim) -> images float (B, 3, S, S), each of a state drawn by weights (n_states,), in their order."""
+        """z (B, z_dim) -> images float (B, 3, S, S), each by a state drawn with weights (n_states,), in their order."""
         drawn = torch.multinomial(weights, len(z), replacement=True)
         parts = z.split(torch.bincount(drawn, minlength=len(weights)).tolist())
         return torch.cat([G(part) for G, part in zip(self.states, parts, strict=True) if len(part)]).float()
 
 
 class TwoPhases(GanAdversary, ABC):
-    """`phase_one` on the batches of the first epochs, then `phase_two`. The epoch decides, so that a run can resume."""
+    """Training by `phase_one` in the first epochs, then by `phase_two`. Only the epoch decides: a run can resume."""
 
     def __init__(
         self, networks: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer], scoring: tuple[str, ...],
         moments: Sequence[int], first_epochs: int,
     ) -> None:  # fmt: skip
-        """networks: by name, `generator` among them. optimisers: by the name of the network they train."""
+        """networks: by name, `generator` among them. optimisers: by the name of the network that they train."""
         self.G, self.optimisers, self.first_epochs = networks["generator"], dict(optimisers), first_epochs
         self.past, self.second = PastStates(self.G, moments), False
         steps = {f"{name}_optimiser": optimiser for name, optimiser in optimisers.items()}
@@ -92,7 +94,7 @@ class TwoPhases(GanAdversary, ABC):
     def phase_two(self, x: Tensor) -> dict[str, Tensor]: ...
 
     def update(self, name: str, loss: Tensor) -> Tensor:
-        """One step of that network; the loss, to log."""
+        """Take one step of the network `name`. Returns the loss, to log."""
         self.optimisers[name].zero_grad()
         loss.backward()
         self.optimisers[name].step()
@@ -100,7 +102,7 @@ class TwoPhases(GanAdversary, ABC):
 
 
 class TwoPhaseGan(ImageGan):
-    """Keeps the last weights: in phase one, what scores is not trained for it yet."""
+    """A detector that keeps the last weights, because the network that scores is trained for that in phase two."""
 
     default_selection = "last"
 

@@ -1,4 +1,4 @@
-"""What algan-vector and algan-feature share: the fully connected pair of 5.1.1 on conditioned vectors."""
+"""Shared parts of algan-vector and algan-feature: the fully connected pair of 5.1.1 on conditioned vectors."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -20,13 +20,13 @@ from algan_ad.training.seeding import seed_torch
 
 
 class PairConfig(AlganConfig):
-    """The defaults of ALGAN-feature (5.1.1, 5.3); those of the conditioning are measured, docs/experiments/."""
+    """The defaults of ALGAN-feature (5.1.1, 5.3); those of the conditioning follow from docs/experiments/."""
 
     epochs: int = Field(192, ge=1, description="passes over the training data (5.3)")
     hidden: int = Field(512, ge=1, le=8192, description="width of the hidden layers")
     conditioning: Literal["whiten", "none"] = Field(
         "whiten",
-        description="whiten: centre, whiten and scale the vectors, tell D their magnitude; none: the thesis's letter",
+        description="whiten: centre, whiten and scale the vectors, and give D their magnitude; none: as in the thesis",
     )
     scale: float = Field(0.05, gt=0, description="standard deviation of the whitened vectors")
     precision: Precision = Field("float32", description="bfloat16 gains nothing on networks this small")
@@ -45,36 +45,36 @@ class VectorScorer(nn.Module):
 
 
 class PairDetector(TrainedDetector):
-    """A detector whose `module` is a VectorScorer: what `fit` makes of the data, and a trained D."""
+    """A detector whose `module` is a VectorScorer: a conditioning fitted to the data, and a trained D."""
 
     config: PairConfig
     module: VectorScorer | None
 
     def placeholder(self, tensors: Mapping[str, Tensor]) -> tuple[nn.Module, VectorDiscriminator]:
-        """Conditioning and discriminator of the shapes that these tensors fit into."""
+        """Untrained conditioning and discriminator, of the shapes that these tensors fit into."""
         hidden, dim = tensors["discriminator.layers.0.weight"].shape
         conditioning = Whitening(dim - 1) if self.whitens else nn.Identity()
         return conditioning, VectorDiscriminator(dim - self.whitens, hidden, self.whitens, normalised=False)
 
     @property
     def whitens(self) -> bool:
-        """Whitened vectors are centred: their magnitude says something, and D is told it."""
+        """True if vectors are whitened. They are centred then, so that their magnitude matters, and D gets it."""
         return self.config.conditioning == "whiten"
 
     def twin(self, dim: int) -> VectorDiscriminator:
-        """The discriminator at prediction time, its weights still to come."""
+        """The discriminator of the scoring module, before it gets its weights."""
         return VectorDiscriminator(dim, self.config.hidden, self.whitens, normalised=False)
 
     def fit_conditioning(self, rows: NDArray[np.float32]) -> nn.Module:
-        """rows: normal vectors (n, d)."""
+        """Fit the conditioning to normal vectors (n, d)."""
         if not self.whitens:
             return nn.Identity()
         return fit_whitening(rows, self.config.scale).to(self.device)
 
     def train_pair(self, x: Tensor, held_out: Tensor | None, data: TrainingData, run: RunOptions) -> Trained:
-        """x: conditioned float32 (N, R, d), of each sample R variants; held_out (K, d), conditioned too.
+        """Train on x, conditioned float32 (N, R, d), R variants of each sample; held_out (K, d) is conditioned, too.
 
-        In each epoch a sample takes part once, as a variant drawn at random.
+        In each epoch a sample takes part once, as a random variant.
         """
         c = self.config
         n_variants, dim = x.shape[1:]
