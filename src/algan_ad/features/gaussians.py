@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from algan_ad.features.conditioning import Whitening
 
-POSITIONS = 64  # whose matrices are factorised at once
+POSITIONS = 64  # positions whose matrices are factorised at once
 
 
 class PositionGaussians(nn.Module):
@@ -32,7 +32,7 @@ class PositionGaussians(nn.Module):
 class Gaussians:
     """Mean and covariance of many positions at once, from batches (Chan, Golub and LeVeque, 1983).
 
-    One covariance (P, d, d) is held and updated in place: of all that PaDiM needs, it is by far the largest.
+    One covariance (P, d, d) is held and updated in place, because it takes by far the most memory.
     """
 
     def __init__(self) -> None:
@@ -53,14 +53,14 @@ class Gaussians:
         self.n += n_new
 
     def conditioned(self, whitening: Whitening) -> Self:
-        """The Gaussians of whitened samples; those of the samples are no longer there."""
+        """The Gaussians of whitened samples, which overwrite those of the samples."""
         self.mean = whitening(self.mean)
         for part in torch.split(self.scatter, POSITIONS):
             part.copy_(whitening.matrix.T @ part @ whitening.matrix)
         return self
 
     def inverse_factor(self, epsilon: float) -> Tensor:
-        """L^-1 (P, d, d) of covariance + epsilon I = L L^T; it takes the place of what was gathered."""
+        """Factor L^-1 (P, d, d) of covariance + epsilon I = L L^T; it overwrites the gathered sums."""
         eye = torch.eye(self.scatter.shape[1], device=self.scatter.device)
         for part in torch.split(self.scatter, POSITIONS):
             factor = torch.linalg.cholesky(part / (self.n - 1) + epsilon * eye)
