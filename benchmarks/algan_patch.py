@@ -38,6 +38,7 @@ from algan_ad.features.maps import anomaly_map, concatenated
 from algan_ad.features.neighbours import nearest
 from algan_ad.features.patches import levels
 from algan_ad.runtime.images import Preprocessing, load_many
+from algan_ad.workflows.masks import read_mask
 
 CPU, SIDE = torch.device("cpu"), 224
 ABLATION: dict[str, dict[str, Any]] = {
@@ -122,10 +123,7 @@ def read(path: Path, seed: int, n_train: int | None, made_up: bool) -> Division:
         kinds = np.repeat(["good", *KINDS], len(good))
         return Division(train, images, (kinds != "good").astype(int), kinds, masks)
     images = load_many([item.path for item in parts.test], preprocessing).images
-    masks = np.zeros(images.shape[:3], bool)
-    for i, item in enumerate(parts.test):
-        if item.mask_files:
-            masks[i] = load_many(item.mask_files, preprocessing).images.max((0, 3)) >= 128
+    masks = np.stack([read_mask(item, preprocessing) for item in parts.test])
     return Division(
         train, images, np.array([i.label for i in parts.test]), np.array([i.defect for i in parts.test]), masks
     )
