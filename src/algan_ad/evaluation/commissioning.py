@@ -4,15 +4,15 @@ Made-up defects of graded size and contrast on held-out good images show from wh
 The scores of the calibration alone give the false alarms to expect.
 """
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from pydantic import Field
 
+from algan_ad.evaluation.metrics import Floats
 from algan_ad.evaluation.results import ImageScore
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.files import write_json
@@ -201,8 +201,7 @@ def _smallest(kind: str | None, contrast: int, rates: Sequence[Rate]) -> Smalles
     )
     sizes, n, found = (np.array([getattr(each, name) for each in chosen]) for name in ("size", "n", "found"))
     draws = np.random.default_rng(0).binomial(n, (found + 0.5) / (n + 1), (RESAMPLES, len(n)))
-    drawn = sorted(smallest_size(sizes, each, n) for each in draws)
-    tail = round((1 - LEVEL) / 2 * RESAMPLES)
+    drawn, tail = np.sort(smallest_size(sizes, draws, n)), round((1 - LEVEL) / 2 * RESAMPLES)
     return Smallest(
         kind=kind,
         contrast=contrast,
@@ -211,31 +210,44 @@ def _smallest(kind: str | None, contrast: int, rates: Sequence[Rate]) -> Smalles
     )
 
 
-def smallest_size(sizes: ArrayLike, found: ArrayLike, n: ArrayLike) -> float:
+def smallest_size(sizes: ArrayLike, found: ArrayLike, n: ArrayLike) -> Floats:
     """Size at which the detection rate reaches 90 %, in the unit of `sizes`; infinite where it does not.
 
     A larger defect of the same kind is no harder to find, so that the nearest rising rates, in the sense of least
-    squares, take the place of the rates (isotonic regression; Barlow et al. 1972, Statistical Inference under Order
-    Restrictions). Between two sizes they are interpolated on the logarithm of the size, on which curves of the
-    probability of detection are drawn (MIL-HDBK-1823A, 2009). Where the first size reaches 90 %, it is the result:
-    smaller ones were not tried.
+    squares, take the place of the rates (isotonic regression). Between two sizes they are interpolated on the logarithm
+    of the size, on which curves of the probability of detection are drawn (MIL-HDBK-1823A, 2009). Where the first size
+    reaches 90 %, it is the result: smaller ones were not tried.
 
     Args:
         sizes: (m,), rising, > 0.
-        found, n: (m,), defects found, and made up, of each size.
-    """
-    from sklearn.isotonic import isotonic_regression
+        found: (..., m), defects found of each size.
+        n: (m,), defects made up of each size.
 
-    tried = np.asarray(n, dtype=np.float64)
-    rates: NDArray[np.float64] = isotonic_regression(np.asarray(found) / tried, sample_weight=tried)
-    reached = np.flatnonzero(rates >= WANTED - 1e-9)
-    if reached.size == 0:
-        return math.inf
-    first, logs = reached[0], np.log(np.asarray(sizes, dtype=np.float64))
-    if first == 0:
-        return float(np.exp(logs[0]))
-    share = (WANTED - rates[first - 1]) / (rates[first] - rates[first - 1])
-    return float(np.exp(logs[first - 1] + share * (logs[first] - logs[first - 1])))
+    Returns:
+        float64 (...).
+    """
+    rates, logs = _rising(np.asarray(found, np.float64), np.asarray(n, np.float64)), np.log(np.asarray(sizes))
+    reached = rates >= WANTED - 1e-9
+    first = reached.argmax(-1)[..., None]
+    before = np.maximum(first - 1, 0)
+    low, high = (np.take_along_axis(rates, at, -1) for at in (before, first))
+    share = np.where(high > low, (WANTED - low) / np.where(high > low, high - low, 1), 0)
+    size = np.exp(logs[before] + share * (logs[first] - logs[before]))
+    return np.where(reached.any(-1), size[..., 0], np.inf)
+
+
+def _rising(found: Floats, n: Floats) -> Floats:
+    """The rising rates (..., m) nearest to found / n: at each place the largest, over all starts before it, of the
+    least mean, over all ends behind it (Barlow et al. 1972, Statistical Inference under Order Restrictions)."""
+    m = len(n)
+    mean = {(j, k): found[..., j : k + 1].sum(-1) / n[j : k + 1].sum() for j in range(m) for k in range(j, m)}
+    return np.stack(
+        [
+            np.max([np.min([mean[j, k] for k in range(i, m)], 0) for j in range(i + 1)], 0)
+            for i in range(m)
+        ],
+        -1,
+    )  # fmt: skip
 
 
 def expect_false_alarms(calibration: Calibration, parts_per_shift: int | None = None) -> FalseAlarms:
@@ -287,5 +299,5 @@ def explain_misses(
     )
 
 
-def _finite(size: float) -> float | None:
-    return size if math.isfinite(size) else None
+def _finite(size: Floats) -> float | None:
+    return float(size) if np.isfinite(size) else None
