@@ -40,6 +40,12 @@ FEATURES = ("size", "mean contrast", "strongest contrast")  # pixels, the root o
 CHOICES = {"all three": (0, 1, 2), "size and mean": (0, 1), "size and strongest": (0, 2), "size": (0,), "mean": (1,)}
 
 
+#: What a made-up kind is called that looks like a real one, for a prediction by kind.
+ALIKE = {
+    "blowhole": "hole", "crack": "scratch", "break": "missing piece", "fray": "foreign piece", "uneven": "stain",
+}  # fmt: skip
+
+
 class Measuring(Canvas):
     """A canvas that keeps the features of what is drawn."""
 
@@ -99,25 +105,47 @@ def compare(model: Model, c: Commissioning, evaluation: Evaluation, items: dict[
         if image.label and image.path in items and (mask := draw_all(items[image.path].masks, Path(image.path))).any()
     }
     real = np.log([measure(decode(Path(image.path)), mask) for image, mask in marked.items()])
-    made_up, outcome = np.log(Measuring.features), [t.found for t in c.trials]
+    made_up, outcome = np.log(Measuring.features), np.array([t.found for t in c.trials])
     scores = np.array([image.score for image in marked])
     found, kinds = np.array([image.anomalous for image in marked]), np.array([image.defect for image in marked])
+    on_defect = peaks(model, marked)
     result: dict[str, Any] = {
-        "n_real": len(marked), "found": float(found.mean()), "peak on the defect": peaks(model, marked, found),
-        "made up, found": float(np.mean(outcome)),
+        "n_real": len(marked), "found": float(found.mean()), "made up, found": float(np.mean(outcome)),
+        "peak of the found on the defect": {
+            str(kind): float(on_defect[found & (kinds == kind)].mean()) for kind in np.unique(kinds)
+        },
     }  # fmt: skip
-    for name, columns in CHOICES.items():
-        curve = make_pipeline(StandardScaler(), LogisticRegression(C=100)).fit(made_up[:, columns], outcome)
-        predicted = curve.predict_proba(real[:, columns])[:, 1]
+    predictions = {
+        name: (predict(made_up[:, columns], outcome, real[:, columns]), predict(made_up[:, columns], outcome))
+        for name, columns in CHOICES.items()
+    }
+    if set(kinds) <= ALIKE.keys():
+        same = np.array([t.kind for t in c.trials])
+        of_kind, of_made_up = np.empty(len(real)), np.empty(len(made_up))
+        for kind, alike in ALIKE.items():
+            ours, theirs = same == alike, kinds == kind
+            some = made_up[ours][:, [0, 1]], outcome[ours]
+            of_kind[theirs], of_made_up[ours] = predict(*some, real[theirs][:, [0, 1]]), predict(*some)
+        of_made_up[same == "dent"] = np.nan  # which no real kind looks like
+        predictions["size and mean, by the kind alike"] = of_kind, of_made_up
+    for name, (predicted, at_home) in predictions.items():
+        known = ~np.isnan(at_home)
         result[name] = {
             "spearman with the score": float(stats.spearmanr(predicted, scores).statistic),
             "auroc, found against missed": image_auroc(found.astype(int), predicted),
-            "auroc, made up": image_auroc(outcome, curve.predict_proba(made_up[:, columns])[:, 1]),
+            "auroc, made up": image_auroc(outcome[known].astype(int), at_home[known]),
             "kinds": by_kind(kinds, predicted, found),
             "fifths": by_fifth(predicted, found),
         }
     result["medians"] = {str(k): np.exp(np.median(real[kinds == k], 0)).round(1).tolist() for k in np.unique(kinds)}
     return result
+
+
+def predict(x: NDArray[Any], found: NDArray[Any], new: NDArray[Any] | None = None) -> NDArray[Any]:
+    """The probability that defects with the features `new` (by default x themselves) are found."""
+    curve = make_pipeline(StandardScaler(), LogisticRegression(C=100)).fit(x, found)
+    probabilities: NDArray[Any] = curve.predict_proba(x if new is None else new)[:, 1]
+    return probabilities
 
 
 def by_kind(kinds: NDArray[Any], predicted: NDArray[Any], found: NDArray[Any]) -> dict[str, Any]:
@@ -136,19 +164,16 @@ def by_fifth(predicted: NDArray[Any], found: NDArray[Any]) -> list[tuple[float, 
     return [(float(predicted[f].mean()), float(found[f].mean())) for f in np.array_split(np.argsort(predicted), 5)]
 
 
-def peaks(model: Model, marked: dict[Any, Mask], found: NDArray[Any]) -> float:
-    """The share of the found real defects on which, or next to which, their map is highest."""
+def peaks(model: Model, marked: dict[Any, Mask]) -> NDArray[Any]:
+    """Of each real defect, that the map of its image is highest on it or next to it, bool (N,)."""
     preprocessing = model.config.preprocessing
     assert preprocessing is not None
-    chosen = [image for image, each in zip(marked, found, strict=True) if each]
-    maps = model.scorer.score_and_maps(model.samples([image.path for image in chosen]))[1]
+    maps = model.scorer.score_and_maps(model.samples([image.path for image in marked]))[1]
     near = [
-        ndimage.binary_dilation(resized(marked[image], preprocessing), iterations=8)[
-            np.unravel_index(heat.argmax(), heat.shape)
-        ]
-        for image, heat in zip(chosen, maps, strict=True)
+        ndimage.binary_dilation(resized(mask, preprocessing), iterations=8)[np.unravel_index(heat.argmax(), heat.shape)]
+        for mask, heat in zip(marked.values(), maps, strict=True)
     ]
-    return float(np.mean(near))
+    return np.array(near)
 
 
 if __name__ == "__main__":
