@@ -62,9 +62,10 @@ class Canvas:
         before = self.image[place].astype(np.float64)
         cover = (cover[: len(rows), : len(columns)] * self.part[place])[..., None]
         after = paint(rng, before, cover, contrast, other)
-        altered = self.image.copy()
+        altered, mask = self.image.copy(), np.zeros(self.image.shape[:2], np.bool_)
         altered[place] = np.clip(np.rint(after), 0, 255)
-        return altered, (altered != self.image).any(-1)
+        mask[place] = (altered[place] != self.image[place]).any(-1)
+        return altered, mask
 
     def _window(self, rng: Rng, size: float, side: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows and columns around a place where the defect fits into the part, or where there is most room."""

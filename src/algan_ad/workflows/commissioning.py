@@ -175,7 +175,7 @@ def _try_all(
         for order in orders:
             altered, mask = canvas.draw(order.kind, order.size, order.contrast, rng, image if other is None else other)
             pictures.append(preprocessing.apply(altered))
-            change, left = _change(altered, image), _change(pictures[-1], seen)
+            change, left = _change(altered[mask], image[mask]), _change(pictures[-1], seen)
             facts.append((int(mask.sum()), left / max(change, 1)))
         scores = model.scorer.score(np.stack(pictures))
         for order, (area, kept), score, found in zip(orders, facts, scores, calibration.decide(scores), strict=True):
@@ -185,7 +185,7 @@ def _try_all(
 
 def _change(altered: Pixels, image: Pixels) -> int:
     """Grey levels, at the place that changes most."""
-    return int(np.abs(altered.astype(np.int16) - image).max())
+    return int(np.abs(altered.astype(np.int16) - image).max(initial=0))
 
 
 def _seen_part(image: Pixels, preprocessing: Preprocessing) -> Mask:
