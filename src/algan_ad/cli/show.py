@@ -9,6 +9,7 @@ from rich.text import Text
 
 from algan_ad.data.check import Report
 from algan_ad.detectors import Method
+from algan_ad.evaluation.commissioning import Commissioning
 from algan_ad.evaluation.figures import FIGURES
 from algan_ad.evaluation.results import Evaluation
 from algan_ad.runtime.calibration import Calibration
@@ -22,7 +23,9 @@ SHOWN = 20
 MAPS = {"own": "anomaly maps of the method itself", "attribution": "attributions of the score"}
 
 
-def show_evaluation(console: Console, evaluation: Evaluation, page: Path) -> None:
+def show_evaluation(
+    console: Console, evaluation: Evaluation, page: Path, commissioning: Commissioning | None = None
+) -> None:
     """Print the figures with their intervals, those of each kind of defect, and the path of the page."""
     e = evaluation
     counts = f"{e.n_normal} normal, {e.n_anomalous} anomalous"
@@ -38,6 +41,11 @@ def show_evaluation(console: Console, evaluation: Evaluation, page: Path) -> Non
             auroc = "-" if result.image_auroc is None else f"{result.image_auroc:.3f}"
             defects.add_row(name, str(result.n), auroc, percent(result.detection_rate))
         console.print(defects)
+    if commissioning:
+        from algan_ad.report.commissioning import expectation, false_alarms  # matplotlib
+
+        console.print(expectation(commissioning))
+        console.print(false_alarms(commissioning))
     console.print(f"report: {page}", soft_wrap=True)
 
 

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from algan_ad.evaluation.commissioning import Commissioning
 from algan_ad.evaluation.figures import ACCURACY, DECISIONS
 from algan_ad.evaluation.results import Evaluation, TradeOff, trade_off
+from algan_ad.report import commissioning as words
 from algan_ad.report import curves, plots
 from algan_ad.report.cards import ORIGINS
 from algan_ad.report.environment import write_html
@@ -21,6 +23,7 @@ def write_report(
     config: ModelConfig,
     metrics: Sequence[dict[str, Any]],
     gallery: Gallery,
+    commissioning: Commissioning | None = None,
 ) -> Path:
     """Write the page to `path` (atomically) and return it.
 
@@ -46,7 +49,20 @@ def write_report(
         trade_off=_trade_off(evaluation),
         groups=groups(evaluation),
         training=curves.training(metrics),
+        expected=commissioning and _expected(commissioning),
     )
+
+
+def _expected(commissioning: Commissioning) -> dict[str, Any]:
+    return {
+        "result": commissioning,
+        "sentence": words.expectation(commissioning),
+        "false_alarms": words.false_alarms(commissioning),
+        "chart": words.chart(commissioning),
+        "advice": words.advice(commissioning),
+        "size": words.size,
+        "range_of": words.range_of,
+    }
 
 
 def _trade_off(evaluation: Evaluation) -> list[tuple[TradeOff, bool]]:

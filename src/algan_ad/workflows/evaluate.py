@@ -7,6 +7,7 @@ import numpy as np
 
 from algan_ad.data.layouts import Dataset, Item, open_dataset
 from algan_ad.data.splits import SAME_TRAINING, split
+from algan_ad.evaluation.commissioning import Commissioning
 from algan_ad.evaluation.results import Evaluation, JudgedMaps, evaluate_scores, read_evaluation, write_evaluation
 from algan_ad.report.gallery import Gallery, pictured
 from algan_ad.report.page import write_report
@@ -18,20 +19,25 @@ from algan_ad.runtime.predictor import Scores
 from algan_ad.runtime.progress import log
 from algan_ad.runtime.vectors import read_labels
 from algan_ad.training.trackers import read_rows
+from algan_ad.workflows.commissioning import held_out_hashes
+from algan_ad.workflows.commissioning_pictures import picture_defects, picture_nearest
 from algan_ad.workflows.maps import judged_masks, score_and_judge
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.pictures import overlay, thumbnail
 from algan_ad.workflows.samples import hash_files, hash_rows, report_skipped
 
-RESULTS, PAGE = "evaluation.json", "report.html"
+RESULTS, PAGE, EXPECTED = "evaluation.json", "report.html", "commissioning.json"
 
 
-def evaluate(model: Model, source: str | Path, strict: bool = False) -> Evaluation:
+def evaluate(model: Model, source: str | Path, strict: bool = False, may_be_empty: bool = False) -> Evaluation:
     """Score the labelled samples of `source` that had no part in training, and measure.
 
     These are the images of a test folder, or all labelled ones if there is none; for a data set that the thesis
     divides, they are the test part of the model's own split. Samples whose content the model was made with are left
     out and counted, whatever their names, together with the images of the same groups.
+
+    may_be_empty: where the model was made with all of them, and some set the threshold, the evaluation has no image
+    instead of raising an error, because a commissioning needs no more.
 
     Raises:
         InputError: nothing labelled and unseen is left, or with `strict` a file cannot be read.
@@ -40,11 +46,11 @@ def evaluate(model: Model, source: str | Path, strict: bool = False) -> Evaluati
         return _evaluate_vectors(model, Path(source))
     dataset = open_dataset(source)
     candidates = _candidates(model, dataset)
-    items = _unseen(model, candidates, dataset.root)
+    items = _unseen(model, candidates, dataset.root, may_be_empty)
     loaded = model.read([item.path for item in items], strict)
     report_skipped(loaded.skipped, strict)
     kept = [items[i] for i in loaded.kept]
-    if not kept:
+    if items and not kept:
         raise InputError(f"{source}: none of its {len(items)} test images can be read")
     masks = judged_masks(model.detector, kept, model.config.preprocessing)
     scores, pixels = score_and_judge(model.detector, loaded.images, masks)
@@ -92,7 +98,7 @@ def _seen_before(model: Model, items: Sequence[Item]) -> bool:
     return any(digest in seen for digest in hash_files([item.path for item in items]))
 
 
-def _unseen(model: Model, items: Sequence[Item], root: Path) -> list[Item]:
+def _unseen(model: Model, items: Sequence[Item], root: Path, may_be_empty: bool) -> list[Item]:
     seen = _seen(model)
     digests = hash_files([item.path for item in items])
     groups = {item.group for item, digest in zip(items, digests, strict=True) if digest in seen} - {None}
@@ -100,7 +106,7 @@ def _unseen(model: Model, items: Sequence[Item], root: Path) -> list[Item]:
         item for item, digest in zip(items, digests, strict=True) if digest not in seen and item.group not in groups
     ]
     _count_left_out(len(items) - len(kept), len(items), "test images", ", or with images of their group" * bool(groups))
-    if not kept:
+    if not kept and not (may_be_empty and held_out_hashes(model) & set(digests)):
         raise InputError(
             f"{root}: no labelled image is left to test on; expected test/<defect> folders, or bad images beside 'good'"
         )
@@ -148,7 +154,7 @@ def remove_reports(model_folder: Path) -> None:
     """Remove the files that `report` wrote into the folders that `report_folder` names."""
     folder = model_folder / "evaluation"
     for each in (folder, *(inner for inner in folder.glob("*") if inner.is_dir())):
-        for name in (RESULTS, PAGE) if _made_here(each) else ():
+        for name in (RESULTS, PAGE, EXPECTED) if _made_here(each) else ():
             (each / name).unlink(missing_ok=True)
 
 
@@ -163,25 +169,34 @@ def _made_here(folder: Path) -> bool:
 
 def report(
     model: Model, evaluation: Evaluation, folder: Path, model_folder: Path | None = None, maps: bool = True,
-    overwrite: bool = False,
+    overwrite: bool = False, commissioning: Commissioning | None = None,
 ) -> Path:  # fmt: skip
     """Write `evaluation.json` and `report.html` into `folder`, with maps beside the images or without.
+
+    With a commissioning also `commissioning.json`, and its part of the page.
 
     Returns the page. Results of an earlier evaluation there are replaced, and a line reports it. Raises InputError for
     files of these names that no evaluation made, unless `overwrite`.
     """
     if not _made_here(folder):
-        refuse_to_replace([folder / RESULTS, folder / PAGE], [], overwrite)
+        refuse_to_replace([folder / name for name in (RESULTS, PAGE, EXPECTED)], [], overwrite)
     with explaining_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     if (folder / RESULTS).exists():
         log(f"{folder}: the results there are replaced")
     write_evaluation(folder / RESULTS, evaluation)
+    if commissioning is None:
+        (folder / EXPECTED).unlink(missing_ok=True)  # of the evaluation before
+    else:
+        commissioning.write(folder / EXPECTED)
     rows = read_rows(model_folder / "metrics.jsonl") if model_folder else []
-    return write_report(folder / PAGE, evaluation, model.config, rows, _gallery(model, evaluation, model_folder, maps))
+    gallery = _gallery(model, evaluation, commissioning, model_folder, maps)
+    return write_report(folder / PAGE, evaluation, model.config, rows, gallery, commissioning)
 
 
-def _gallery(model: Model, evaluation: Evaluation, model_folder: Path | None, maps: bool) -> Gallery:
+def _gallery(
+    model: Model, evaluation: Evaluation, commissioning: Commissioning | None, model_folder: Path | None, maps: bool
+) -> Gallery:
     """Pictures of the images as the detector sees them, because the maps belong to those."""
     if model.config.preprocessing is None:
         return Gallery()
@@ -200,4 +215,6 @@ def _gallery(model: Model, evaluation: Evaluation, model_folder: Path | None, ma
         picture("fake-normal"),
         picture("fake-anomalous"),
         own_maps=model.detector.draws_maps,
+        made_up=picture_defects(commissioning) if commissioning else {},
+        nearest=picture_nearest(commissioning) if commissioning else {},
     )
