@@ -35,7 +35,7 @@ def test_plans_are_listed_with_the_core_install_alone() -> None:
     """Whatever an extra brings is as if it were not installed."""
     wanted = [text for text in metadata.requires("algan-ad") or () if "extra ==" in text]
     extras = {re.split(r"[^\w-]", text)[0] for text in wanted}
-    assert {"torch", "filelock", "pooch"} <= extras
+    assert {"torch", "filelock"} <= extras
     code = LIST.format(absent={IMPORTED.get(name, name) for name in extras})
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
