@@ -1,9 +1,11 @@
 """Evaluation of a model on labelled samples that it has not seen, and the page that shows the result."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from algan_ad.data.layouts import Dataset, Item, open_dataset
 from algan_ad.data.splits import SAME_TRAINING, split
@@ -47,7 +49,7 @@ def evaluate(model: Model, source: str | Path, strict: bool = False) -> Evaluati
     if not kept:
         raise InputError(f"{source}: none of its {len(items)} test images can be read")
     masks = judged_masks(model.detector, kept, model.config.preprocessing)
-    scores, pixels = score_and_judge(model.detector, loaded.images, masks)
+    scores, pixels = score_and_judge(model.whole, loaded.images, masks)
     return _measure(
         model,
         dataset.name,
@@ -186,8 +188,13 @@ def _gallery(model: Model, evaluation: Evaluation, model_folder: Path | None, ma
     if model.config.preprocessing is None:
         return Gallery()
     shown = pictured(evaluation)
-    images = model.read([Path(path) for path in shown], strict=True).images
-    heats = model.scorer.score_and_maps(images)[1] if maps else []
+    loaded = model.read([Path(path) for path in shown], strict=True)
+
+    def of_pictures(canvases: Iterable[NDArray[Any]]) -> list[NDArray[Any]]:
+        return [model.of_picture(each, size) for each, size in zip(canvases, loaded.sizes, strict=True)]
+
+    images = of_pictures(loaded.images[..., :3])
+    heats = of_pictures(model.whole.score_and_maps(loaded.images)[1]) if maps else []
     highest = max((float(heat.max()) for heat in heats), default=0.0)
 
     def picture(kind: str) -> bytes | None:
