@@ -11,10 +11,10 @@ from algan_ad.data.recipe import Recipe
 from algan_ad.detectors import METHODS
 from algan_ad.runtime.bulk import predict_files
 from algan_ad.runtime.errors import InputError
-from algan_ad.runtime.images import Preprocessing
+from algan_ad.runtime.images import Preprocessing, load
 from algan_ad.runtime.placement import Size
 from algan_ad.workflows.evaluate import evaluate
-from algan_ad.workflows.framing import fit_of, frame
+from algan_ad.workflows.framing import fit_of, frame, levels_of
 from algan_ad.workflows.load import load_model
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.options import DataOptions
@@ -203,3 +203,48 @@ class TestTiles:
     def test_labels_of_pictures_are_none_of_tiles(self, data: Path) -> None:
         with pytest.raises(InputError, match="protocol='thesis' selects by labels"):
             train(data, "algan-patch", config=PATCH, tiles=2, protocol="thesis")
+
+
+class TestSixteenBits:
+    @pytest.fixture
+    def deep(self, tmp_path: Path) -> list[Path]:
+        """Grey pictures of a camera of 12 bits, with a pixel that is stuck."""
+        paths = []
+        for i in range(12):
+            values = np.random.default_rng(i).integers(400, 3000, (40, 40)).astype(np.uint16)
+            values[3, 3] = 65535
+            paths.append(save(tmp_path / "deep" / f"{i}.png", values))
+        return paths
+
+    def test_the_range_of_the_good_pictures_decides(self, deep: list[Path]) -> None:
+        low, high = levels_of(deep) or (0, 0)
+        assert 0 <= low < 400
+        assert 3000 < high < 4095
+        pixels = load(deep[0], Preprocessing(size=40, levels=(low, high)))
+        assert pixels.std() > 30
+        assert load(deep[0], Preprocessing(size=40)).std() < 12  # black, but for the stuck pixel
+
+    def test_eight_bits_are_as_they_are(self, tmp_path: Path) -> None:
+        path = save(tmp_path / "grey.png", np.arange(64, dtype=np.uint8).reshape(8, 8))
+        assert levels_of([path]) is None
+        np.testing.assert_array_equal(
+            load(path, Preprocessing(size=8, levels=(10, 20))), load(path, Preprocessing(size=8))
+        )
+
+    def test_one_grey_has_levels_too(self, tmp_path: Path) -> None:
+        paths = [save(tmp_path / f"{i}.png", np.full((9, 9), 7, np.uint16)) for i in range(3)]
+        assert levels_of(paths) == (6, 8)
+
+    def test_a_model_keeps_them(self, deep: list[Path], tmp_path: Path) -> None:
+        train(deep[0].parent, "algan-patch", tmp_path / "model", config=PATCH)
+        model = load_model(tmp_path / "model")
+        assert model.config.preprocessing is not None
+        levels = model.config.preprocessing.levels
+        assert levels is not None
+        assert 3000 < levels[1] < 4095
+        assert model.config.plan["levels"].model_dump() == {"value": list(levels), "origin": "derived"}
+
+    @pytest.mark.parametrize("levels", [(5, 5), (-1, 9), (0, 70_000)])
+    def test_levels_must_rise(self, levels: tuple[int, int]) -> None:
+        with pytest.raises(InputError, match="must rise"):
+            framed([(9, 9)], levels=levels)

@@ -26,6 +26,8 @@ T = TypeVar("T", bound=np.generic)
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
+Levels = tuple[int, int]
+DEEPEST = 0xFFFF  # value of a 16-bit pixel
 MAX_PIXELS = 100_000_000
 MAX_SIDE = 65_535  # the largest of a JPEG; each row and column of pixels costs memory of its own
 # A PNG, however blank, holds at most 8,256 pixels a byte (deflate's 1,032 to 1, at 8 pixels a byte).
@@ -36,17 +38,18 @@ OUTSIDE = 128  # the grey of what lies outside the region of interest
 _THREADS = min(8, os.cpu_count() or 1)
 
 
-def decode(source: Path | bytes) -> Pixels:
+def decode(source: Path | bytes, levels: Levels | None = None) -> Pixels:
     """The pixels of an image file, or of the bytes of one: uint8 (H, W, 3), RGB.
 
-    Grey becomes three equal channels; transparency is composited on white; 16-bit values keep their upper 8
-    bits; float images hold 0..1 or 0..255; EXIF orientation is applied; only the first of several pages is read.
+    Grey becomes three equal channels; transparency is composited on white; 16-bit grey keeps its upper 8 bits, or is
+    spread from `levels` to 0..255; float images hold 0..1 or 0..255; EXIF orientation is applied; only the first of
+    several pages is read.
     Raises InputError, naming the file, for anything that is not a whole image of at most MAX_PIXELS pixels, for sides
     beyond MAX_SIDE, for headers that promise more than MAX_PIXELS_PER_BYTE, and when the memory does not suffice.
     """
     name = "image data" if isinstance(source, bytes) else str(source)
     try:
-        return _decode(source)
+        return _decode(source, levels)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -64,14 +67,14 @@ _TOO_LARGE = f"larger than {MAX_PIXELS // 1_000_000} million pixels; scale it do
 _EXPECTED = "expected " + ", ".join(_FORMATS)
 
 
-def _decode(source: Path | bytes) -> Pixels:
+def _decode(source: Path | bytes, levels: Levels | None) -> Pixels:
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
     if size == 0:
         raise InputError("empty (0 bytes); replace or remove it.")
     with Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS) as image:
         _check_size(image.width, image.height, size)
         load_whole(image, source)
-        return np.array(_to_rgb(ImageOps.exif_transpose(image)))
+        return np.array(_to_rgb(ImageOps.exif_transpose(image), levels))
 
 
 def _check_size(width: int, height: int, file_bytes: int) -> None:
@@ -86,9 +89,9 @@ def _check_size(width: int, height: int, file_bytes: int) -> None:
         )
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        return _grey_to_rgb(_from_16_bit(np.asarray(image)))
+def _to_rgb(image: Image.Image, levels: Levels | None) -> Image.Image:
+    if _is_deep(image):
+        return _grey_to_rgb(_from_16_bit(np.asarray(image), levels))
     if image.mode == "F":
         return _grey_to_rgb(_from_float(np.asarray(image)))
     if image.has_transparency_data:
@@ -101,11 +104,32 @@ def _grey_to_rgb(grey: Pixels) -> Image.Image:
     return Image.fromarray(grey).convert("RGB")
 
 
-def _from_16_bit(values: NDArray[np.integer]) -> Pixels:
-    # Pillow opens 16 bits as 16 or 32, depending on its version; it also keeps the upper 8 bits of 16-bit colour.
-    if values.min() < 0 or values.max() > 0xFFFF:
+def _is_deep(image: Image.Image) -> bool:
+    """True for grey of more than 8 bits. Pillow opens 16 bits as 16 or 32, depending on its version."""
+    return image.mode.startswith("I")
+
+
+def _from_16_bit(values: NDArray[np.integer], levels: Levels | None) -> Pixels:
+    if values.min() < 0 or values.max() > DEEPEST:
         raise InputError("its integers are not within 0..65535; save it as 8-bit or 16-bit.")
-    return np.asarray(values >> 8, dtype=np.uint8)
+    if levels is None:
+        return np.asarray(values >> 8, dtype=np.uint8)  # as Pillow does with 16-bit colour
+    low, high = levels
+    spread = (values.astype(np.float32) - low) * (255 / (high - low))
+    return np.asarray(np.rint(spread.clip(0, 255)), dtype=np.uint8)
+
+
+def deep_range(path: Path, shares: tuple[float, float]) -> tuple[float, float] | None:
+    """The values, 0..65535, below which these shares of the pixels of a 16-bit grey image lie; None for other files."""
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            if not _is_deep(image):
+                return None
+            _check_size(image.width, image.height, path.stat().st_size)
+            low, high = np.quantile(np.asarray(image), shares)
+    except Exception:  # as in `decode`, which reports it
+        return None
+    return float(low), float(high)
 
 
 def _from_float(values: NDArray[np.floating]) -> Pixels:
@@ -127,6 +151,9 @@ class Preprocessing(Schema):
         default=None, ge=1, le=4096, description="side resized to before the centre is cut out; None = size"
     )
     grayscale: bool = Field(default=False, description="drop the colour: three equal channels")
+    levels: Levels | None = Field(
+        default=None, description="of 16-bit grey: the values that become 0 and 255; None = its upper 8 bits"
+    )
     fit: Fit = Field(default="stretch", description="stretch the picture onto the canvas, or keep its proportions")
     canvas: Size | None = Field(default=None, description="width and height of the output; None = size x size")
     tiled: bool = Field(default=False, description="cut the canvas into overlapping squares of size")
@@ -139,6 +166,8 @@ class Preprocessing(Schema):
             raise ValueError(f"resize ({self.resize}) must be at least size ({self.size})")
         if self.resize is not None and (self.fit == "letterbox" or self.canvas):
             raise ValueError("a cut centre (resize) takes stretched pictures in one piece")
+        if self.levels is not None and not 0 <= self.levels[0] < self.levels[1] <= DEEPEST:
+            raise ValueError(f"levels {self.levels} must rise within 0 and {DEEPEST}")
         least = self.size if self.tiled else 1
         if self.canvas is not None and not least <= min(self.canvas) <= max(self.canvas) <= MAX_SIDE:
             raise ValueError(f"canvas {self.canvas} must have sides of {least} to {MAX_SIDE}")
@@ -231,7 +260,7 @@ class Loaded:
 
 def load(source: Path | bytes, preprocessing: Preprocessing) -> Pixels:
     """Decode and preprocess one image: uint8 (H, W, C). Raises InputError as `decode` does."""
-    return preprocessing.apply(decode(source))
+    return preprocessing.apply(decode(source, preprocessing.levels))
 
 
 def load_many(
@@ -261,7 +290,7 @@ def _load_in_threads(
 ) -> Iterator[tuple[Pixels, Size] | InputError]:
     def attempt(path: Path) -> tuple[Pixels, Size] | InputError:
         try:
-            pixels = decode(path)
+            pixels = decode(path, preprocessing.levels)
             return preprocessing.apply(pixels), (pixels.shape[1], pixels.shape[0])
         except InputError as error:
             if strict:

@@ -12,11 +12,15 @@ from algan_ad.data.recipe import Recipe
 from algan_ad.data.roi import read_region
 from algan_ad.detectors.shared.contract import Detector
 from algan_ad.runtime.errors import InputError, Option
-from algan_ad.runtime.images import Preprocessing
+from algan_ad.runtime.images import DEEPEST, Levels, Preprocessing, deep_range
 from algan_ad.runtime.placement import Size, placed, tiled_length
 from algan_ad.workflows.options import DataOptions, PictureFit
 
 LOOKED_AT = 256  # pictures whose headers are read
+MEASURED = 32  # pictures whose range is measured, if they are of 16 bits
+DARKEST, LIGHTEST = 0.001, 0.999  # shares of the pixels that may lie beyond the range of a picture
+UNUSUAL = 0.05  # share of the pictures that may have a wider range, either way
+HEADROOM = 0.25  # of the range, either way: a defect may be darker and lighter than any good picture
 OBLONG = 1.1  # sides as unequal as this show when they are made equal
 ALIKE = 0.9  # share of the pictures whose proportions differ by less than that
 MOST_OBLONG = 8  # canvas
@@ -25,8 +29,12 @@ COARSE = 4  # pixels of a picture that one of the method may stand for, before t
 MOST_TILES = 8  # along the longer side
 
 
-def frame(detector: Detector, recipe: Recipe, options: DataOptions, sizes: Sequence[Size]) -> Preprocessing:
+def frame(
+    detector: Detector, recipe: Recipe, options: DataOptions, sizes: Sequence[Size], levels: Levels | None = None
+) -> Preprocessing:
     """The preprocessing of a method for pictures of these `sizes`: as asked for, else as suits method and pictures.
+
+    `levels`: of `levels_of`.
 
     Raises InputError for a region of interest that cannot be used, and for options that contradict each other or the
     method.
@@ -40,6 +48,7 @@ def frame(detector: Detector, recipe: Recipe, options: DataOptions, sizes: Seque
             Option("fit", wanted), f": {detector.name} takes squares; letterbox keeps the proportions, too"
         )
     values = base.model_dump() | {"fit": "letterbox" if wanted == "letterbox" else "stretch"}
+    values["levels"] = options.levels or levels
     n_tiles = _tiles(options, base.size, max(usual))
     if n_tiles > 1:
         values |= {"resize": None, "tiled": True, "canvas": _tiled_canvas(usual, n_tiles, base.size)}
@@ -76,6 +85,21 @@ def fit_of(preprocessing: Preprocessing) -> PictureFit:
 def sizes_of(paths: Sequence[Path]) -> list[Size]:
     """Widths and heights of at most LOOKED_AT pictures, evenly over all, from their headers."""
     return list(_readable([paths[i] for i in np.linspace(0, len(paths) - 1, min(LOOKED_AT, len(paths)), dtype=int)]))
+
+
+def levels_of(paths: Sequence[Path]) -> Levels | None:
+    """The values of 16-bit grey pictures that are to be black and white; None if there is no such picture.
+
+    Cameras of 10 or 12 bits fill a small part of the 16; the upper 8 of these would be nearly black.
+    """
+    some = [paths[i] for i in np.linspace(0, len(paths) - 1, min(MEASURED, len(paths)), dtype=int)]
+    ranges = [found for path in some if (found := deep_range(path, (DARKEST, LIGHTEST))) is not None]
+    if not ranges:
+        return None
+    lows, highs = np.transpose(ranges)
+    low, high = float(np.quantile(lows, UNUSUAL)), float(np.quantile(highs, 1 - UNUSUAL))
+    beyond = max(HEADROOM * (high - low), 1.0)
+    return max(0, math.floor(low - beyond)), min(DEEPEST, math.ceil(high + beyond))
 
 
 def _readable(paths: Sequence[Path]) -> Iterator[Size]:

@@ -8,13 +8,14 @@ from pydantic import Field
 
 from algan_ad.data.recipe import Recipe
 from algan_ad.data.splits import DEFAULT_FRACTION
+from algan_ad.runtime.images import Levels
 from algan_ad.runtime.protocols import Protocol, described
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.device import DeviceName
 from algan_ad.training.trackers import TrackerName
 
 CHECKPOINT_SECONDS = 60.0
-FRAMING = ("fit", "roi", "tiles")  # options for images alone
+FRAMING = ("fit", "levels", "roi", "tiles")  # options for images alone
 PictureFit = Literal["stretch", "proportions", "letterbox"]
 _OF_DATA = "None = as suits the data set (5.2.5)"
 
@@ -38,6 +39,11 @@ class DataOptions(Schema):
         description="stretch pictures to a square; give all the proportions of most pictures; or letterbox: keep those "
         "of each picture, and leave out what is no picture; None = proportions for pictures of algan-patch that are "
         "oblong, all alike, else stretch",
+    )
+    levels: Levels | None = Field(
+        None,
+        description="values of 16-bit grey pictures that become black and white; None = their range in good pictures "
+        "and a quarter of it on both sides",
     )
     roi: str | None = Field(
         None,

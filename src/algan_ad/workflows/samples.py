@@ -24,7 +24,7 @@ from algan_ad.runtime.predictor import Rows, prepared
 from algan_ad.runtime.progress import log, track
 from algan_ad.runtime.tiles import samples_of
 from algan_ad.runtime.vectors import SUFFIXES, read_labels, read_table
-from algan_ad.workflows.framing import frame, sizes_of
+from algan_ad.workflows.framing import frame, levels_of, sizes_of
 from algan_ad.workflows.options import FRAMING, DataOptions
 
 TEST_FRACTION = 0.2  # of the good rows of a table that holds bad ones, too
@@ -83,7 +83,8 @@ def prepare_parts(dataset: Dataset, parts: Split, detector: Detector, options: D
     """Decode a folder that is divided already; see `prepare`."""
     warn(dataset, parts)
     recipe = options.recipe(dataset.recipe)
-    preprocessing = frame(detector, recipe, options, sizes_of([item.path for item in parts.train]))
+    paths = [item.path for item in parts.train]
+    preprocessing = frame(detector, recipe, options, sizes_of(paths), levels_of(paths))
 
     def decode(items: Sequence[Item], what: str) -> tuple[Rows, tuple[Item, ...], list[Skipped]]:
         images = DecodedImages([item.path for item in items], preprocessing, label=f"reading {what} images")

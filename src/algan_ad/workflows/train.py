@@ -145,8 +145,10 @@ def _run_path(out: Path) -> Path:
 def _plan(detector: Detector, options: TrainOptions, prepared: Prepared) -> Plan:
     recipe = prepared.data.recipe.model_dump()
     followed = {name: recipe[name] for name in recipe if name in PLANNED and getattr(options, name) is None}
-    if options.fit is None and prepared.preprocessing is not None:
-        followed["fit"] = fit_of(prepared.preprocessing)
+    if (framing := prepared.preprocessing) is not None and options.fit is None:
+        followed["fit"] = fit_of(framing)
+    if framing is not None and framing.levels and options.levels is None:
+        followed["levels"] = list(framing.levels)
     return {**method_plan(detector, options.protocol), **entries(options, followed, PLANNED)}
 
 
