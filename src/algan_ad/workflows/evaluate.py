@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from algan_ad.data.cache import DecodedImages
 from algan_ad.data.layouts import Dataset, Item, open_dataset
 from algan_ad.data.splits import SAME_TRAINING, split
 from algan_ad.evaluation.results import Evaluation, JudgedMaps, evaluate_scores, read_evaluation, write_evaluation
@@ -43,13 +44,12 @@ def evaluate(model: Model, source: str | Path, strict: bool = False) -> Evaluati
     dataset = open_dataset(source)
     candidates = _candidates(model, dataset)
     items = _unseen(model, candidates, dataset.root)
-    loaded = model.read([item.path for item in items], strict)
+    assert model.config.preprocessing is not None  # an image model's
+    loaded = DecodedImages([item.path for item in items], model.config.preprocessing, label="reading test images")
     report_skipped(loaded.skipped, strict)
     kept = [items[i] for i in loaded.kept]
-    if not kept:
-        raise InputError(f"{source}: none of its {len(items)} test images can be read")
     masks = judged_masks(model.detector, kept, model.config.preprocessing)
-    scores, pixels = score_and_judge(model.whole, loaded.images, masks)
+    scores, pixels = score_and_judge(model.whole, loaded, masks)
     return _measure(
         model,
         dataset.name,
