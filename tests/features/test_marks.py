@@ -2,7 +2,7 @@
 
 import torch
 
-from algan_ad.features.marks import averaged, counted, marked_map
+from algan_ad.features.marks import averaged, counted, marked_map, on_finest_grid
 
 
 def images(marks: torch.Tensor) -> torch.Tensor:
@@ -59,3 +59,13 @@ def test_an_image_without_a_pixel_that_counts_is_never_the_worst() -> None:
     counts = counted(marked, (4, 4))
     assert averaged(torch.ones(1, 4, 4), counts).amax() == -torch.inf
     assert marked_map(torch.ones(1, 4, 4), marked, counts).isfinite().all()
+
+
+def test_what_does_not_count_weighs_nothing_between_the_positions_of_a_coarse_level() -> None:
+    fine, coarse = torch.rand(1, 8, 8), torch.rand(1, 4, 4)
+    marked = images(left_half())
+    wanted = on_finest_grid([fine, coarse], marked)
+    coarse[:, :, 2:] = 1e6
+    torch.testing.assert_close(on_finest_grid([fine, coarse], marked)[..., :4], wanted[..., :4])
+    everything = on_finest_grid([fine, coarse], images(torch.ones(1, 16, 16, dtype=torch.bool)))
+    torch.testing.assert_close(everything, on_finest_grid([fine, coarse], marked[..., :3]))

@@ -138,6 +138,8 @@ def test_nothing_outside_the_region_of_interest_changes_a_bit(tmp_path: Path, me
     data = folder(tmp_path / "parts", (96, 64))
     settings = POSITIONS.get(method, {**PYRAMID, "layer": "features.6", "neighbours": 3})
     train(data, method, tmp_path / "model", config=settings, roi="0,0 0.5,0 0.5,1 0,1")
+    with Image.open(tmp_path / "model/region.png") as region:
+        assert region.convert("L").resize((2, 1), Image.Resampling.BOX).tobytes() == b"\xff\x00"
     model = load_model(tmp_path / "model")
     clean = picture(300, (96, 64))
     outside, inside = clean.copy(), clean.copy()

@@ -21,7 +21,7 @@ from algan_ad.features.conditioning import Whitening, fit_patch_whitening
 from algan_ad.features.coreset import greedy_coreset
 from algan_ad.features.gaussians import Gaussians, PositionGaussians
 from algan_ad.features.maps import concatenated
-from algan_ad.features.marks import averaged, counted, marked_map
+from algan_ad.features.marks import averaged, counted, marked_map, on_finest_grid
 from algan_ad.features.patches import levels
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.predictor import Rows
@@ -96,7 +96,7 @@ class PatchScorer(nn.Module):
         """Minus the logit at every position of the finest grid, (N, H, W)."""
         parts = zip(self.discriminator.levels, self.places, self.conditioned(images), strict=True)
         nearness = [near(level) - self.weight * place(level) for near, place, level in parts]
-        return -self.discriminator.logit(concatenated([each[:, None] for each in nearness], "bilinear").unbind(1))
+        return -self.discriminator.logit(on_finest_grid(nearness, images).unbind(1))
 
 
 class AlganPatch(TrainedDetector):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d
 
-from algan_ad.features.maps import Mode, anomaly_map
+from algan_ad.features.maps import Mode, anomaly_map, concatenated
 
 COLOURS = 3
 SHARE = 0.5  # of a position's pixels that must count for the position to count
@@ -21,6 +21,20 @@ def counted(images: Tensor, grid: Sequence[int]) -> Tensor | None:
         return None
     share = adaptive_avg_pool2d(images[..., COLOURS].float()[:, None] / 255, (grid[0], grid[1]))[:, 0]
     return (share >= share.amax((1, 2), keepdim=True).clamp(max=SHARE)) & (share > 0)
+
+
+def on_finest_grid(levels: Sequence[Tensor], images: Tensor) -> Tensor:
+    """Levels (N, H_l, W_l), joined to (N, L, H, W) on the finest grid; only positions that count weigh in between."""
+    joined = _joined(levels)
+    weights = [mark.to(joined) for level in levels if (mark := counted(images, level.shape[1:])) is not None]
+    if not weights:
+        return joined
+    share, total = _joined(weights), _joined([level * weight for level, weight in zip(levels, weights, strict=True)])
+    return torch.where(share > 0, total / share.clamp_min(torch.finfo(share.dtype).tiny), joined)
+
+
+def _joined(levels: Sequence[Tensor]) -> Tensor:
+    return concatenated([level[:, None] for level in levels], "bilinear")
 
 
 def averaged(found: Tensor, counts: Tensor | None) -> Tensor:

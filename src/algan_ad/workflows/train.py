@@ -35,7 +35,7 @@ from algan_ad.workflows.evaluate import remove_reports
 from algan_ad.workflows.framing import fit_of
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.options import CHECKPOINT_SECONDS, PLANNED, TrainOptions
-from algan_ad.workflows.pictures import sheet
+from algan_ad.workflows.pictures import png, sheet
 from algan_ad.workflows.plan import entries, method_plan
 from algan_ad.workflows.samples import Prepared, prepare
 
@@ -211,6 +211,8 @@ def _extra_files(model: Model, run: RunFolder, detector: Detector) -> dict[str, 
     card = model_card(model.config, list(files))
     if run.metrics.exists():
         files[METRICS] = run.metrics.read_bytes()
+    if (framing := model.config.preprocessing) is not None and (region := framing.region) is not None:
+        files["region.png"] = png(np.where(region.at(region.width, region.height), np.uint8(255), np.uint8(0)))
     return files | {CARD: card.encode()}
 
 
