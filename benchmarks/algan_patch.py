@@ -132,7 +132,7 @@ def read(path: Path, seed: int, n_train: int | None, made_up: bool) -> Division:
 def judge(d: Division, found: Tensor) -> dict[str, Any]:
     """Figures of distances, or of minus the logits of D, at all positions (N, H, W)."""
     scores = avg_pool2d(found[:, None], 3, 1, padding=1, count_include_pad=False).amax((1, 2, 3)).double().numpy()
-    heats = list(anomaly_map(found, SIDE).numpy())
+    heats = list(anomaly_map(found, (SIDE, SIDE)).numpy())
     row = {"image_auroc": image_auroc(d.labels, scores), "pixel_auroc": pixel_auroc(d.masks, heats)}
     row["aupro"] = aupro(d.masks, heats)
     for kind in sorted(set(d.kinds) - {"good"}):

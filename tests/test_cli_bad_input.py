@@ -176,7 +176,7 @@ def test_nothing_readable(model: Path, parts: Path, tmp_path: Path, capsys: Out)
     for image in parts.rglob("*.png"):
         image.write_text("x")
     assert "none of 24 images can be read; the first: " in refused(capsys, "train", parts, "--out", tmp_path, *TINY)
-    assert "none of its 18 test images can be read" in refused(capsys, "evaluate", model, parts)
+    assert "none of 18 images can be read" in refused(capsys, "evaluate", model, parts)
 
 
 def test_unreadable_folder(model: Path, pristine_parts: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:

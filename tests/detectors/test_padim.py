@@ -25,7 +25,7 @@ def test_score_is_the_maximum_of_the_map_of_mahalanobis_distances() -> None:
         deviation = odd - normal.mean(0)
         distances[position] = np.sqrt(np.einsum("ni,ij,nj->n", deviation, inverse, deviation))
     side = int(len(distances) ** 0.5)
-    expected = anomaly_map(torch.from_numpy(distances.T.reshape(2, side, side)).float(), 32, "bicubic")
+    expected = anomaly_map(torch.from_numpy(distances.T.reshape(2, side, side)).float(), (32, 32), "bicubic")
     np.testing.assert_allclose(np.stack(detector.score_and_maps(x)[1]), expected, rtol=1e-3)
     np.testing.assert_allclose(detector.score(x), expected.amax((1, 2)), rtol=1e-3)
 

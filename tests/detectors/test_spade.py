@@ -26,7 +26,7 @@ def test_a_position_is_compared_with_all_positions_of_the_nearest_images() -> No
     queries = as_rows(concatenated(levels, "bilinear"))
     kept = as_rows(concatenated([level[rows] for level in gallery], "bilinear"))
     side = levels[0].shape[2]
-    expected = anomaly_map(torch.cdist(queries, kept).amin(1).reshape(1, side, side), 32)
+    expected = anomaly_map(torch.cdist(queries, kept).amin(1).reshape(1, side, side), (32, 32))
     np.testing.assert_allclose(detector.score_and_maps(x)[1], expected, rtol=1e-3)
 
 

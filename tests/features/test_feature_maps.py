@@ -15,11 +15,13 @@ def test_coarse_maps_come_to_the_finest_grid() -> None:
 
 def test_smoothing_is_scipys() -> None:
     distances = torch.rand(2, 64, 64, generator=torch.Generator().manual_seed(0))
-    for found, given in zip(anomaly_map(distances, 64), distances, strict=True):
+    for found, given in zip(anomaly_map(distances, (64, 64)), distances, strict=True):
         expected = gaussian_filter(given.numpy(), SIGMA, mode="mirror", truncate=4.0)  # what torch calls reflect
         np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4)
 
 
 def test_level_maps_keep_their_level() -> None:
     for mode in ("bilinear", "bicubic"):
-        torch.testing.assert_close(anomaly_map(torch.full((1, 7, 7), 2.5), 40, mode), torch.full((1, 40, 40), 2.5))
+        torch.testing.assert_close(
+            anomaly_map(torch.full((1, 7, 7), 2.5), (40, 40), mode), torch.full((1, 40, 40), 2.5)
+        )

@@ -27,6 +27,7 @@ from algan_ad.runtime.images import (
     load,
     load_many,
 )
+from algan_ad.runtime.regions import Region
 
 RGB = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[10, 20, 30], [255, 255, 255], [0, 0, 0]]], np.uint8)
 ORIENTATION = 0x0112
@@ -470,3 +471,46 @@ class TestAsBatch:
 def test_suffixes_are_lower_case_and_dotted() -> None:
     assert {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"} <= IMAGE_SUFFIXES
     assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in IMAGE_SUFFIXES)
+
+
+class TestCanvas:
+    def test_the_defaults_are_the_square_of_the_thesis(self) -> None:
+        pixels = np.random.default_rng(0).integers(0, 256, (30, 50, 3), dtype=np.uint8)
+        resized = Image.fromarray(pixels).resize((12, 12), Image.Resampling.BILINEAR)
+        np.testing.assert_array_equal(Preprocessing(size=12).apply(pixels), np.asarray(resized))
+        cut = Image.fromarray(pixels).resize((16, 16), Image.Resampling.BILINEAR).crop((2, 2, 14, 14))
+        np.testing.assert_array_equal(Preprocessing(size=12, resize=16).apply(pixels), np.asarray(cut))
+
+    def test_beyond_its_edges_a_picture_goes_on_as_its_mirror_image(self) -> None:
+        pixels = np.random.default_rng(0).integers(0, 256, (4, 8, 3), dtype=np.uint8)
+        laid = Preprocessing(size=8, fit="letterbox", marks=True).apply(pixels)
+        np.testing.assert_array_equal(laid[2:6, :, :3], pixels)
+        np.testing.assert_array_equal(laid[[1, 0, 7, 6], :, :3], pixels[[0, 1, 2, 3]])
+        assert (laid[..., 3] == 255).all(1).tolist() == [False, False, True, True, True, True, False, False]
+        assert set(laid[..., 3].ravel()) == {0, 255}
+
+    @pytest.mark.parametrize("shape", [(1, 40), (40, 1), (1, 1), (9, 300)])
+    def test_any_picture_finds_its_place(self, shape: tuple[int, int]) -> None:
+        pixels = np.full((*shape, 3), 77, np.uint8)
+        laid = Preprocessing(size=8, canvas=(12, 8), fit="letterbox", marks=True).apply(pixels)
+        assert laid.shape == (8, 12, 4)
+        assert (laid[..., :3] == 77).all()
+        assert laid[..., 3].any()
+
+    def test_what_lies_outside_the_region_is_grey_and_does_not_count(self) -> None:
+        inside = np.zeros((2, 4), np.bool_)
+        inside[:, 2:] = True
+        laid = Preprocessing(size=8, region=Region.of(inside), marks=True).apply(np.zeros((16, 32, 3), np.uint8))
+        assert (laid[:, :4] == (128, 128, 128, 0)).all()
+        assert (laid[:, 4:] == (0, 0, 0, 255)).all()
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"resize": 10, "fit": "letterbox"}, {"resize": 10, "canvas": (8, 8)}, {"canvas": (7, 20), "tiled": True},
+            {"canvas": (0, 8)},
+        ],
+    )  # fmt: skip
+    def test_what_contradicts_itself_is_refused(self, wrong: dict[str, Any]) -> None:
+        with pytest.raises(InputError, match=r"resize|canvas"):
+            Preprocessing(size=8, **wrong)

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from algan_ad.cli import run
 from algan_ad.evaluation.commissioning import Commissioning
-from algan_ad.evaluation.results import evaluate_scores
+from algan_ad.evaluation.results import ImageScore, evaluate_scores
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.predictor import Maps, Predictor, Rows, Scores
+from algan_ad.runtime.regions import Region
 from algan_ad.workflows import commissioning
 from algan_ad.workflows.commissioning import Line, commission, held_out_hashes
 from algan_ad.workflows.evaluate import evaluate, remove_reports, report
@@ -117,6 +119,26 @@ def test_defects_lie_where_the_detector_looks() -> None:
     assert seen.mean() == pytest.approx(0.25, abs=0.02)
     assert seen[30:70, 60:140].all()
     assert commissioning._seen_part(image, Preprocessing(size=40)).all()
+
+
+def test_defects_lie_within_the_region() -> None:
+    image: NDArray[np.uint8] = np.random.default_rng(0).integers(0, 255, (100, 200, 3), np.uint8)
+    left = np.arange(200)[None].repeat(100, 0) < 60
+    seen = commissioning._seen_part(image, Preprocessing(size=40, region=Region.of(left)))
+    np.testing.assert_array_equal(seen, left)
+
+
+def test_peaks_are_places_of_the_picture_however_it_is_laid(image_model: Model, tmp_path: Path) -> None:
+    for i in range(3):
+        pixels = np.full((20, 40, 3), 130, np.uint8)
+        pixels[5, 30 - i] = 100
+        Image.fromarray(pixels).save(tmp_path / f"{i}.png")
+    paths = sorted(tmp_path.iterdir())
+    model = darkness(image_model, maps="own", preprocessing=Preprocessing(size=40, fit="letterbox", canvas=(60, 40)))
+    usable = [ImageScore(path=str(p), label=0, defect="good", score=1.0, p_value=0.5, anomalous=False) for p in paths]
+    nearest, _ = commissioning._find_nearest(model, model._preprocessing(), usable)
+    places = np.array([each.peak for each in nearest])
+    assert np.abs(places - [[30, 5], [29, 5], [28, 5]]).max() <= 1  # the canvas enlarges by a half
 
 
 def test_vectors_have_none(vector_model: Model, table: Path) -> None:

@@ -10,6 +10,7 @@ from scipy import ndimage
 from algan_ad.data.layouts import Item
 from algan_ad.data.masks import MaskFile
 from algan_ad.runtime.images import Preprocessing
+from algan_ad.runtime.regions import Region
 from algan_ad.workflows.masks import Mask, read_mask, resized
 
 SIZE = Preprocessing(size=224)
@@ -18,9 +19,9 @@ SIZE = Preprocessing(size=224)
 def drawn(tmp_path: Path, values: np.ndarray, preprocessing: Preprocessing = SIZE) -> Mask:
     path = tmp_path / "mask.png"
     Image.fromarray(values.astype(np.uint8)).save(path)
-    mask = read_mask(Item(tmp_path / "part.png", 1, "scratch", (MaskFile(path),)), preprocessing)
-    assert mask is not None
-    return mask
+    truth = read_mask(Item(tmp_path / "part.png", 1, "scratch", (MaskFile(path),)), preprocessing)
+    assert truth is not None
+    return truth.of(truth.marked)
 
 
 @pytest.mark.parametrize("value", [255, 1])
@@ -64,3 +65,32 @@ def test_the_cut_is_that_of_the_images() -> None:
     np.testing.assert_array_equal(small[:32], image[:32] >= 128)
     np.testing.assert_array_equal(small[34], np.ones(64))
     assert not small[35:].any()
+
+
+@pytest.mark.parametrize("shape", [(300, 400), (120, 500), (400, 90)])
+def test_marks_lie_where_the_letterboxed_picture_shows_the_defect(shape: tuple[int, int]) -> None:
+    preprocessing = Preprocessing(size=128, fit="letterbox")
+    mask = np.zeros(shape, np.bool_)
+    mask[shape[0] // 4 : shape[0] // 2, : shape[1] // 3] = True  # reaches the edge, which the padding repeats
+    picture = np.repeat(np.where(mask, np.uint8(255), np.uint8(0))[..., None], 3, -1)
+    shown = preprocessing.apply(picture)[..., 0] >= 128
+    np.testing.assert_array_equal(resized(mask, preprocessing), shown & preprocessing.counts((shape[1], shape[0])))
+
+
+def test_a_thin_scratch_survives_the_letterbox() -> None:
+    mask = np.zeros((900, 1800), np.bool_)
+    mask[100:800, 701] = True
+    small = resized(mask, Preprocessing(size=128, fit="letterbox"))
+    assert small.sum(1).max() == 1
+    assert small.any(1).sum() == pytest.approx(700 * 128 / 1800, abs=1)
+
+
+def test_defects_outside_the_region_are_not_looked_for(tmp_path: Path) -> None:
+    inside = np.zeros((40, 80), np.bool_)
+    inside[10:30, 20:60] = True
+    values = np.zeros((40, 80))
+    values[5:15, 15:30] = 255
+    preprocessing = Preprocessing(size=80, fit="letterbox", region=Region.of(inside))
+    mask = drawn(tmp_path, values, preprocessing)
+    assert mask.shape == (20, 40)
+    np.testing.assert_array_equal(mask, (values > 0)[10:30, 20:60])

@@ -16,6 +16,7 @@ from algan_ad.data.overlap import same_content
 from algan_ad.data.splits import Split, split
 from algan_ad.detectors.shared.contract import Detector, TrainingData
 from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.seeding import seed_from
 from algan_ad.runtime.vectors import read_labels, read_table
@@ -29,7 +30,8 @@ TRAIN_SHARE = 0.6  # of the normals of a table without a division of its own, as
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples of a run. `items` are the test images, none for vectors. Without a threshold `calibration` is None."""
+    """Samples of a run. `items` are the test images, none for vectors, which have no `preprocessing`, either. Without a
+    threshold `calibration` is None."""
 
     data: TrainingData
     calibration: Rows | None
@@ -37,6 +39,7 @@ class Samples:
     labels: NDArray[np.int64]
     items: tuple[Item, ...] = ()
     notes: dict[str, Any] = field(default_factory=dict)
+    preprocessing: Preprocessing | None = None
 
 
 def load_samples(spec: RunSpec, path: Path, detector: Detector) -> Samples:
@@ -57,21 +60,20 @@ def _images(spec: RunSpec, path: Path, options: DataOptions, detector: Detector)
     parts = split(dataset, spec.protocol, spec.seed, settings.calibration_fraction)
     parts = _limited(parts, options, spec.seed)
     prepared = prepare_parts(dataset, parts, detector, settings, strict=False)
-    preprocessing = detector.preprocessing(prepared.data.recipe)
-    assert preprocessing is not None  # the detector takes images
+    assert prepared.preprocessing is not None  # the detector takes images
     known = same_content(
         [item.path for item in (*parts.train, *parts.calibration, *parts.validation)],
         [item.path for item in parts.test],
     )
     seen = {copy for _, copy in known}
     unseen = [item for item in parts.test if item.path not in seen]
-    test = DecodedImages([item.path for item in unseen], preprocessing, label="reading test images")
+    test = DecodedImages([item.path for item in unseen], prepared.preprocessing, label="reading test images")
     kept = tuple(unseen[i] for i in test.kept)
     skipped = [str(each.path) for each in (*prepared.skipped, *test.skipped)]
     notes = {**prepared.notes, "skipped": skipped, "left_out": [str(copy) for copy in sorted(seen)]}
     return Samples(
         prepared.data, prepared.calibration, test, np.array([item.label for item in kept]), kept,
-        {name: value for name, value in notes.items() if value},
+        {name: value for name, value in notes.items() if value}, prepared.preprocessing,
     )  # fmt: skip
 
 

@@ -53,9 +53,9 @@ class Polygon:
 
     def draw(self, image: Path) -> Mask:
         """Pixels whose centre lies inside; if there are none, as in a line, all that the outline touches."""
-        width, height = _upright_size(image)
+        width, height = upright_size(image)
         points = np.array(self.corners) * (width, height)
-        mask = _filled(points, width, height)
+        mask = filled(points, width, height)
         return mask if mask.any() else _outlined(points, width, height)
 
 
@@ -83,7 +83,7 @@ def draw_all(sources: Sequence[MaskSource], image: Path) -> Mask:
     return union
 
 
-def _filled(points: NDArray[np.float64], width: int, height: int) -> Mask:
+def filled(points: NDArray[np.float64], width: int, height: int) -> Mask:
     """Pixels between two crossings of the outline, by rows. (Pillow's own filling is up to a pixel too wide.)"""
     mask = np.zeros((height, width), np.bool_)
     x, y = points.T
@@ -104,7 +104,7 @@ def _outlined(points: NDArray[np.float64], width: int, height: int) -> Mask:
     return np.asarray(canvas)
 
 
-def _upright_size(path: Path) -> tuple[int, int]:
+def upright_size(path: Path) -> tuple[int, int]:
     """Width and height as `runtime.images.decode` gives them; only the header is read."""
     try:
         with Image.open(path) as image:

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d
 
 from algan_ad.algan.mixture import Noise
 from algan_ad.algan.networks import VectorGenerator
@@ -21,7 +20,8 @@ from algan_ad.features.backbones import RANDOM, PyramidBackbone
 from algan_ad.features.conditioning import Whitening, fit_patch_whitening
 from algan_ad.features.coreset import greedy_coreset
 from algan_ad.features.gaussians import Gaussians, PositionGaussians
-from algan_ad.features.maps import anomaly_map, concatenated
+from algan_ad.features.maps import concatenated
+from algan_ad.features.marks import averaged, counted, marked_map, on_finest_grid
 from algan_ad.features.patches import levels
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.predictor import Rows
@@ -63,7 +63,7 @@ class AlganPatchConfig(AlganConfig, PyramidConfig):
 
 
 class PatchScorer(nn.Module):
-    """uint8 (N, S, S, 3) -> anomaly score (N,): minus the logit of D, averaged over 3 x 3 positions, at its maximum.
+    """uint8 (N, S, S, C) -> anomaly score (N,): minus the logit of D, averaged over 3 x 3 positions, at its maximum.
 
     D judges each level on the level's own grid; the results are brought to the finest grid. D does not know where a
     patch lies, so `weight` times its squared Mahalanobis distance to the normal patches at the same position is added.
@@ -79,11 +79,13 @@ class PatchScorer(nn.Module):
         self.weight = weight / sum(discriminator.dims)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.score(self.positions(images))
+        found = self.positions(images)
+        return averaged(found, counted(images, found.shape[1:])).amax((1, 2))
 
     def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         found = self.positions(images)
-        return self.score(found), anomaly_map(found, images.shape[1])
+        counts = counted(images, found.shape[1:])
+        return averaged(found, counts).amax((1, 2)), marked_map(found, images, counts)
 
     def conditioned(self, images: Tensor) -> list[Tensor]:
         """Patches of each level, (N, H_l, W_l, d_l), as D takes them."""
@@ -94,19 +96,14 @@ class PatchScorer(nn.Module):
         """Minus the logit at every position of the finest grid, (N, H, W)."""
         parts = zip(self.discriminator.levels, self.places, self.conditioned(images), strict=True)
         nearness = [near(level) - self.weight * place(level) for near, place, level in parts]
-        return -self.discriminator.logit(concatenated([each[:, None] for each in nearness], "bilinear").unbind(1))
-
-    @staticmethod
-    def score(positions: Tensor) -> Tensor:
-        """Positions (N, H, W) -> scores (N,)."""
-        return avg_pool2d(positions[:, None], 3, 1, padding=1, count_include_pad=False).amax((1, 2, 3))
+        return -self.discriminator.logit(on_finest_grid(nearness, images).unbind(1))
 
 
 class AlganPatch(TrainedDetector):
     """A detector whose prototypes, limited in number, cover the training patches; the adversary moves their biases."""
 
     name = "algan-patch"
-    draws_maps = True
+    draws_maps = by_position = keeps_proportions = True
     Config = AlganPatchConfig
     input = "image"
     augments = False
@@ -181,18 +178,20 @@ def sample(
             maps = levels(backbone, batch)
             for each, level in zip(gaussians, maps, strict=False):
                 each.add(level.flatten(2).permute(2, 0, 1).cpu())
-            parts.append([_drawn(each, len(images), generator) for each in (*maps, concatenated(maps, "nearest"))])
+            every = (*maps, concatenated(maps, "nearest"))
+            parts.append([_drawn(each, counted(batch, each.shape[2:]), len(images), generator) for each in every])
     return [torch.cat(each) for each in zip(*parts, strict=True)]
 
 
-def _drawn(maps: Tensor, n_images: int, generator: torch.Generator) -> Tensor:
-    """Rows (n, C) of maps (N, C, H, W): all positions, or at random each image's share of the CANDIDATES."""
+def _drawn(maps: Tensor, counts: Tensor | None, n_images: int, generator: torch.Generator) -> Tensor:
+    """Rows (n, C) of maps (N, C, H, W): all positions that count, or at random each image's share of the CANDIDATES."""
     rows = maps.flatten(2).mT.cpu()  # (N, H W, C)
+    kept = torch.ones(rows.shape[:2], dtype=torch.bool) if counts is None else counts.flatten(1).cpu()
     count = min(rows.shape[1], max(1, CANDIDATES // n_images))
     if count == rows.shape[1]:
-        return rows.flatten(0, 1)
-    chosen = torch.rand(rows.shape[:2], generator=generator).topk(count).indices
-    return rows.take_along_dim(chosen[..., None], 1).flatten(0, 1)
+        return rows[kept]
+    chosen = torch.rand(rows.shape[:2], generator=generator).where(kept, -1).topk(count).indices
+    return rows.take_along_dim(chosen[..., None], 1)[kept.take_along_dim(chosen, 1)]
 
 
 def _spread(rows: Tensor, size: int, generator: torch.Generator, device: torch.device) -> Tensor:

@@ -11,7 +11,8 @@ from algan_ad.detectors.shared.contract import FITTED_ONCE, RunOptions, Training
 from algan_ad.detectors.shared.feature_pass import PyramidConfig, PyramidDetector, at_least_two, batches
 from algan_ad.features.backbones import RANDOM, PyramidBackbone
 from algan_ad.features.gaussians import Gaussians
-from algan_ad.features.maps import anomaly_map, concatenated
+from algan_ad.features.maps import concatenated
+from algan_ad.features.marks import counted, marked_map
 from algan_ad.runtime.errors import InputError, Option
 from algan_ad.training.loop import Trained
 
@@ -51,7 +52,8 @@ class PadimScorer(nn.Module):
         x = embedding(self.backbone, images, self.kept)
         rows = by_position(x) - self.mean[:, None]
         distances = torch.bmm(rows, self.factor.transpose(1, 2)).norm(dim=2)  # (P, N)
-        maps = anomaly_map(distances.T.reshape(len(x), *x.shape[2:]), images.shape[1], "bicubic")
+        found = distances.T.reshape(len(x), *x.shape[2:])
+        maps = marked_map(found, images, counted(images, found.shape[1:]), "bicubic")
         return maps.amax((1, 2)), maps
 
 
@@ -59,7 +61,7 @@ class Padim(PyramidDetector):
     """A detector that gathers mean and covariance of the features at each position, batch by batch."""
 
     name = "padim"
-    draws_maps = True
+    draws_maps = by_position = True
     Config = PadimConfig
     config: PadimConfig
     module: PadimScorer | None

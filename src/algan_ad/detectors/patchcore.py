@@ -7,10 +7,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from algan_ad.detectors.shared.contract import FITTED_ONCE, RunOptions, TrainingData
-from algan_ad.detectors.shared.feature_pass import PyramidConfig, PyramidDetector, collect
+from algan_ad.detectors.shared.feature_pass import PyramidConfig, PyramidDetector, batches, collect
 from algan_ad.features.backbones import RANDOM, PyramidBackbone
 from algan_ad.features.coreset import greedy_coreset
-from algan_ad.features.maps import anomaly_map
+from algan_ad.features.marks import COLOURS, counted, marked_map
 from algan_ad.features.neighbours import nearest
 from algan_ad.features.patches import patches
 from algan_ad.training.loop import Trained
@@ -47,16 +47,20 @@ class PatchScorer(nn.Module):
         self.register_buffer("bank", bank)
 
     def forward(self, images: Tensor) -> Tensor:
+        if images.shape[-1] > COLOURS:  # the bounds of `_score` know of no marks
+            return self.forward_with_maps(images)[0]
         return torch.stack([self._score(x) for x in patches(self.backbone, images, self.dim).flatten(1, 2)])
 
     def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Scores (N,), and maps of the distances of all patches, which take several times as long as the largest."""
         x = patches(self.backbone, images, self.dim)
         distances, rows = (each.reshape(len(x), -1) for each in nearest(x.flatten(0, 2), self.bank, 1))
-        farthest = distances.argmax(1)
+        counts = counted(images, x.shape[1:3])
+        counting = distances if counts is None else distances.where(counts.flatten(1), -torch.inf)
+        farthest = counting.argmax(1)
         each = torch.arange(len(x), device=x.device)
-        scores = map(self._weighted, distances[each, farthest], x.flatten(1, 2)[each, farthest], rows[each, farthest])
-        return torch.stack(list(scores)), anomaly_map(distances.reshape(x.shape[:3]), images.shape[1])
+        scores = map(self._weighted, counting[each, farthest], x.flatten(1, 2)[each, farthest], rows[each, farthest])
+        return torch.stack(list(scores)), marked_map(distances.reshape(x.shape[:3]), images, counts)
 
     def _score(self, x: Tensor) -> Tensor:
         """Patches of one image (P, d) -> its score ()."""
@@ -107,7 +111,7 @@ class PatchCore(PyramidDetector):
     """A detector without training: a coreset of the training patches is the model."""
 
     name = "patchcore"
-    draws_maps = True
+    draws_maps = by_position = True
     Config = PatchCoreConfig
     config: PatchCoreConfig
     module: PatchScorer | None
@@ -120,6 +124,9 @@ class PatchCore(PyramidDetector):
         backbone = PyramidBackbone(c.backbone, c.layers, c.backbone_weights).to(self.device)
         found = collect(lambda batch: patches(backbone, batch, c.dim), data.train, self.device, "features")
         every = found.flatten(0, 2)
+        if data.train[[0]].shape[-1] > COLOURS:
+            kept = [counted(batch, found.shape[1:3]) for batch in batches(data.train, self.device, "marks")]
+            every = found[torch.cat([each.cpu() for each in kept if each is not None])]
         size = max(1, round(c.coreset * len(every)))
         if size < len(every):
             every = every[greedy_coreset(every, size, torch.Generator().manual_seed(run.seed), self.device)]

@@ -63,7 +63,7 @@ class SpadeScorer(nn.Module):
             for query in (found == i).any(1).nonzero()[:, 0].tolist():
                 each = nearest(as_rows(grids[query : query + 1]), features, 1)[0]
                 distances[query] = torch.minimum(distances[query], each.reshape(distances.shape[1:]))
-        return to_images.mean(1), anomaly_map(distances, images.shape[1])
+        return to_images.mean(1), anomaly_map(distances, images.shape[1:3])
 
 
 class Spade(PyramidDetector):

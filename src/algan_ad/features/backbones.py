@@ -73,8 +73,8 @@ class FeatureNetwork(nn.Module):
         return super().train(mode and self.trainable)
 
     def outputs(self, images: Tensor) -> tuple[Tensor, ...]:
-        """uint8 (or float, 0..255) images (N, H, W, 3) -> what each layer makes of them."""
-        x = ((images.float() / 255 - self.mean) / self.std).permute(0, 3, 1, 2)
+        """uint8 (or float, 0..255) images (N, H, W, 3), or with marks (`marks.py`) -> what each layer makes of them."""
+        x = ((images[..., :3].float() / 255 - self.mean) / self.std).permute(0, 3, 1, 2)
         if self.stages is None:
             found = self.network(x)
         else:

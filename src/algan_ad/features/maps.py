@@ -18,9 +18,9 @@ def concatenated(maps: Sequence[Tensor], mode: Mode) -> Tensor:
     return torch.cat([_resized(found, size, mode) for found in maps if found.shape[1]], 1)
 
 
-def anomaly_map(distances: Tensor, side: int, mode: Mode = "bilinear") -> Tensor:
-    """Maps (N, side, side) of distances at the positions (N, h, w), smoothed by a Gaussian of SIGMA pixels."""
-    enlarged = _resized(distances[:, None], (side, side), mode)
+def anomaly_map(distances: Tensor, size: Sequence[int], mode: Mode = "bilinear") -> Tensor:
+    """Maps (N, *size) of distances at the positions (N, h, w), smoothed by a Gaussian of SIGMA pixels."""
+    enlarged = _resized(distances[:, None], (size[0], size[1]), mode)
     width = 2 * int(4 * SIGMA) + 1  # cut off at four standard deviations
     smoothed: Tensor = gaussian_blur2d(enlarged, (width, width), (SIGMA, SIGMA), border_type="reflect")
     return smoothed[:, 0]

@@ -14,6 +14,7 @@ from algan_ad.runtime.predictor import Predictor
 from algan_ad.runtime.progress import bar, log
 
 CHUNK = 64  # images decoded at a time: memory stays bounded however many there are
+CHUNK_BYTES = 256 * 2**20  # and however large
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Overlays(Protocol):
         """The file for each image."""
 
     def draw(self, prediction: Prediction, image: Pixels, target: Path) -> None:
-        """Write the map of a prediction, laid over its image, uint8 (S, S, 3) as the scorer sees it."""
+        """Write the map of a prediction (h, w), laid over its image, uint8 (h, w, 3) as the scorer sees it."""
 
 
 def predict_files(
@@ -77,17 +78,19 @@ def find_images(sources: Sequence[str | Path]) -> list[Found]:
 def _predict_images(
     predictor: Predictor, paths: Sequence[Path], strict: bool, overlays: Overlays | None, targets: Sequence[Path]
 ) -> Iterator[Prediction | Skipped]:
+    chunk = max(1, min(CHUNK, CHUNK_BYTES // predictor.image_bytes))
     with bar("scoring", len(paths)) as advance:
-        for start in range(0, len(paths), CHUNK):
-            loaded = predictor.read(paths[start : start + CHUNK], strict, label=None)  # one bar for all
+        for start in range(0, len(paths), chunk):
+            loaded = predictor.read(paths[start : start + chunk], strict, label=None)  # one bar for all
             yield from loaded.skipped
             kept = [start + position for position in loaded.kept]
-            predictions = predictor.predictions(loaded.images, [str(paths[i]) for i in kept], overlays is not None)
-            for i, prediction, image in zip(kept, predictions, loaded.images, strict=True):
+            names, maps = [str(paths[i]) for i in kept], overlays is not None
+            predictions = predictor.predictions(loaded.images, names, maps, loaded.sizes)
+            for i, prediction, image, size in zip(kept, predictions, loaded.images, loaded.sizes, strict=True):
                 if overlays is not None:
-                    overlays.draw(prediction, image, targets[i])
+                    overlays.draw(prediction, predictor.of_picture(image, size)[..., :3], targets[i])
                 yield replace(prediction, anomaly_map=None)  # thousands of maps would fill the memory
-            for path in paths[start : start + CHUNK]:
+            for path in paths[start : start + chunk]:
                 advance(f"scoring {path.name}")
 
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,35 +14,42 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from pydantic import Field, model_validator
 
 from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.placement import Box, Fit, Size, placed, tile_starts
 from algan_ad.runtime.progress import track
+from algan_ad.runtime.regions import Region
 from algan_ad.runtime.schema import Schema
 from algan_ad.runtime.whole_images import load_whole
 
 Pixels = NDArray[np.uint8]
+T = TypeVar("T", bound=np.generic)
 
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
+Levels = tuple[int, int]
+DEEPEST = 0xFFFF  # value of a 16-bit pixel
 MAX_PIXELS = 100_000_000
 MAX_SIDE = 65_535  # the largest of a JPEG; each row and column of pixels costs memory of its own
 # A PNG, however blank, holds at most 8,256 pixels a byte (deflate's 1,032 to 1, at 8 pixels a byte).
 MAX_PIXELS_PER_BYTE = 10_000
 # Listed, because Pillow would otherwise also try formats that start other programs (EPS).
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+OUTSIDE = 128  # the grey of what lies outside the region of interest
 _THREADS = min(8, os.cpu_count() or 1)
 
 
-def decode(source: Path | bytes) -> Pixels:
+def decode(source: Path | bytes, levels: Levels | None = None) -> Pixels:
     """The pixels of an image file, or of the bytes of one: uint8 (H, W, 3), RGB.
 
-    Grey becomes three equal channels; transparency is composited on white; 16-bit values keep their upper 8
-    bits; float images hold 0..1 or 0..255; EXIF orientation is applied; only the first of several pages is read.
+    Grey becomes three equal channels; transparency is composited on white; 16-bit grey keeps its upper 8 bits, or is
+    spread from `levels` to 0..255; float images hold 0..1 or 0..255; EXIF orientation is applied; only the first of
+    several pages is read.
     Raises InputError, naming the file, for anything that is not a whole image of at most MAX_PIXELS pixels, for sides
     beyond MAX_SIDE, for headers that promise more than MAX_PIXELS_PER_BYTE, and when the memory does not suffice.
     """
     name = "image data" if isinstance(source, bytes) else str(source)
     try:
-        return _decode(source)
+        return _decode(source, levels)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -59,14 +67,14 @@ _TOO_LARGE = f"larger than {MAX_PIXELS // 1_000_000} million pixels; scale it do
 _EXPECTED = "expected " + ", ".join(_FORMATS)
 
 
-def _decode(source: Path | bytes) -> Pixels:
+def _decode(source: Path | bytes, levels: Levels | None) -> Pixels:
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
     if size == 0:
         raise InputError("empty (0 bytes); replace or remove it.")
     with Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS) as image:
         _check_size(image.width, image.height, size)
         load_whole(image, source)
-        return np.array(_to_rgb(ImageOps.exif_transpose(image)))
+        return np.array(_to_rgb(ImageOps.exif_transpose(image), levels))
 
 
 def _check_size(width: int, height: int, file_bytes: int) -> None:
@@ -81,9 +89,9 @@ def _check_size(width: int, height: int, file_bytes: int) -> None:
         )
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        return _grey_to_rgb(_from_16_bit(np.asarray(image)))
+def _to_rgb(image: Image.Image, levels: Levels | None) -> Image.Image:
+    if _is_deep(image):
+        return _grey_to_rgb(_from_16_bit(np.asarray(image), levels))
     if image.mode == "F":
         return _grey_to_rgb(_from_float(np.asarray(image)))
     if image.has_transparency_data:
@@ -96,11 +104,32 @@ def _grey_to_rgb(grey: Pixels) -> Image.Image:
     return Image.fromarray(grey).convert("RGB")
 
 
-def _from_16_bit(values: NDArray[np.integer]) -> Pixels:
-    # Pillow opens 16 bits as 16 or 32, depending on its version; it also keeps the upper 8 bits of 16-bit colour.
-    if values.min() < 0 or values.max() > 0xFFFF:
+def _is_deep(image: Image.Image) -> bool:
+    """True for grey of more than 8 bits. Pillow opens 16 bits as 16 or 32, depending on its version."""
+    return image.mode.startswith("I")
+
+
+def _from_16_bit(values: NDArray[np.integer], levels: Levels | None) -> Pixels:
+    if values.min() < 0 or values.max() > DEEPEST:
         raise InputError("its integers are not within 0..65535; save it as 8-bit or 16-bit.")
-    return np.asarray(values >> 8, dtype=np.uint8)
+    if levels is None:
+        return np.asarray(values >> 8, dtype=np.uint8)  # as Pillow does with 16-bit colour
+    low, high = levels
+    spread = (values.astype(np.float32) - low) * (255 / (high - low))
+    return np.asarray(np.rint(spread.clip(0, 255)), dtype=np.uint8)
+
+
+def deep_range(path: Path, shares: tuple[float, float]) -> tuple[float, float] | None:
+    """The values, 0..65535, below which these shares of the pixels of a 16-bit grey image lie; None for other files."""
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            if not _is_deep(image):
+                return None
+            _check_size(image.width, image.height, path.stat().st_size)
+            low, high = np.quantile(np.asarray(image), shares)
+    except Exception:  # as in `decode`, which reports it
+        return None
+    return float(low), float(high)
 
 
 def _from_float(values: NDArray[np.floating]) -> Pixels:
@@ -111,30 +140,98 @@ def _from_float(values: NDArray[np.floating]) -> Pixels:
 
 
 class Preprocessing(Schema):
-    """Preparation of decoded pixels for a detector: the whole image is resized to a square (thesis 5.2.5)."""
+    """Preparation of decoded pixels for a detector. By default the picture is resized to a square (thesis 5.2.5).
+
+    A picture is laid on a canvas, the same for all pictures of a model. Large canvases can be cut into overlapping
+    squares (`tiles.py`).
+    """
 
     size: int = Field(ge=1, le=4096, description="side of the square output, in pixels")
     resize: int | None = Field(
         default=None, ge=1, le=4096, description="side resized to before the centre is cut out; None = size"
     )
     grayscale: bool = Field(default=False, description="drop the colour: three equal channels")
+    levels: Levels | None = Field(
+        default=None, description="of 16-bit grey: the values that become 0 and 255; None = its upper 8 bits"
+    )
+    fit: Fit = Field(default="stretch", description="stretch the picture onto the canvas, or keep its proportions")
+    canvas: Size | None = Field(default=None, description="width and height of the output; None = size x size")
+    tiled: bool = Field(default=False, description="cut the canvas into overlapping squares of size")
+    region: Region | None = Field(default=None, description="the part of a picture that counts; None = all")
+    marks: bool = Field(default=False, description="a fourth channel: 255 where a pixel counts, 0 where it does not")
 
     @model_validator(mode="after")
-    def _crop_fits(self) -> "Preprocessing":
+    def _parts_agree(self) -> "Preprocessing":
         if self.resize is not None and self.resize < self.size:
             raise ValueError(f"resize ({self.resize}) must be at least size ({self.size})")
+        if self.resize is not None and (self.fit == "letterbox" or self.canvas):
+            raise ValueError("a cut centre (resize) takes stretched pictures in one piece")
+        if self.levels is not None and not 0 <= self.levels[0] < self.levels[1] <= DEEPEST:
+            raise ValueError(f"levels {self.levels} must rise within 0 and {DEEPEST}")
+        least = self.size if self.tiled else 1
+        if self.canvas is not None and not least <= min(self.canvas) <= max(self.canvas) <= MAX_SIDE:
+            raise ValueError(f"canvas {self.canvas} must have sides of {least} to {MAX_SIDE}")
         return self
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of a prepared image."""
+        width, height = self.canvas or (self.size, self.size)
+        return height, width, 4 if self.marks else 3
+
+    @property
+    def corners(self) -> tuple[tuple[int, int], ...]:
+        """Top and left of each tile of the canvas, row by row; one alone if it is not cut."""
+        if not self.tiled:
+            return ((0, 0),)
+        height, width, _ = self.shape
+        return tuple((top, left) for top in tile_starts(height, self.size) for left in tile_starts(width, self.size))
+
+    def place(self, picture: Size) -> Box:
+        """The box that a picture takes on the canvas, or on the larger square whose centre is cut out."""
+        return placed(picture, self._whole, self.fit)
+
+    def cut(self, canvas: NDArray[T], picture: Size) -> NDArray[T]:
+        """The part of a canvas (H, W, ...) that shows the picture; of a picture whose centre was cut out, all of it."""
+        return canvas if self.resize else self.place(picture).cut(canvas)
+
+    def counts(self, picture: Size) -> NDArray[np.bool_]:
+        """Pixels of the canvas (H, W) that show the picture, and of it the region."""
+        box = self.place(picture)
+        inside = np.ones((box.height, box.width), np.bool_) if self.region is None else self._inside(box)
+        return self.laid(inside, picture)
+
+    def laid(self, pixels: NDArray[T], picture: Size, **how: Any) -> NDArray[T]:
+        """Pixels (h, w, ...) of the box of a picture on the canvas; `how` the rest is filled is np.pad's, or zeros."""
+        laid = self.place(picture).on(self._whole, pixels, **how)
+        if self.resize is None:
+            return laid
+        margin = (self.resize - self.size) // 2
+        return np.ascontiguousarray(laid[margin : margin + self.size, margin : margin + self.size])
+
     def apply(self, pixels: Pixels) -> Pixels:
-        """Resize uint8 (H, W, 3) to uint8 (size, size, 3), antialiased; pixels of the right size are unchanged."""
+        """uint8 (H, W, 3) -> uint8 of `shape`, antialiased; pixels of the right size are unchanged.
+
+        Beyond its edges the picture goes on as its mirror image; what lies outside the region has one grey.
+        """
         image = Image.fromarray(pixels)
         if self.grayscale:
             image = image.convert("L")
+        size, box = image.size, self.place(image.size)
+        small = np.array(image.resize((box.width, box.height), Image.Resampling.BILINEAR).convert("RGB"))
+        if self.region is not None:
+            small[~self._inside(box)] = OUTSIDE
+        laid = self.laid(small, size, mode="symmetric")
+        return np.dstack([laid, np.where(self.counts(size), np.uint8(255), np.uint8(0))]) if self.marks else laid
+
+    @property
+    def _whole(self) -> Size:
         side = self.resize or self.size
-        margin = (side - self.size) // 2
-        image = image.resize((side, side), Image.Resampling.BILINEAR)
-        image = image.crop((margin, margin, margin + self.size, margin + self.size))
-        return np.array(image.convert("RGB"))
+        return self.canvas or (side, side)
+
+    def _inside(self, box: Box) -> NDArray[np.bool_]:
+        assert self.region is not None
+        return self.region.at(box.width, box.height)
 
 
 @dataclass(frozen=True)
@@ -147,16 +244,23 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Loaded:
-    """Images of some paths, uint8 (N, S, S, 3); `kept`: their N positions among the paths; `skipped`: the others."""
+    """Images of some paths, uint8 (N, H, W, C).
+
+    Attributes:
+        kept: their N positions among the paths.
+        skipped: the others.
+        sizes: width and height of the N pictures as they were, in pixels.
+    """
 
     images: Pixels
     kept: list[int]
     skipped: list[Skipped]
+    sizes: list[Size]
 
 
 def load(source: Path | bytes, preprocessing: Preprocessing) -> Pixels:
-    """Decode and preprocess one image: uint8 (size, size, 3). Raises InputError as `decode` does."""
-    return preprocessing.apply(decode(source))
+    """Decode and preprocess one image: uint8 (H, W, C). Raises InputError as `decode` does."""
+    return preprocessing.apply(decode(source, preprocessing.levels))
 
 
 def load_many(
@@ -166,25 +270,28 @@ def load_many(
 
     Files that cannot be used are skipped and listed; with `strict` the first of them raises its InputError.
     """
-    images = np.empty((len(paths), preprocessing.size, preprocessing.size, 3), np.uint8)
+    images = np.empty((len(paths), *preprocessing.shape), np.uint8)
     kept: list[int] = []
     skipped: list[Skipped] = []
+    sizes: list[Size] = []
     results = _load_in_threads(paths, preprocessing, strict)
     for position, result in enumerate(results if label is None else track(results, label, total=len(paths))):
         if isinstance(result, InputError):
             skipped.append(Skipped(paths[position], str(result)))
         else:
-            images[len(kept)] = result
+            images[len(kept)], size = result
             kept.append(position)
-    return Loaded(images[: len(kept)], kept, skipped)
+            sizes.append(size)
+    return Loaded(images[: len(kept)], kept, skipped, sizes)
 
 
 def _load_in_threads(
     paths: Sequence[Path], preprocessing: Preprocessing, strict: bool
-) -> Iterator[Pixels | InputError]:
-    def attempt(path: Path) -> Pixels | InputError:
+) -> Iterator[tuple[Pixels, Size] | InputError]:
+    def attempt(path: Path) -> tuple[Pixels, Size] | InputError:
         try:
-            return load(path, preprocessing)
+            pixels = decode(path, preprocessing.levels)
+            return preprocessing.apply(pixels), (pixels.shape[1], pixels.shape[0])
         except InputError as error:
             if strict:
                 raise

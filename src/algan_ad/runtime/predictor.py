@@ -4,6 +4,7 @@ The scorer is the only part that differs between a network run by torch (`workfl
 (`runtime/sessions.py`).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import Loaded, Preprocessing, as_batch, load_many
 from algan_ad.runtime.model_folder import ModelConfig
+from algan_ad.runtime.placement import Size
 from algan_ad.runtime.prediction import Prediction
+from algan_ad.runtime.tiles import whole
 from algan_ad.runtime.vectors import read_table
 
 Scores = NDArray[np.float64]  # (N,), raw, higher = more anomalous
@@ -32,7 +35,10 @@ class Rows(Protocol):
 
 
 class Scorer(Protocol):
-    """Scores for samples, uint8 images (N, S, S, 3) or float32 vectors (N, d). Several threads may share a scorer."""
+    """Scores for samples, uint8 images (N, S, S, C) or float32 vectors (N, d). Several threads may share a scorer.
+
+    Images have a fourth channel where pixels are left out: 255 for a pixel that counts, 0 for one that does not.
+    """
 
     def score(self, samples: Rows) -> Scores:
         """Raw scores, float64 (N,)."""
@@ -52,22 +58,34 @@ class Predictor:
     scorer: Scorer
     config: ModelConfig
 
+    @property
+    def whole(self) -> Scorer:
+        """The scorer of whole pictures, as `samples` and `read` prepare them; `scorer` takes tiles of large ones."""
+        return whole(self.scorer, self.config.preprocessing)
+
     def score(self, source: Source) -> Scores:
         """Raw scores, float64 (N,). Raises InputError for anything that cannot be read."""
-        return self.scorer.score(self.samples(source))
+        return self.whole.score(self.samples(source))
 
     def predict(self, source: Source, maps: bool = False) -> list[Prediction]:
         """One Prediction per sample, named by its file, or by its file and row. Raises InputError as `score` does."""
-        samples = self.samples(source)
-        return self.predictions(samples, _names(source, len(samples), self.config.input), maps)
+        if self.config.input == "vector":
+            rows = self._vectors(source)
+            return self.predictions(rows, _names(source, len(rows), "vector"), maps)
+        loaded = self._images(source)
+        return self.predictions(loaded.images, _names(source, len(loaded.images), "image"), maps, loaded.sizes)
 
-    def predictions(self, samples: Rows, names: Sequence[str | None], maps: bool = False) -> list[Prediction]:
-        """Predictions for samples that `samples` has made."""
+    def predictions(
+        self, samples: Rows, names: Sequence[str | None], maps: bool = False, sizes: Sequence[Size] | None = None
+    ) -> list[Prediction]:
+        """Predictions for samples that `samples` has made. A map shows the canvas; with `sizes`, the picture alone."""
         found: Sequence[NDArray[np.float32] | None]
         if maps:
-            scores, found = self.scorer.score_and_maps(samples)
+            scores, found = self.whole.score_and_maps(samples)
+            if sizes is not None:
+                found = [self.of_picture(each, size) for each, size in zip(found, sizes, strict=True)]
         else:
-            scores, found = self.scorer.score(samples), [None] * len(samples)
+            scores, found = self.whole.score(samples), [None] * len(samples)
         calibration = self.config.calibration
         if calibration is None:
             return [Prediction(float(s), source=n, anomaly_map=m) for s, n, m in zip(scores, names, found, strict=True)]
@@ -78,17 +96,29 @@ class Predictor:
         ]
 
     def samples(self, source: Source) -> Rows:
-        """The method's input: uint8 (N, S, S, 3) or float32 (N, d)."""
-        if self.config.input == "vector":
-            return self._vectors(source)
+        """What `whole` takes: uint8 (N, H, W, C) or float32 (N, d)."""
+        return self._vectors(source) if self.config.input == "vector" else self._images(source).images
+
+    def _images(self, source: Source) -> Loaded:
         if isinstance(source, np.ndarray):
-            return resized(as_batch(source), self._preprocessing())
+            images = as_batch(source)
+            size = images.shape[2], images.shape[1]
+            return Loaded(prepared(images, self._preprocessing()), list(range(len(images))), [], [size] * len(images))
         paths = [source] if isinstance(source, str | Path) else source
-        return self.read([Path(path) for path in paths], strict=True).images
+        return self.read([Path(path) for path in paths], strict=True)
 
     def read(self, paths: Sequence[Path], strict: bool = False, label: str | None = "reading images") -> Loaded:
         """Image files, decoded as for training. Unreadable ones are listed; with `strict` they raise InputError."""
         return load_many(paths, self._preprocessing(), strict, label)
+
+    @property
+    def image_bytes(self) -> int:
+        """Memory of one prepared image."""
+        return math.prod(self._preprocessing().shape)
+
+    def of_picture(self, canvas: NDArray[Any], size: Size) -> NDArray[Any]:
+        """The part of a canvas, or of its map, that shows the picture, whose width and height were `size`."""
+        return self._preprocessing().cut(canvas, size)
 
     def with_false_alarm_rate(self, rate: float) -> Self:
         """The same scorer with another threshold. Raises InputError without calibration or outside [1e-6, 1)."""
@@ -117,9 +147,9 @@ def _names(source: Source, n: int, takes: str) -> Sequence[str | None]:
     return [None] * n if isinstance(source, np.ndarray) else [str(each) for each in source]
 
 
-def resized(images: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """Images resized by a preprocessing: uint8 (N, H, W, 3) -> uint8 (N, S, S, 3)."""
-    ready = np.empty((len(images), preprocessing.size, preprocessing.size, 3), np.uint8)
+def prepared(images: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """Images prepared as files are: uint8 (N, H, W, 3) -> uint8 (N, *preprocessing.shape)."""
+    ready = np.empty((len(images), *preprocessing.shape), np.uint8)
     for i, image in enumerate(images):
         ready[i] = preprocessing.apply(image)
     return ready

@@ -1,5 +1,6 @@
 """The smallest defect to expect: a model on held-out good images with made-up defects of graded size and contrast."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import product
@@ -142,15 +143,18 @@ def _calibrating_images(model: Predictor, source: str | Path) -> list[ImageScore
 
 
 def _look_at(paths: Sequence[str], preprocessing: Preprocessing) -> Looks:
-    sides, backgrounds = [], []
+    sides, scales, backgrounds = [], [], []
     for path in track(paths, "looking for the part"):
-        image = decode(Path(path))
-        sides.append(image.shape[:2])
-        backgrounds.append(1 - find_part(image).mean())
+        image = decode(Path(path), preprocessing.levels)
+        height, width = image.shape[:2]
+        box, part = preprocessing.place((width, height)), find_part(image)
+        sides.append((height, width))
+        scales.append(math.sqrt(height * width / (box.height * box.width)))
+        backgrounds.append(1 - part[_seen(part, preprocessing)].mean())
     shorter = float(np.median(np.min(sides, 1)))
     sizes = np.geomspace(max(LEAST_SIZE, SMALLEST * shorter), max(LEAST_SIZE, LARGEST * shorter), N_SIZES)
-    scale = float(np.median(np.sqrt(np.prod(sides, 1)))) / (preprocessing.resize or preprocessing.size)
-    return Looks(tuple(sorted(set(np.rint(sizes).astype(int).tolist()))), float(np.mean(backgrounds)), scale)
+    rising = tuple(sorted(set(np.rint(sizes).astype(int).tolist())))
+    return Looks(rising, float(np.mean(backgrounds)), float(np.median(scales)))
 
 
 def _assign(paths: Sequence[str], sizes: Sequence[int], rng: np.random.Generator) -> dict[str, list[Order]]:
@@ -168,7 +172,7 @@ def _try_all(
 ) -> Iterator[Trial]:  # fmt: skip
     other: Pixels | None = None  # the image before
     for path, orders in track(dealt.items(), "making up defects", total=len(dealt)):
-        image = decode(Path(path))
+        image = decode(Path(path), preprocessing.levels)
         canvas = Canvas(image, _seen_part(image, preprocessing))
         pictures, facts = [], []
         seen = preprocessing.apply(image)
@@ -177,7 +181,7 @@ def _try_all(
             pictures.append(preprocessing.apply(altered))
             change, left = _change(altered[mask], image[mask]), _change(pictures[-1], seen)
             facts.append((int(mask.sum()), left / max(change, 1)))
-        scores = model.scorer.score(np.stack(pictures))
+        scores = model.whole.score(np.stack(pictures))
         for order, (area, kept), score, found in zip(orders, facts, scores, calibration.decide(scores), strict=True):
             yield Trial(path=path, **order._asdict(), area=area, kept=kept, score=float(score), found=bool(found))
         other = image
@@ -189,14 +193,21 @@ def _change(altered: Pixels, image: Pixels) -> int:
 
 
 def _seen_part(image: Pixels, preprocessing: Preprocessing) -> Mask:
-    """The part, as far as the detector sees it."""
+    """The part, as far as the detector sees it; where it sees nothing of it, all that it sees."""
     part = find_part(image)
+    seen = _seen(part, preprocessing)
+    return part & seen if (part & seen).any() else seen
+
+
+def _seen(part: Mask, preprocessing: Preprocessing) -> Mask:
+    """Pixels of a coarse picture (h, w) that lie in the region, and in the centre if one is cut out."""
+    height, width = part.shape
     cut = (1 - preprocessing.size / (preprocessing.resize or preprocessing.size)) / 2
-    rows, columns = (round(cut * side) for side in part.shape)
+    rows, columns = round(cut * height), round(cut * width)
     seen = np.zeros_like(part)
-    middle = slice(rows, part.shape[0] - rows), slice(columns, part.shape[1] - columns)
-    seen[middle] = part[middle]
-    return seen if seen.any() else ~seen
+    seen[rows : height - rows, columns : width - columns] = True
+    inside = seen if preprocessing.region is None else seen & preprocessing.region.at(width, height)
+    return inside if inside.any() else seen  # a region of less than a coarse pixel
 
 
 def _find_nearest(
@@ -206,11 +217,11 @@ def _find_nearest(
     nearest = sorted(usable, key=lambda each: (-each.score, each.path))[:N_NEAREST]
     if model.config.maps != "own":
         return tuple(Near(**dict(each)) for each in nearest), None
-    maps = model.scorer.score_and_maps(model.samples([each.path for each in nearest]))[1]
+    maps = model.whole.score_and_maps(model.samples([each.path for each in nearest]))[1]
     found, outside = [], []
     for each, heat in zip(nearest, maps, strict=True):
-        image = decode(Path(each.path))
-        share = _place(np.array(np.unravel_index(heat.argmax(), heat.shape)), preprocessing)
+        image = decode(Path(each.path), preprocessing.levels)
+        share = _peak(model.of_picture(heat, (image.shape[1], image.shape[0])), preprocessing)
         row, column = (share * image.shape[:2]).astype(int).tolist()
         found.append(Near(**dict(each), peak=(column, row)))
         part = find_part(image)
@@ -219,7 +230,8 @@ def _find_nearest(
     return tuple(found), float(np.mean(outside))
 
 
-def _place(position: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
-    """Row and column in what the detector sees -> shares of the height and width of the original image."""
-    side = preprocessing.resize or preprocessing.size
-    return (position + (side - preprocessing.size) // 2 + 0.5) / side
+def _peak(heat: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+    """The highest place of a map of the picture, or of its centre, in shares of the picture's height and width."""
+    margin = ((preprocessing.resize or preprocessing.size) - preprocessing.size) // 2
+    whole = preprocessing.resize or np.array(heat.shape)
+    return (np.array(np.unravel_index(heat.argmax(), heat.shape)) + margin + 0.5) / whole

@@ -10,7 +10,7 @@ from algan_ad.data.graded import Canvas
 from algan_ad.data.masks import Mask
 from algan_ad.data.outline import find_part
 from algan_ad.evaluation.commissioning import Commissioning
-from algan_ad.runtime.images import Pixels, decode
+from algan_ad.runtime.images import Levels, Pixels, decode
 from algan_ad.runtime.seeding import seed_from
 from algan_ad.workflows.pictures import thumbnail
 
@@ -18,11 +18,12 @@ RING = "#ff7a2e"  # seen on light and on dark images
 RING_RADIUS = 0.06  # of the longer side
 
 
-def picture_defects(commissioning: Commissioning) -> dict[tuple[str, int], bytes]:
+def picture_defects(commissioning: Commissioning, levels: Levels | None) -> dict[tuple[str, int], bytes]:
     """A defect of each kind and contrast, of the largest size but one, on the first image."""
     if not commissioning.trials:
         return {}
-    image, size = decode(Path(commissioning.trials[0].path)), commissioning.sizes[max(0, len(commissioning.sizes) - 2)]
+    image = decode(Path(commissioning.trials[0].path), levels)
+    size = commissioning.sizes[max(0, len(commissioning.sizes) - 2)]
     canvas, pictures = Canvas(image, find_part(image)), {}
     for kind, contrast in product(commissioning.kinds, commissioning.contrasts):
         rng = np.random.default_rng(seed_from(commissioning.seed, "picture", kind))  # one place for all contrasts
@@ -31,9 +32,9 @@ def picture_defects(commissioning: Commissioning) -> dict[tuple[str, int], bytes
     return pictures
 
 
-def picture_nearest(commissioning: Commissioning) -> dict[str, bytes]:
+def picture_nearest(commissioning: Commissioning, levels: Levels | None) -> dict[str, bytes]:
     """The good images nearest to being flagged, by path, with a ring around the peak of the map where it is known."""
-    return {each.path: thumbnail(_ringed(decode(Path(each.path)), each.peak)) for each in commissioning.nearest}
+    return {each.path: thumbnail(_ringed(decode(Path(each.path), levels), each.peak)) for each in commissioning.nearest}
 
 
 def _ringed(image: Pixels, place: tuple[int, int] | None) -> Pixels:

@@ -1,10 +1,13 @@
 """Evaluation of a model on labelled samples that it has not seen, and the page that shows the result."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from algan_ad.data.cache import DecodedImages
 from algan_ad.data.layouts import Dataset, Item, open_dataset
 from algan_ad.data.splits import SAME_TRAINING, split
 from algan_ad.evaluation.commissioning import Commissioning
@@ -47,13 +50,14 @@ def evaluate(model: Model, source: str | Path, strict: bool = False, may_be_empt
     dataset = open_dataset(source)
     candidates = _candidates(model, dataset)
     items = _unseen(model, candidates, dataset.root, may_be_empty)
-    loaded = model.read([item.path for item in items], strict)
+    assert model.config.preprocessing is not None  # an image model's
+    if not items:  # `_unseen` lets that pass for the sake of a commissioning
+        return _measure(model, dataset.name, np.empty(0), [], [], [], len(candidates))
+    loaded = DecodedImages([item.path for item in items], model.config.preprocessing, label="reading test images")
     report_skipped(loaded.skipped, strict)
     kept = [items[i] for i in loaded.kept]
-    if items and not kept:
-        raise InputError(f"{source}: none of its {len(items)} test images can be read")
     masks = judged_masks(model.detector, kept, model.config.preprocessing)
-    scores, pixels = score_and_judge(model.detector, loaded.images, masks)
+    scores, pixels = score_and_judge(model.whole, loaded, masks)
     return _measure(
         model,
         dataset.name,
@@ -200,9 +204,15 @@ def _gallery(
     """Pictures of the images as the detector sees them, because the maps belong to those."""
     if model.config.preprocessing is None:
         return Gallery()
+    levels = model.config.preprocessing.levels
     shown = pictured(evaluation)
-    images = model.read([Path(path) for path in shown], strict=True).images
-    heats = model.scorer.score_and_maps(images)[1] if maps else []
+    loaded = model.read([Path(path) for path in shown], strict=True)
+
+    def of_pictures(canvases: Iterable[NDArray[Any]]) -> list[NDArray[Any]]:
+        return [model.of_picture(each, size) for each, size in zip(canvases, loaded.sizes, strict=True)]
+
+    images = of_pictures(loaded.images[..., :3])
+    heats = of_pictures(model.whole.score_and_maps(loaded.images)[1]) if maps else []
     highest = max((float(heat.max()) for heat in heats), default=0.0)
 
     def picture(kind: str) -> bytes | None:
@@ -215,6 +225,6 @@ def _gallery(
         picture("fake-normal"),
         picture("fake-anomalous"),
         own_maps=model.detector.draws_maps,
-        made_up=picture_defects(commissioning) if commissioning else {},
-        nearest=picture_nearest(commissioning) if commissioning else {},
+        made_up=picture_defects(commissioning, levels) if commissioning else {},
+        nearest=picture_nearest(commissioning, levels) if commissioning else {},
     )

@@ -1,17 +1,22 @@
 """Options of a training except the method's own: one schema for Python, the command line and the plan of a run."""
 
 from pathlib import Path
+from typing import Annotated, Literal
 
+from annotated_types import Ge
 from pydantic import Field
 
 from algan_ad.data.recipe import Recipe
 from algan_ad.data.splits import DEFAULT_FRACTION
+from algan_ad.runtime.images import Levels
 from algan_ad.runtime.protocols import Protocol, described
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.device import DeviceName
 from algan_ad.training.trackers import TrackerName
 
 CHECKPOINT_SECONDS = 60.0
+FRAMING = ("fit", "levels", "roi", "tiles")  # options for images alone
+PictureFit = Literal["stretch", "proportions", "letterbox"]
 _OF_DATA = "None = as suits the data set (5.2.5)"
 
 
@@ -28,6 +33,28 @@ class DataOptions(Schema):
         None, ge=0, le=180, description=f"rotate training images by up to this many degrees, either way; {_OF_DATA}"
     )
     grayscale: bool | None = Field(None, description=f"drop the colour; {_OF_DATA}")
+
+    fit: PictureFit | None = Field(
+        None,
+        description="stretch pictures to a square; give all the proportions of most pictures; or letterbox: keep those "
+        "of each picture, and leave out what is no picture; None = proportions for pictures of algan-patch that are "
+        "oblong, all alike, else stretch",
+    )
+    levels: Levels | None = Field(
+        None,
+        description="values of 16-bit grey pictures that become black and white; None = their range in good pictures "
+        "and a quarter of it on both sides",
+    )
+    roi: str | None = Field(
+        None,
+        description="region of interest, what lies outside does not count: an image whose white part counts, or the "
+        "corners x,y of a polygon as shares of width and height, '0.1,0.1 0.9,0.1 0.5,0.9'; several are separated by ;",
+    )
+    tiles: Annotated[int, Ge(1)] | Literal["auto"] | None = Field(
+        None,
+        description="overlapping tiles along the longer side of large pictures, each as large as the method's square; "
+        "the highest score counts; auto: as many as leave 4 pixels to 1",
+    )
 
     @property
     def wishes(self) -> dict[str, bool | float]:

@@ -39,7 +39,7 @@ def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32], highest: float)
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
-    """Pixels (H, W, 3) as a PNG file in memory."""
+    """Pixels (H, W, 3), or grey ones (H, W), as a PNG file in memory."""
     buffer = BytesIO()
     Image.fromarray(pixels).save(buffer, "png", optimize=True)
     return buffer.getvalue()

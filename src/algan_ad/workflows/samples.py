@@ -19,11 +19,13 @@ from algan_ad.detectors.shared.contract import Detector, TrainingData
 from algan_ad.runtime.bulk import list_skipped
 from algan_ad.runtime.errors import InputError, Option
 from algan_ad.runtime.files import sha256
-from algan_ad.runtime.images import Skipped, as_batch
-from algan_ad.runtime.predictor import Rows, resized
+from algan_ad.runtime.images import Preprocessing, Skipped, as_batch
+from algan_ad.runtime.predictor import Rows, prepared
 from algan_ad.runtime.progress import log, track
+from algan_ad.runtime.tiles import samples_of
 from algan_ad.runtime.vectors import SUFFIXES, read_labels, read_table
-from algan_ad.workflows.options import DataOptions
+from algan_ad.workflows.framing import frame, levels_of, sizes_of
+from algan_ad.workflows.options import FRAMING, DataOptions
 
 TEST_FRACTION = 0.2  # of the good rows of a table that holds bad ones, too
 
@@ -32,7 +34,8 @@ TEST_FRACTION = 0.2  # of the good rows of a table that holds bad ones, too
 class Prepared:
     """Samples ready to fit on, and the facts that a model folder records of them.
 
-    n_test: labelled samples left for a test. columns: the names of a vector's numbers, None if the source has none.
+    calibration: whole pictures, where the samples to fit on may be tiles of them. n_test: labelled samples left for a
+    test. columns: the names of a vector's numbers, None if the source has none. preprocessing: None for vectors.
     """
 
     name: str
@@ -43,6 +46,12 @@ class Prepared:
     skipped: tuple[Skipped, ...] = ()
     notes: dict[str, list[str]] = field(default_factory=dict)
     columns: tuple[str, ...] | None = None
+    preprocessing: Preprocessing | None = None
+
+    @property
+    def n_train(self) -> int:
+        """Vectors or whole pictures to fit on."""
+        return len(self.data.train) // (len(self.preprocessing.corners) if self.preprocessing else 1)
 
 
 def prepare(
@@ -74,8 +83,8 @@ def prepare_parts(dataset: Dataset, parts: Split, detector: Detector, options: D
     """Decode a folder that is divided already; see `prepare`."""
     warn(dataset, parts)
     recipe = options.recipe(dataset.recipe)
-    preprocessing = detector.preprocessing(recipe)
-    assert preprocessing is not None  # an image detector's
+    paths = [item.path for item in parts.train]
+    preprocessing = frame(detector, recipe, options, sizes_of(paths), levels_of(paths))
 
     def decode(items: Sequence[Item], what: str) -> tuple[Rows, tuple[Item, ...], list[Skipped]]:
         images = DecodedImages([item.path for item in items], preprocessing, label=f"reading {what} images")
@@ -91,9 +100,12 @@ def prepare_parts(dataset: Dataset, parts: Split, detector: Detector, options: D
         skipped = [*skipped, *(s for s in more if s not in skipped)]
         seen, validation = (*train_items, *kept), (images, np.array([item.label for item in kept]))
     report_skipped(skipped, strict)
-    data = TrainingData(train, recipe, calibration, validation)
+    data = TrainingData(samples_of(train, preprocessing), recipe, samples_of(calibration, preprocessing), validation)
     print_of = dict(fingerprint(seen, dataset.root))
-    return Prepared(dataset.name, data, calibration, print_of, len(parts.test), tuple(skipped), dict(parts.notes))
+    return Prepared(
+        dataset.name, data, calibration, print_of, len(parts.test), tuple(skipped), dict(parts.notes),
+        preprocessing=preprocessing,
+    )  # fmt: skip
 
 
 def _refuse_folder(source: str | Path | NDArray[Any], detector: Detector) -> None:
@@ -109,18 +121,18 @@ def _refuse_folder(source: str | Path | NDArray[Any], detector: Detector) -> Non
 def _prepare_array(images: NDArray[np.uint8], detector: Detector, options: DataOptions, seed: int) -> Prepared:
     _refuse_thesis(options)
     recipe = options.recipe(Recipe())
-    preprocessing = detector.preprocessing(recipe)
-    assert preprocessing is not None
+    preprocessing = frame(detector, recipe, options, [(images.shape[2], images.shape[1])])
     train, calibration = hold_out("array", len(images), options.calibration_fraction, seed)
-    ready = resized(images, preprocessing)
-    data = TrainingData(ready[train], recipe, ready[calibration])
-    return Prepared("array", data, ready[calibration], {"n_images": len(images), "files": hash_rows(images)})
+    ready = prepared(images, preprocessing)
+    data = TrainingData(samples_of(ready[train], preprocessing), recipe, samples_of(ready[calibration], preprocessing))
+    print_of = {"n_images": len(images), "files": hash_rows(images)}
+    return Prepared("array", data, ready[calibration], print_of, preprocessing=preprocessing)
 
 
 def _prepare_vectors(source: str | Path | NDArray[Any], options: DataOptions, seed: int) -> Prepared:
     """Leave rows labelled anomalous (`y` of an .npz) for the test, with a fifth of the normal rows beside them."""
     _refuse_thesis(options)
-    for wish in options.wishes:
+    for wish in [*options.wishes, *(name for name in FRAMING if getattr(options, name) is not None)]:
         raise InputError(Option(wish), " is for images; leave it out for vectors")
     table = read_table(source)
     vectors = table.vectors.astype(np.float32)

@@ -26,14 +26,16 @@ from algan_ad.runtime.files import refuse_to_replace
 from algan_ad.runtime.model_folder import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, PlanEntry
 from algan_ad.runtime.progress import log
 from algan_ad.runtime.schema import Schema
+from algan_ad.runtime.tiles import whole
 from algan_ad.training.device import using_threads
 from algan_ad.training.lock import locked
 from algan_ad.training.loop import RunFolder, Trained
 from algan_ad.training.seeding import private_randomness
 from algan_ad.workflows.evaluate import remove_reports
+from algan_ad.workflows.framing import fit_of
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.options import CHECKPOINT_SECONDS, PLANNED, TrainOptions
-from algan_ad.workflows.pictures import sheet
+from algan_ad.workflows.pictures import png, sheet
 from algan_ad.workflows.plan import entries, method_plan
 from algan_ad.workflows.samples import Prepared, prepare
 
@@ -143,6 +145,10 @@ def _run_path(out: Path) -> Path:
 def _plan(detector: Detector, options: TrainOptions, prepared: Prepared) -> Plan:
     recipe = prepared.data.recipe.model_dump()
     followed = {name: recipe[name] for name in recipe if name in PLANNED and getattr(options, name) is None}
+    if (framing := prepared.preprocessing) is not None and options.fit is None:
+        followed["fit"] = fit_of(framing)
+    if framing is not None and framing.levels and options.levels is None:
+        followed["levels"] = list(framing.levels)
     return {**method_plan(detector, options.protocol), **entries(options, followed, PLANNED)}
 
 
@@ -152,6 +158,8 @@ def _run_folder(out: Path | None, plan: Plan, options: TrainOptions, prepared: P
         return None
     fixed = {name: entry.value for name, entry in plan.items()}
     fixed |= {"seed": options.seed, "data": _hash_of(prepared.fingerprint)}
+    if prepared.preprocessing is not None:
+        fixed["preprocessing"] = _hash_of(prepared.preprocessing.model_dump(mode="json"))
     return RunFolder(_run_path(out), fixed, options.resume, options.checkpoint_seconds, options.track)
 
 
@@ -164,7 +172,7 @@ def _model(
     detector: Detector, plan: Plan, options: TrainOptions, prepared: Prepared, trained: Trained, seconds: float
 ) -> Model:
     # Under protocol thesis the normals that calibrate are those of the validation half.
-    scores, rate = detector.score(prepared.calibration), options.false_alarm_rate
+    scores, rate = whole(detector, prepared.preprocessing).score(prepared.calibration), options.false_alarm_rate
     calibration = Calibration(scores=scores, false_alarm_rate=rate, also_selected=trained.by_labels)
     log(calibration.explain())
     return Model(
@@ -173,7 +181,7 @@ def _model(
             method=detector.name,
             plan=plan,
             input=detector.input,
-            preprocessing=detector.preprocessing(prepared.data.recipe),
+            preprocessing=prepared.preprocessing,
             columns=prepared.columns,
             maps=None if detector.input == "vector" else "own" if detector.draws_maps else "attribution",
             calibration=calibration,
@@ -184,7 +192,7 @@ def _model(
             versions=versions(),
             training={
                 "dataset": prepared.name,
-                "n_train": len(prepared.data.train),
+                "n_train": prepared.n_train,
                 "n_calibration": len(prepared.calibration),
                 "n_test": prepared.n_test,
                 "skipped": [str(each.path) for each in prepared.skipped],
@@ -203,6 +211,8 @@ def _extra_files(model: Model, run: RunFolder, detector: Detector) -> dict[str, 
     card = model_card(model.config, list(files))
     if run.metrics.exists():
         files[METRICS] = run.metrics.read_bytes()
+    if (framing := model.config.preprocessing) is not None and (region := framing.region) is not None:
+        files["region.png"] = png(np.where(region.at(region.width, region.height), np.uint8(255), np.uint8(0)))
     return files | {CARD: card.encode()}
 
 

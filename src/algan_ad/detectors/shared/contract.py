@@ -64,6 +64,10 @@ class Detector(ABC):
     name: ClassVar[str]
     Config: ClassVar[type[Schema]]
     input: Literal["image", "vector"]  # of a class, or of one detector if its settings decide
+    # It judges positions: images may have any sides, and a fourth channel may mark pixels 0 that do not count
+    # (features/marks.py).
+    by_position: ClassVar[bool] = False
+    keeps_proportions: ClassVar[bool] = False  # of oblong pictures, unless the user asks for another fit
     augments: ClassVar[bool] = False  # trains on images as the recipe varies them
     generates_images: ClassVar[bool] = False  # so that their quality can be monitored
     # The module also gives maps: `forward_with_maps`, uint8 (N, S, S, 3) -> scores (N,) and maps, float (N, S, S).
