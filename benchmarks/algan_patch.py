@@ -122,11 +122,11 @@ def read(path: Path, seed: int, n_train: int | None, made_up: bool) -> Division:
         images, masks = np.concatenate([good, *bad]), np.concatenate([np.zeros(good.shape[:3], bool), *masks])
         kinds = np.repeat(["good", *KINDS], len(good))
         return Division(train, images, (kinds != "good").astype(int), kinds, masks)
-    images = load_many([item.path for item in parts.test], preprocessing).images
-    masks = np.stack([read_mask(item, preprocessing) for item in parts.test])
-    return Division(
-        train, images, np.array([i.label for i in parts.test]), np.array([i.defect for i in parts.test]), masks
-    )
+    loaded = load_many([item.path for item in parts.test], preprocessing)
+    test = [parts.test[i] for i in loaded.kept]
+    masks = np.stack([read_mask(item, preprocessing) for item in test])
+    labels, kinds = np.array([item.label for item in test]), np.array([item.defect for item in test])
+    return Division(train, loaded.images, labels, kinds, masks)
 
 
 def judge(d: Division, found: Tensor) -> dict[str, Any]:

@@ -70,11 +70,11 @@ Settings = dict[str, Any]
 NO_METHOD = "-"
 
 
-class _Part(BaseModel):
+class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class DataOptions(_Part):
+class DataOptions(_Frozen):
     """Options of a data set in a plan; those that are not set follow from the data set (5.2.5).
 
     Attributes:
@@ -92,7 +92,7 @@ class DataOptions(_Part):
     grayscale: bool | None = None
 
 
-class Labelled(_Part):
+class Labelled(_Frozen):
     """An entry with a name, and a label that is the name by default."""
 
     name: str
@@ -144,7 +144,7 @@ class DataEntry(Labelled):
     settings: DataOptions = DataOptions()
 
 
-class Small(_Part):
+class Small(_Frozen):
     """Changes of the small form."""
 
     seeds: tuple[int, ...] | None = None
@@ -156,7 +156,7 @@ class Small(_Part):
     method_settings: dict[str, Settings] = Field(default_factory=dict)
 
 
-class RunSpec(_Part):
+class RunSpec(_Frozen):
     """One run: everything that its figures depend on. `data_settings`: the fields of DataOptions that are set."""
 
     plan: str
@@ -181,7 +181,7 @@ class RunSpec(_Part):
         return f"{self.label} on {where}, {self.protocol}, seed {self.seed}"
 
 
-class Plan(_Part):
+class Plan(_Frozen):
     """A plan; the top of this file describes it."""
 
     name: str

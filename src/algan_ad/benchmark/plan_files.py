@@ -43,14 +43,14 @@ def write_folder_plan(folder: Path, plan: Plan) -> None:
     with explaining_write_errors(folder), FileLock(folder / ".plan.lock"):
         if (folder / PLAN_FILE).exists():
             before = read_folder_plan(folder)
-            if _of_the_runs(before) == _of_the_runs(plan):
+            if _without_words(before) == _without_words(plan):
                 plan = plan.model_copy(update={"seeds": tuple(sorted({*before.seeds, *plan.seeds}))})
             else:
                 log(f"warning: {folder}: its page was of plan {before.name}, and will be of {plan.name} as it is now")
         write_json(folder / PLAN_FILE, _dumped(plan))
 
 
-def _of_the_runs(plan: Plan) -> dict[str, Any]:
+def _without_words(plan: Plan) -> dict[str, Any]:
     """Everything that the runs of a plan depend on, except their seeds."""
     words = {"seeds", "title", "reference", "kind", "keep", "options", "thesis"}
     return {name: value for name, value in _dumped(plan).items() if name not in words}

@@ -52,7 +52,7 @@ def _page(outcomes: Outcomes, folder: Path) -> Page:
         ],
         warnings=_warnings(outcomes),
         notes=[f"Protocol {name}. {WORDS[name].note}" for name in plan.protocols],
-        sections=[*special, *ordinary, *_published(plan), *_missing(outcomes), _made(outcomes)],
+        sections=[*special, *ordinary, *_published(plan), *_missing(outcomes), _provenance(outcomes)],
         footer=f"Every figure here: plan {plan.name}, scale {plan.scale}, protocol {' and '.join(plan.protocols)}.",
     )  # fmt: skip
 
@@ -168,7 +168,7 @@ def _missing(outcomes: Outcomes) -> list[Section]:
     return [Section("Runs without a result", tables=(table,))] if table else []
 
 
-def _made(outcomes: Outcomes) -> Section:
+def _provenance(outcomes: Outcomes) -> Section:
     """Machine, versions, dates and settings: all distinct values among the runs."""
     done = outcomes.done()
     rows = [

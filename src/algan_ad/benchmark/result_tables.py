@@ -188,7 +188,7 @@ def _row(outcomes: Outcomes, protocol: str, figure: Figure, rows: Sequence[Row],
 
 def _cell(outcomes: Outcomes, label: str, row: Row, protocol: str, figure: Figure) -> Cell:
     outcome = outcomes.of(label, row, protocol)
-    beside = _beside(outcomes, label, row.category or row.data, figure)
+    beside = _thesis_value(outcomes, label, row.category or row.data, figure)
     if not outcome.planned:
         return Cell("", beside=beside)
     values = list(outcome.values(figure.key).values())
@@ -203,7 +203,7 @@ def _mean(outcomes: Outcomes, label: str, rows: Sequence[Row], protocol: str, fi
     if not all(outcomes.of(label, row, protocol).expected(figure.key) for row in rows):
         return EMPTY  # cannot be measured everywhere: no mean over all
     values = list(outcomes.complete_seeds(label, rows, protocol, figure.key).values())
-    return _shown(values, len(outcomes.plan.seeds), figure, _beside(outcomes, label, name, figure), "–")
+    return _shown(values, len(outcomes.plan.seeds), figure, _thesis_value(outcomes, label, name, figure), "–")
 
 
 def _shown(values: list[float], planned: int, figure: Figure, beside: str, state: str) -> Cell:
@@ -220,7 +220,7 @@ def _shown(values: list[float], planned: int, figure: Figure, beside: str, state
     return Cell(text, beside=beside, mark=INCOMPLETE if found.n < planned else "", numbers=numbers)
 
 
-def _beside(outcomes: Outcomes, label: str, row: str, figure: Figure) -> str:
+def _thesis_value(outcomes: Outcomes, label: str, row: str, figure: Figure) -> str:
     """The thesis's AUROC for this place; if it has no such row at all, its mean, or its only row."""
     if figure != AUROC:
         return ""

@@ -56,15 +56,15 @@ def run_plan(
     groups = [(spec,) for spec in specs] if plan.page else by_training(specs)
     unfinished = results.unfinished.absolute()
     jobs = [Job(group, sources, plan.page, plan.keep, device, threads, git, unfinished) for group in groups]
-    board = _Board(results, jobs, retry_failed)
-    if board.open:
+    open_jobs = _OpenJobs(results, jobs, retry_failed)
+    if open_jobs.open:
         with open_pool(workers, address, device, threads) as pool:
-            board.work(pool)
+            open_jobs.work(pool)
     found = results.read()
     _warn_of_files_not_kept(plan, folder, [s.key for s in specs if s.key in found and found[s.key].status == "done"])
     stand = {status: tuple(s.key for s in specs if s.key in found and found[s.key].status == status)
              for status in ("done", "failed")}  # fmt: skip
-    return Summary(stand["done"], stand["failed"], board.carried_out)
+    return Summary(stand["done"], stand["failed"], open_jobs.carried_out)
 
 
 def _warn_of_files_not_kept(plan: Plan, folder: Path, done: list[str]) -> None:
@@ -78,7 +78,7 @@ def default_folder(plan: Plan) -> Path:
     return Path("results") / (plan.name + ("-small" if plan.scale == "small" else ""))
 
 
-class _Board:
+class _OpenJobs:
     """The jobs that are open, claimed one by one."""
 
     def __init__(self, results: ResultsFolder, jobs: list[Job], retry_failed: bool) -> None:
