@@ -15,7 +15,7 @@ from algan_ad import cli
 from algan_ad.runtime import model_folder
 from algan_ad.training import loop
 
-SMALL = ["--image-size", "32", "--width", "4"]
+SMALL = ["--method", "algan-image", "--image-size", "32", "--width", "4"]
 TINY = [*SMALL, "--epochs", "1", "--batch-size", "8"]
 VECTORS = ["--method", "algan-vector", "--epochs", "1", "--hidden", "8", "--z-dim", "4", "--batch-size", "8"]
 

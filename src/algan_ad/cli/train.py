@@ -12,8 +12,6 @@ from tyro.conf import Positional, arg
 from algan_ad.cli.help import options_of
 from algan_ad.cli.parsing import Json, emit, fail, parse
 
-DEFAULT_METHOD = "algan-image"
-
 
 @dataclass
 class Train:
@@ -22,6 +20,9 @@ class Train:
     PATH is a folder of images (good images alone, good/ beside folders of bad ones, or the layout of MVTec, VisA, COCO,
     YOLO and others), a list of images (.csv or .parquet with the columns path and label) or a table of vectors (.npy,
     .npz, .csv, .parquet). Nothing is ever trained on an anomaly.
+
+    Without --method, images are trained on by algan-patch and tables by algan-vector; what follows from the data is
+    shown, with its reason, before the training starts.
 
     Numbers in brackets are sections and equations of the thesis that ALGAN comes from (H. Murase, 2022), or of the
     paper that a method comes from.
@@ -38,11 +39,12 @@ def verb(argv: list[str]) -> int:
     from algan_ad.workflows.options import TrainOptions
     from algan_ad.workflows.train import train
 
-    name = _peek(argv, "--method", DEFAULT_METHOD)
+    asked = _peek(argv, "--method") or "auto"
+    name = _derived_method(argv) if asked == "auto" else asked
     method = find_method(name)
     explanation = arg(
         help=f"one of {', '.join(METHODS)}; its own options are listed below",
-        help_behavior_hint=f"(default: {DEFAULT_METHOD})",  # also where another one is chosen
+        help_behavior_hint="(default: by the data)",  # also where one is chosen
     )
     general, own = options_of(TrainOptions), options_of(method.Config)
     group = name.replace("-", "_")  # heads the method's own options in the help
@@ -55,7 +57,7 @@ def verb(argv: list[str]) -> int:
     data = o.path.resolve()
     out = o.out or Path("models") / f"{data.name if data.is_dir() else data.stem}-{name}"
     try:
-        model = train(o.path, name, out, config=vars(getattr(o, group)), **vars(o.training))
+        model = train(o.path, asked, out, config=vars(getattr(o, group)), **vars(o.training))
     except KeyboardInterrupt:
         epochs = issubclass(method, TrainedDetector)
         return fail("stopped" + "; add --resume to continue from the last checkpoint" * epochs, 1)
@@ -71,12 +73,21 @@ def verb(argv: list[str]) -> int:
     return emit(result, o.json, lambda console: console.print(f"model: {out}\nnext:  {following}", soft_wrap=True))
 
 
-def _peek(argv: Sequence[str], option: str, default: str) -> str:
-    """The value of an option that decides which further options there are; the last of several counts."""
-    found = default
+def _peek(argv: Sequence[str], option: str) -> str | None:
+    """The value of an option that decides which further options there are; given twice, the last counts."""
+    found = None
     for i, word in enumerate(argv):
         if word == option and i + 1 < len(argv):
             found = argv[i + 1]
         elif word.startswith(option + "="):
             found = word.split("=", 1)[1]
     return found
+
+
+def _derived_method(argv: Sequence[str]) -> str:
+    """The method for the data among the words of the command; the first table there is it."""
+    from algan_ad.runtime.vectors import SUFFIXES
+    from algan_ad.workflows.self_configure import derive_method
+
+    tables = [word for word in argv if word.lower().endswith(SUFFIXES) and not word.startswith("-")]
+    return str(derive_method(tables[0] if tables else ".").value)

@@ -38,6 +38,7 @@ from algan_ad.workflows.options import CHECKPOINT_SECONDS, PLANNED, TrainOptions
 from algan_ad.workflows.pictures import png, sheet
 from algan_ad.workflows.plan import entries, method_plan
 from algan_ad.workflows.samples import Prepared, prepare
+from algan_ad.workflows.self_configure import derive_method
 
 PACKAGES = ("algan-ad", "torch", "torchvision", "timm", "numpy", "scikit-learn", "pillow")
 Quality = Callable[[torch.Tensor], dict[str, float]]
@@ -46,7 +47,7 @@ Plan = dict[str, PlanEntry]
 
 def train(
     source: str | Path | NDArray[Any],
-    method: str = "algan-image",
+    method: str | None = None,
     out: str | Path | None = None,
     *,
     config: Schema | Mapping[str, Any] | None = None,
@@ -59,7 +60,8 @@ def train(
     Args:
         source: a folder of images in any known layout, a table of vectors (.npy, .npz, .csv, .parquet), or an
             array: uint8 images (N, H, W, 3), float vectors (N, d). Arrays hold good samples only.
-        method: a name of `list_methods()`.
+        method: a name of `list_methods()`; None or "auto": by the data, `algan-patch` for images and `algan-vector`
+            for vectors.
         out: the model folder.
         config: the method's settings, as its `Config` or as a mapping, `{"epochs": 64}`.
         options: fields of `TrainOptions`: false_alarm_rate, seed, device, threads, protocol, calibration_fraction,
@@ -70,18 +72,26 @@ def train(
             process that trains into `out`; `resume`, `track` or `checkpoint_seconds` for a method without epochs.
         TrainingDiverged: NaN or a collapsed discriminator.
     """
-    kind, chosen = find_method(method), TrainOptions(**options)
+    name = derive_method(source) if method in (None, "auto") else PlanEntry(value=method, origin="user")
+    kind, chosen = find_method(str(name.value)), TrainOptions(**options)
     settings = config if isinstance(config, Schema) else kind.Config(**(config or {}))
+    if not isinstance(settings, kind.Config):
+        raise InputError(
+            f"config: {type(settings).__name__} is not what {kind.name} takes ({kind.Config.__name__}); set ",
+            Option("method"), " to the method that it belongs to",
+        )  # fmt: skip
     folder = None if out is None else Path(out)
     if not issubclass(kind, TrainedDetector):
-        _refuse_options_of_epochs(method, chosen)
+        _refuse_options_of_epochs(kind.name, chosen)
     with _alone_in(folder, chosen), private_randomness(), using_threads(chosen.threads):
-        return _train(source, kind(settings, chosen.device), chosen, folder)
+        return _train(source, name, kind(settings, chosen.device), chosen, folder)
 
 
-def _train(source: str | Path | NDArray[Any], detector: Detector, options: TrainOptions, folder: Path | None) -> Model:
+def _train(
+    source: str | Path | NDArray[Any], method: PlanEntry, detector: Detector, options: TrainOptions, folder: Path | None
+) -> Model:
     prepared = prepare(source, detector, options, options.seed, options.strict)
-    plan = _plan(detector, options, prepared)
+    plan = {"method": method, **_plan(detector, options, prepared)}
     run_folder, quality = _run_folder(folder, plan, options, prepared), _quality(options, prepared, detector)
     run = RunOptions(options.seed, options.device, run_folder, quality)
     start = time.monotonic()
