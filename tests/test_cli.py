@@ -384,11 +384,12 @@ def test_values_of_yes_or_no_can_be_either(capsys: Out) -> None:
 
 def test_help_of_train_lists_the_options_of_the_method(capsys: Out) -> None:
     assert run("train", "--help") == 0
-    assert "--width" in capsys.readouterr().out
-    assert run("train", "--help", "--method", "algan-vector") == 0
-    out = capsys.readouterr().out
-    assert "--hidden" in out
-    assert "--width" not in out
+    assert "--layers" in capsys.readouterr().out  # of algan-patch
+    for chosen in (["--method", "algan-vector"], ["rows.npy"]):
+        assert run("train", "--help", *chosen) == 0
+        out = capsys.readouterr().out
+        assert "--discriminator" in out
+        assert "--layers" not in out
 
 
 def test_folders_with_a_point_in_their_name_get_models_of_their_own(
