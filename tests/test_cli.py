@@ -103,7 +103,7 @@ def test_train_prints_one_object_and_writes_a_model(chain: Chain) -> None:
     result = chain.train.result
     assert result["protocol"] == "normal-only"
     assert (result["n_train"], result["n_calibration"], result["seed"]) == (24, 6, 0)
-    assert "hold out at least 99 normal examples" in err
+    assert "--false-alarm-rate 0.143: what 6 held-out good samples support" in err
     assert {"config.json", "weights.safetensors", "README.md", "metrics.jsonl", "fake-normal.png"} <= {
         path.name for path in chain.model.iterdir()
     }
@@ -151,8 +151,8 @@ def test_info_needs_no_torch(chain: Chain) -> None:
     assert info.status == 0, info.err
     assert info.err == ""
     plan = info.result["plan"]
-    assert plan["epochs"] == {"value": 2, "origin": "user"}
-    assert plan["sigma"] == {"value": 4.0, "origin": "fixed"}
+    assert plan["epochs"] == {"value": 2, "origin": "user", "reason": None}
+    assert plan["sigma"] == {"value": 4.0, "origin": "fixed", "reason": None}
     assert plan["selection"]["origin"] == "derived"
     assert info.result["fingerprint"]["n_images"] == 30
 

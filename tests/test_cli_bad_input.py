@@ -66,7 +66,7 @@ def vector_model(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["--rotation-degrees", "270"], "--rotation-degrees: Input should be less than or equal to 180 (found 270.0)"),
         (["--false-alarm-rate", "0"], "--false-alarm-rate: Input should be greater than or equal to 0.000001"),
         (["--false-alarm-rate", "2"], "--false-alarm-rate: Input should be less than 1 (found 2.0)"),
-        (["--false-alarm-rate", "low"], "--false-alarm-rate: could not convert string to float: 'low'"),
+        (["--false-alarm-rate", "low"], "could not convert string to float: 'low'"),
         (["--checkpoint-seconds", "-1"], "--checkpoint-seconds: Input should be greater than or equal to 0 (found -1"),
         (["--seed", "-1"], "--seed: Input should be greater than or equal to 0 (found -1)"),
         (["--threads", "0"], "--threads: Input should be greater than or equal to 1 (found 0)"),

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from tyro.conf import Positional, arg
 
 from algan_ad.cli.help import options_of
-from algan_ad.cli.parsing import Json, emit, fail, parse
+from algan_ad.cli.parsing import Json, emit, fail, given, parse
 
 
 @dataclass
@@ -57,7 +57,7 @@ def verb(argv: list[str]) -> int:
     data = o.path.resolve()
     out = o.out or Path("models") / f"{data.name if data.is_dir() else data.stem}-{name}"
     try:
-        model = train(o.path, asked, out, config=vars(getattr(o, group)), **vars(o.training))
+        model = train(o.path, asked, out, config=given(getattr(o, group), argv), **given(o.training, argv))
     except KeyboardInterrupt:
         epochs = issubclass(method, TrainedDetector)
         return fail("stopped" + "; add --resume to continue from the last checkpoint" * epochs, 1)

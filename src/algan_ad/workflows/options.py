@@ -70,7 +70,9 @@ class DataOptions(Schema):
 class TrainOptions(DataOptions):
     """The options of a training, whatever the method."""
 
-    false_alarm_rate: float = Field(0.01, ge=1e-6, lt=1, description="wanted share of good parts flagged")
+    false_alarm_rate: float | None = Field(
+        None, ge=1e-6, lt=1, description="wanted share of good parts flagged; None = what the held-out ones support"
+    )
     seed: int = Field(0, ge=0, description="the same seed gives the same model, bit for bit on one machine")
     device: DeviceName = Field("auto", description="device to compute on; auto: CUDA, then MPS, then the CPU")
     threads: int | None = Field(None, ge=1, description="threads of one operation; None = the physical cores")
@@ -90,5 +92,5 @@ class TrainOptions(DataOptions):
     quality_weights: Path | None = Field(None, description="weights file of that network; None = downloaded")
 
 
-#: Options that the data and the threshold depend on: they stand in the plan of a run beside the method's settings.
-PLANNED = (*DataOptions.model_fields, "false_alarm_rate")
+#: Options that decide the model: they stand in the plan of a run beside the method's settings.
+PLANNED = (*DataOptions.model_fields, "false_alarm_rate", "seed", "device")

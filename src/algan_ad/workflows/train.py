@@ -23,7 +23,7 @@ from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.clock import now
 from algan_ad.runtime.errors import InputError, Option
 from algan_ad.runtime.files import refuse_to_replace
-from algan_ad.runtime.model_folder import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, PlanEntry
+from algan_ad.runtime.model_folder import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig
 from algan_ad.runtime.progress import log
 from algan_ad.runtime.schema import Schema
 from algan_ad.runtime.tiles import whole
@@ -32,17 +32,14 @@ from algan_ad.training.lock import locked
 from algan_ad.training.loop import RunFolder, Trained
 from algan_ad.training.seeding import private_randomness
 from algan_ad.workflows.evaluate import remove_reports
-from algan_ad.workflows.framing import fit_of
 from algan_ad.workflows.model import Model
-from algan_ad.workflows.options import CHECKPOINT_SECONDS, PLANNED, TrainOptions
+from algan_ad.workflows.options import CHECKPOINT_SECONDS, TrainOptions
 from algan_ad.workflows.pictures import png, sheet
-from algan_ad.workflows.plan import entries, method_plan
-from algan_ad.workflows.samples import Prepared, prepare
-from algan_ad.workflows.self_configure import derive_method
+from algan_ad.workflows.samples import Prepared
+from algan_ad.workflows.self_configure import Configured, announce, configure, wish
 
 PACKAGES = ("algan-ad", "torch", "torchvision", "timm", "numpy", "scikit-learn", "pillow")
 Quality = Callable[[torch.Tensor], dict[str, float]]
-Plan = dict[str, PlanEntry]
 
 
 def train(
@@ -72,32 +69,24 @@ def train(
             process that trains into `out`; `resume`, `track` or `checkpoint_seconds` for a method without epochs.
         TrainingDiverged: NaN or a collapsed discriminator.
     """
-    name = derive_method(source) if method in (None, "auto") else PlanEntry(value=method, origin="user")
-    kind, chosen = find_method(str(name.value)), TrainOptions(**options)
-    settings = config if isinstance(config, Schema) else kind.Config(**(config or {}))
-    if not isinstance(settings, kind.Config):
-        raise InputError(
-            f"config: {type(settings).__name__} is not what {kind.name} takes ({kind.Config.__name__}); set ",
-            Option("method"), " to the method that it belongs to",
-        )  # fmt: skip
+    wanted = wish(source, method, config, options)
     folder = None if out is None else Path(out)
+    kind, chosen = find_method(str(wanted.method.value)), wanted.options
     if not issubclass(kind, TrainedDetector):
         _refuse_options_of_epochs(kind.name, chosen)
     with _alone_in(folder, chosen), private_randomness(), using_threads(chosen.threads):
-        return _train(source, name, kind(settings, chosen.device), chosen, folder)
+        return _train(configure(source, wanted), chosen, folder)
 
 
-def _train(
-    source: str | Path | NDArray[Any], method: PlanEntry, detector: Detector, options: TrainOptions, folder: Path | None
-) -> Model:
-    prepared = prepare(source, detector, options, options.seed, options.strict)
-    plan = {"method": method, **_plan(detector, options, prepared)}
-    run_folder, quality = _run_folder(folder, plan, options, prepared), _quality(options, prepared, detector)
+def _train(configured: Configured, options: TrainOptions, folder: Path | None) -> Model:
+    detector, prepared = configured.detector, configured.prepared
+    announce(configured)
+    run_folder, quality = _run_folder(folder, configured, options), _quality(options, prepared, detector)
     run = RunOptions(options.seed, options.device, run_folder, quality)
     start = time.monotonic()
     trained = detector.fit(prepared.data, run)
     seconds = trained.earlier_seconds + time.monotonic() - start  # of a resumed run all sessions count
-    model = _model(detector, plan, options, prepared, trained, seconds)
+    model = _model(configured, options, trained, seconds)
     if folder is not None and run.folder is not None:
         model.save(folder, _extra_files(model, run.folder, detector), options.overwrite)
         remove_reports(folder)  # of the model that was there before
@@ -152,24 +141,14 @@ def _run_path(out: Path) -> Path:
     return whole.with_name(whole.name + ".run")
 
 
-def _plan(detector: Detector, options: TrainOptions, prepared: Prepared) -> Plan:
-    recipe = prepared.data.recipe.model_dump()
-    followed = {name: recipe[name] for name in recipe if name in PLANNED and getattr(options, name) is None}
-    if (framing := prepared.preprocessing) is not None and options.fit is None:
-        followed["fit"] = fit_of(framing)
-    if framing is not None and framing.levels and options.levels is None:
-        followed["levels"] = list(framing.levels)
-    return {**method_plan(detector, options.protocol), **entries(options, followed, PLANNED)}
-
-
-def _run_folder(out: Path | None, plan: Plan, options: TrainOptions, prepared: Prepared) -> RunFolder | None:
-    """The folder of the run until its model is saved, with the values that must not change on resume."""
+def _run_folder(out: Path | None, configured: Configured, options: TrainOptions) -> RunFolder | None:
+    """The folder of the run until its model is there; what the run depends on must not change on resume."""
     if out is None:
         return None
-    fixed = {name: entry.value for name, entry in plan.items()}
-    fixed |= {"seed": options.seed, "data": _hash_of(prepared.fingerprint)}
-    if prepared.preprocessing is not None:
-        fixed["preprocessing"] = _hash_of(prepared.preprocessing.model_dump(mode="json"))
+    fixed = {name: entry.value for name, entry in configured.plan.items() if name != "device"}
+    fixed["data"] = _hash_of(configured.prepared.fingerprint)
+    if (framing := configured.prepared.preprocessing) is not None:
+        fixed["preprocessing"] = _hash_of(framing.model_dump(mode="json"))
     return RunFolder(_run_path(out), fixed, options.resume, options.checkpoint_seconds, options.track)
 
 
@@ -178,18 +157,17 @@ def _hash_of(fingerprint: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _model(
-    detector: Detector, plan: Plan, options: TrainOptions, prepared: Prepared, trained: Trained, seconds: float
-) -> Model:
+def _model(configured: Configured, options: TrainOptions, trained: Trained, seconds: float) -> Model:
+    detector, prepared, rate = configured.detector, configured.prepared, configured.false_alarm_rate
     # Under protocol thesis the normals that calibrate are those of the validation half.
-    scores, rate = whole(detector, prepared.preprocessing).score(prepared.calibration), options.false_alarm_rate
+    scores = whole(detector, prepared.preprocessing).score(prepared.calibration)
     calibration = Calibration(scores=scores, false_alarm_rate=rate, also_selected=trained.by_labels)
     log(calibration.explain())
     return Model(
         detector,
         ModelConfig(
             method=detector.name,
-            plan=plan,
+            plan=configured.plan,
             input=detector.input,
             preprocessing=prepared.preprocessing,
             columns=prepared.columns,
@@ -197,7 +175,7 @@ def _model(
             calibration=calibration,
             protocol=options.protocol,
             selection=trained.selection,
-            fingerprint=prepared.fingerprint,
+            fingerprint=prepared.fingerprint | {"facts": configured.facts.model_dump(mode="json")},
             seed=options.seed,
             versions=versions(),
             training={
