@@ -12,8 +12,9 @@ from algan_ad.runtime.errors import InputError
 from algan_ad.workflows.facts import Facts
 from algan_ad.workflows.load import load_model
 from algan_ad.workflows.plan import Plan
-from algan_ad.workflows.self_configure import VARIATIONS, configure, derive, derive_method, wish
+from algan_ad.workflows.self_configure import VARIATIONS, configure, derive, derive_method
 from algan_ad.workflows.train import train
+from algan_ad.workflows.wishes import wish
 
 
 def test_images_and_tables_take_a_method_each(pristine_parts: Path, table: Path, tmp_path: Path) -> None:

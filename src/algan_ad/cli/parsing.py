@@ -32,13 +32,6 @@ def parse(kind: type[Any], verb: str, argv: list[str], text: str | None = None) 
     )
 
 
-def given(values: object, argv: list[str]) -> dict[str, Any]:
-    """Of the parsed options, those that the command line names: what it leaves out is for others to decide."""
-    words = (word.split("=", 1)[0].removeprefix("--") for word in argv if word.startswith("--"))
-    named = {name.removeprefix("no-").replace("-", "_") for name in words}
-    return {name: value for name, value in vars(values).items() if name in named}
-
-
 def emit(result: dict[str, Any], as_json: bool, show: Callable[[Console], None]) -> int:
     """Write a result for machines or for people on standard output. Returns the exit status."""
     if as_json:

@@ -1,6 +1,5 @@
 """What the data and the machine decide, where the user does not: one plan, before anything is fitted."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from algan_ad.data.recipe import Recipe
 from algan_ad.detectors import find_method
 from algan_ad.detectors.shared.contract import Detector
 from algan_ad.runtime.calibration import supported_rate
-from algan_ad.runtime.errors import InputError, Option
+from algan_ad.runtime.errors import Option
 from algan_ad.runtime.model_folder import PlanEntry
 from algan_ad.runtime.progress import log
 from algan_ad.runtime.schema import Schema
@@ -70,24 +69,6 @@ class Configured:
         rate = self.plan["false_alarm_rate"].value
         assert isinstance(rate, float)
         return rate
-
-
-def wish(
-    source: Source, method: str | None, config: Schema | Mapping[str, Any] | None, options: Mapping[str, Any]
-) -> Wish:
-    """The arguments of `train`, checked.
-
-    Raises InputError for a method, a setting or an option that is not known or out of bounds.
-    """
-    entry = derive_method(source) if method in (None, "auto") else PlanEntry(value=method, origin="user")
-    kind, chosen = find_method(str(entry.value)), TrainOptions(**options)
-    settings = config if isinstance(config, Schema) else kind.Config(**(config or {}))
-    if not isinstance(settings, kind.Config):
-        raise InputError(
-            f"config: {type(settings).__name__} is not what {kind.name} takes ({kind.Config.__name__}); set ",
-            Option("method"), " to the method that it belongs to",
-        )  # fmt: skip
-    return Wish(entry, settings, chosen)
 
 
 def configure(source: Source, wanted: Wish) -> Configured:

@@ -36,7 +36,8 @@ from algan_ad.workflows.model import Model
 from algan_ad.workflows.options import CHECKPOINT_SECONDS, TrainOptions
 from algan_ad.workflows.pictures import png, sheet
 from algan_ad.workflows.samples import Prepared
-from algan_ad.workflows.self_configure import Configured, announce, configure, wish
+from algan_ad.workflows.self_configure import Configured, announce, configure
+from algan_ad.workflows.wishes import Planned, wish
 
 PACKAGES = ("algan-ad", "torch", "torchvision", "timm", "numpy", "scikit-learn", "pillow")
 Quality = Callable[[torch.Tensor], dict[str, float]]
@@ -48,6 +49,7 @@ def train(
     out: str | Path | None = None,
     *,
     config: Schema | Mapping[str, Any] | None = None,
+    plan: Planned | None = None,
     **options: Any,
 ) -> Model:
     """Train a detector and, when `out` is given, write its model folder.
@@ -61,15 +63,17 @@ def train(
             for vectors.
         out: the model folder.
         config: the method's settings, as its `Config` or as a mapping, `{"epochs": 64}`.
+        plan: what `algan_ad.plan` returned, or the file that `algan plan` wrote. Changed values count as set by the
+            user; the other arguments win over it.
         options: fields of `TrainOptions`: false_alarm_rate, seed, device, threads, protocol, calibration_fraction,
             resume, overwrite and others.
 
     Raises:
-        InputError: unusable data, method, settings or options; a model in `out` without `overwrite`; another
+        InputError: unusable data, method, settings, options or plan; a model in `out` without `overwrite`; another
             process that trains into `out`; `resume`, `track` or `checkpoint_seconds` for a method without epochs.
         TrainingDiverged: NaN or a collapsed discriminator.
     """
-    wanted = wish(source, method, config, options)
+    wanted = wish(source, method, config, options, plan)
     folder = None if out is None else Path(out)
     kind, chosen = find_method(str(wanted.method.value)), wanted.options
     if not issubclass(kind, TrainedDetector):
