@@ -1,6 +1,7 @@
 """ALGAN-patch: ALGAN on the patches of a frozen network; one pass gives the score and the map."""
 
 import copy
+import time
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -26,6 +27,7 @@ from algan_ad.features.patches import levels
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.seeding import seed_from
+from algan_ad.training.budget import Budget
 from algan_ad.training.device import Precision
 from algan_ad.training.loop import Trained
 from algan_ad.training.seeding import private_randomness, seed_torch
@@ -34,6 +36,7 @@ BATCHES = 8  # batches in an epoch, for any number of images
 CANDIDATES = 100_000  # largest number of patches of a level that the prototypes are chosen from
 EPSILON = 0.01  # added to the variances at a position, which are about 1; PaDiM's value
 PLACED = 4096  # patches that set the untrained boundary
+N_TIMED, FITTING = 8, 5.0  # images that the time of a look is of, and seconds for what else comes before the epochs
 N_WATCHED = 8  # held-out images whose patches the monitors look at
 
 
@@ -129,6 +132,8 @@ class AlganPatch(TrainedDetector):
         at_least_two(data.train)
         c = self.config
         backbone = PyramidBackbone(c.backbone, c.layers, c.backbone_weights).to(self.device)
+        if run.budget is not None:
+            _refuse_too_many(backbone, data, run.budget)
         order, draws = torch.Generator().manual_seed(run.seed), torch.Generator(self.device)
         gaussians = [Gaussians() for _ in c.layers]
         *found, joined = sample(backbone, data.train, order, gaussians)
@@ -162,6 +167,18 @@ class AlganPatch(TrainedDetector):
             watched = data.held_out[: min(N_WATCHED, len(data.held_out))]
             held_out = _side_by_side(conditioning, sample(backbone, watched, order)[-1]).to(self.device)
         return self.run_loop(AlganAdversary(algan, held_out, None), fetch, data, run, n_samples, (order, draws))
+
+
+@torch.no_grad()
+def _refuse_too_many(backbone: PyramidBackbone, data: TrainingData, budget: Budget) -> None:
+    """Raises InputError for more images than the budget leaves time to look at; of a few of them it is measured."""
+    some = next(batches(data.train, next(backbone.buffers()).device, "timing", N_TIMED))
+    backbone(some)  # the first time prepares much
+    start = time.monotonic()
+    backbone(some)
+    n = len(data.train) + len(data.held_out if data.held_out is not None else ())
+    seconds = (time.monotonic() - start) / len(some) * n
+    budget.refuse_less_than(seconds + FITTING, f"looking at {n} images")
 
 
 def sample(

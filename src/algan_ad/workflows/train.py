@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,11 @@ from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.clock import now
 from algan_ad.runtime.errors import InputError, Option
 from algan_ad.runtime.files import refuse_to_replace
-from algan_ad.runtime.model_folder import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig
+from algan_ad.runtime.model_folder import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, PlanEntry
 from algan_ad.runtime.progress import log
 from algan_ad.runtime.schema import Schema
 from algan_ad.runtime.tiles import whole
+from algan_ad.training.budget import Budget, seconds_of
 from algan_ad.training.device import using_threads
 from algan_ad.training.lock import locked
 from algan_ad.training.loop import RunFolder, Trained
@@ -40,6 +42,7 @@ from algan_ad.workflows.self_configure import Configured, announce, configure
 from algan_ad.workflows.wishes import Planned, wish
 
 PACKAGES = ("algan-ad", "torch", "torchvision", "timm", "numpy", "scikit-learn", "pillow")
+EPOCHWISE = (("resume", False), ("checkpoint_seconds", CHECKPOINT_SECONDS), ("track", ()), ("within", None))
 Quality = Callable[[torch.Tensor], dict[str, float]]
 
 
@@ -70,27 +73,30 @@ def train(
 
     Raises:
         InputError: unusable data, method, settings, options or plan; a model in `out` without `overwrite`; another
-            process that trains into `out`; `resume`, `track` or `checkpoint_seconds` for a method without epochs.
+            process that trains into `out`; `within` that cannot be kept; `resume`, `track`, `within` or
+            `checkpoint_seconds` for a method without epochs.
         TrainingDiverged: NaN or a collapsed discriminator.
     """
+    start = time.monotonic()
     wanted = wish(source, method, config, options, plan)
     folder = None if out is None else Path(out)
     kind, chosen = find_method(str(wanted.method.value)), wanted.options
     if not issubclass(kind, TrainedDetector):
         _refuse_options_of_epochs(kind.name, chosen)
     with _alone_in(folder, chosen), private_randomness(), using_threads(chosen.threads):
-        return _train(configure(source, wanted), chosen, folder)
+        budget = chosen.within and Budget(chosen.within, start + seconds_of(chosen.within))
+        return _train(configure(source, wanted), chosen, folder, budget or None)
 
 
-def _train(configured: Configured, options: TrainOptions, folder: Path | None) -> Model:
+def _train(configured: Configured, options: TrainOptions, folder: Path | None, budget: Budget | None) -> Model:
     detector, prepared = configured.detector, configured.prepared
     announce(configured)
     run_folder, quality = _run_folder(folder, configured, options), _quality(options, prepared, detector)
-    run = RunOptions(options.seed, options.device, run_folder, quality)
+    run = RunOptions(options.seed, options.device, run_folder, quality, budget=budget)
     start = time.monotonic()
     trained = detector.fit(prepared.data, run)
     seconds = trained.earlier_seconds + time.monotonic() - start  # of a resumed run all sessions count
-    model = _model(configured, options, trained, seconds)
+    model = _model(_as_carried_out(configured, trained, budget), options, trained, seconds)
     if folder is not None and run.folder is not None:
         model.save(folder, _extra_files(model, run.folder, detector), options.overwrite)
         remove_reports(folder)  # of the model that was there before
@@ -134,7 +140,7 @@ def _check_out(folder: Path, options: TrainOptions) -> None:
 
 
 def _refuse_options_of_epochs(method: str, options: TrainOptions) -> None:
-    for name, default in (("resume", False), ("checkpoint_seconds", CHECKPOINT_SECONDS), ("track", ())):
+    for name, default in EPOCHWISE:
         if getattr(options, name) != default:
             raise InputError(Option(name), f": {method} is fitted once, not epoch by epoch; leave it out")
 
@@ -154,6 +160,17 @@ def _run_folder(out: Path | None, configured: Configured, options: TrainOptions)
     if (framing := configured.prepared.preprocessing) is not None:
         fixed["preprocessing"] = _hash_of(framing.model_dump(mode="json"))
     return RunFolder(_run_path(out), fixed, options.resume, options.checkpoint_seconds, options.track)
+
+
+def _as_carried_out(configured: Configured, trained: Trained, budget: Budget | None) -> Configured:
+    """The plan with the number of epochs that the budget left time for."""
+    planned = configured.plan.get("epochs")
+    if budget is None or planned is None or planned.value == trained.epochs:
+        return configured
+    why = f"of {planned.value}, as many as {budget.text} left time for"
+    log(f"{trained.epochs} epochs, {why}")
+    entry = PlanEntry(value=trained.epochs, origin="derived", reason=why)
+    return replace(configured, plan={**configured.plan, "epochs": entry})
 
 
 def _hash_of(fingerprint: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.predictor import Maps, Rows, Scores
 from algan_ad.runtime.progress import track
 from algan_ad.runtime.schema import Schema
+from algan_ad.training.budget import Budget
 from algan_ad.training.device import DeviceName, pick_device, using_threads
 from algan_ad.training.loop import RunFolder, Trained, Weights
 from algan_ad.training.selection import Selection
@@ -51,6 +52,7 @@ class RunOptions:
     quality: Callable[[Tensor], dict[str, float]] | None = None  # generated images (N, 3, S, S) -> monitors
     watch: Callable[[int, Weights], None] | None = None
     selections: tuple[Selection, ...] = ()
+    budget: Budget | None = None
 
 
 class Detector(ABC):
