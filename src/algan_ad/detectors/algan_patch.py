@@ -36,7 +36,8 @@ BATCHES = 8  # batches in an epoch, for any number of images
 CANDIDATES = 100_000  # largest number of patches of a level that the prototypes are chosen from
 EPSILON = 0.01  # added to the variances at a position, which are about 1; PaDiM's value
 PLACED = 4096  # patches that set the untrained boundary
-N_TIMED, FITTING = 8, 5.0  # images that the time of a look is of, and seconds for what else comes before the epochs
+AT_ONCE = 8  # images in a batch, which bounds the memory
+FITTING = 5.0  # seconds for what comes before the epochs beside the look at the images
 N_WATCHED = 8  # held-out images whose patches the monitors look at
 
 
@@ -107,6 +108,7 @@ class AlganPatch(TrainedDetector):
 
     name = "algan-patch"
     draws_maps = by_position = keeps_proportions = True
+    score_batch = AT_ONCE
     Config = AlganPatchConfig
     input = "image"
     augments = False
@@ -144,6 +146,7 @@ class AlganPatch(TrainedDetector):
             for i, (whiten, rows) in enumerate(zip(conditioning, found, strict=True))
         ]
         x = _side_by_side(conditioning, joined)
+        del found, joined  # as large as x
         D, radius = place_patches(prototypes, x[:: 1 + len(x) // PLACED])
         places = [
             PositionGaussians(each.mean, each.inverse_factor(EPSILON))
@@ -172,13 +175,13 @@ class AlganPatch(TrainedDetector):
 @torch.no_grad()
 def _refuse_too_many(backbone: PyramidBackbone, data: TrainingData, budget: Budget) -> None:
     """Raises InputError for more images than the budget leaves time to look at; of a few of them it is measured."""
-    some = next(batches(data.train, next(backbone.buffers()).device, "timing", N_TIMED))
-    backbone(some)  # the first time prepares much
+    some = next(batches(data.train, next(backbone.buffers()).device, "timing", AT_ONCE))
+    levels(backbone, some)  # the first time prepares much
     start = time.monotonic()
-    backbone(some)
+    levels(backbone, some)
     n = len(data.train) + len(data.held_out if data.held_out is not None else ())
     seconds = (time.monotonic() - start) / len(some) * n
-    budget.refuse_less_than(seconds + FITTING, f"looking at {n} images")
+    budget.refuse_less_than(seconds + FITTING, f"looking at {n} images of {some.shape[1]} x {some.shape[2]}")
 
 
 def sample(
@@ -191,13 +194,15 @@ def sample(
     """
     parts: list[list[Tensor]] = []
     with torch.no_grad():
-        for batch in batches(images, next(backbone.buffers()).device, "features"):
+        for batch in batches(images, next(backbone.buffers()).device, "features", AT_ONCE):
             maps = levels(backbone, batch)
             for each, level in zip(gaussians, maps, strict=False):
                 each.add(level.flatten(2).permute(2, 0, 1).cpu())
             every = (*maps, concatenated(maps, "nearest"))
             parts.append([_drawn(each, counted(batch, each.shape[2:]), len(images), generator) for each in every])
-    return [torch.cat(each) for each in zip(*parts, strict=True)]
+    kinds = [list(each) for each in zip(*parts, strict=True)]
+    del parts
+    return [torch.cat(kinds.pop(0)) for _ in range(len(kinds))]  # each is freed before the next is joined
 
 
 def _drawn(maps: Tensor, counts: Tensor | None, n_images: int, generator: torch.Generator) -> Tensor:

@@ -9,6 +9,7 @@ from algan_ad.features.packaged import PACKAGED
 
 BACKBONE, LAYER = next(iter(PACKAGED)), "blocks.2"
 SIDE = 160  # of the images that are compared; the layer's stride is 8
+AT_ONCE = 8  # images, which bounds the memory
 BORDER = 2  # positions left out on each side: there the padding shows, in every image alike
 
 
@@ -18,10 +19,12 @@ def positions(images: Tensor) -> Tensor:
 
     Raises MissingExtra where its weights are not installed.
     """
-    x = images.permute(0, 3, 1, 2).float()
-    x = interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True).permute(0, 2, 3, 1)
-    maps: Tensor = PyramidBackbone(BACKBONE, (LAYER,))(x)[0].permute(0, 2, 3, 1)
-    return maps[:, BORDER:-BORDER, BORDER:-BORDER]
+    backbone, inner = PyramidBackbone(BACKBONE, (LAYER,)), slice(BORDER, -BORDER)
+    found = []
+    for some in images.split(AT_ONCE):
+        x = interpolate(some.permute(0, 3, 1, 2).float(), (SIDE, SIDE), mode="bilinear", antialias=True)
+        found.append(backbone(x.permute(0, 2, 3, 1))[0].permute(0, 2, 3, 1)[:, inner, inner])
+    return torch.cat(found)
 
 
 def alignment(maps: Tensor) -> float:
@@ -60,8 +63,8 @@ def nearly_copies(images: Tensor) -> int:
     """
     if len(images) < 3:
         return 0
-    grey = images.permute(0, 3, 1, 2).float().mean(1, keepdim=True)
-    rows = interpolate(grey, (32, 32), mode="bilinear", antialias=True).flatten(1)
+    grey = (some.float().mean(3)[:, None] for some in images.split(AT_ONCE))
+    rows = torch.cat([interpolate(some, (32, 32), mode="bilinear", antialias=True).flatten(1) for some in grey])
     distances = torch.cdist(rows, rows)
     pairs = distances[tuple(torch.triu_indices(len(rows), len(rows), 1))]
     distances.fill_diagonal_(torch.inf)
