@@ -20,7 +20,7 @@ def test_what_is_no_time(text: str) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(7.4, "7 s"), (99, "99 s"), (120, "2 min"), (36000, "10.0 h")])
-def test_times_are_told_in_their_own_unit(seconds: float, text: str) -> None:
+def test_times_are_spelled_in_their_own_unit(seconds: float, text: str) -> None:
     assert spell(seconds) == text
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from algan_ad.runtime.errors import InputError
@@ -40,6 +41,18 @@ def test_a_plan_as_it_was_written_changes_nothing(of_images: Json, pristine_part
     (tmp_path / "plan ü.json").write_text(json.dumps(of_images))
     model = train(pristine_parts, plan=tmp_path / "plan ü.json")
     assert {name: entry.model_dump() for name, entry in model.config.plan.items()} == of_images["settings"]
+
+
+def test_a_plan_gives_the_same_model_bit_for_bit(pristine_parts: Path, tmp_path: Path) -> None:
+    """With every kind of setting in it: fixed, derived and set by the user."""
+    settings = {"prototypes": 16, "epochs": 3}
+    (tmp_path / "plan.json").write_text(json.dumps(plan(pristine_parts, config=settings, seed=3)))
+    planned = train(pristine_parts, plan=tmp_path / "plan.json")
+    named = train(pristine_parts, config=settings, seed=3)
+    found, wanted = planned.detector.tensors(), named.detector.tensors()
+    assert found.keys() == wanted.keys()
+    assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
+    assert (planned.config.calibration, planned.config.plan) == (named.config.calibration, named.config.plan)
 
 
 def test_edited_values_are_the_users(of_images: Json, pristine_parts: Path) -> None:
@@ -80,7 +93,7 @@ def test_the_method_can_be_edited_where_the_rest_fits(table: Path) -> None:
         ({"image_size": None}, "image_size: Input should be a valid integer"),
         ({"false_alarm_rate": "low"}, "false_alarm_rate: Input should be a valid number"),
         ({"method": "magic"}, "method='magic': not known"),
-        ({"selection": "validation"}, "selection='validation': belongs to protocol='thesis'"),
+        ({"selection": "validation"}, "selection='validation': is for protocol='thesis'"),
     ],
 )
 def test_what_is_unknown_or_contradicts_is_refused(
