@@ -86,6 +86,8 @@ def test_flips_are_those_that_leave_good_parts_good() -> None:
     published = facts(recipe=Recipe(rotation_degrees=10, vertical_flip=True))
     plan = plan_of("algan-image", published)
     assert [plan[name].value for name in VARIATIONS] == [False, True, 10, False]
+    plan = plan_of("algan-patch", facts(recipe=Recipe(vertical_flip=True, grayscale=True)))  # which varies no image
+    assert [plan[name].value for name in VARIATIONS] == [False, False, 0, True]
     plan = plan_of("algan-image", facts())
     assert (plan["horizontal_flip"].value, plan["horizontal_flip"].origin) == (False, "derived")
 

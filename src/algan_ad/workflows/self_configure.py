@@ -28,6 +28,7 @@ IMAGES, VECTORS = "algan-patch", "algan-vector"
 SIDES = (128, 224)  # of what algan-patch looks at: of small pictures, and of all others
 COARSE = 4  # times as large as what a method looks at are pictures whose small defects vanish
 VARIATIONS = ("horizontal_flip", "vertical_flip", "rotation_degrees", "grayscale")
+THESIS, UNVARIED = "the thesis's for this data set (5.2.5)", "the method varies no image"
 HARMLESS = 0.6  # largest AUROC of flipped against good images that COMPARED of them do not distinguish from chance
 
 #: Why a detector chose as it did (`Detector.choices`).
@@ -151,16 +152,14 @@ def _of_recipe(kind: type[Detector], facts: Facts) -> Derived:
     """The variations of the training images: only those that leave good parts good."""
     if facts.input == "vector":
         return {}
-    if facts.recipe is not None:
-        return {name: (getattr(facts.recipe, name), "the thesis's for this data set (5.2.5)") for name in VARIATIONS}
+    thesis = {} if facts.recipe is None else {name: (getattr(facts.recipe, name), THESIS) for name in VARIATIONS}
+    grayscale = {"grayscale": thesis.get("grayscale", (False, "colour may show a defect"))}
     if not kind.augments:
-        return dict.fromkeys(VARIATIONS, (False, "the method varies no image")) | {
-            "rotation_degrees": (0.0, "the method varies no image"), "grayscale": (False, "colour may show a defect"),
-        }  # fmt: skip
-    return {name: _of_flip(facts.flips.get(name)) for name in FLIPS} | {
+        return {"rotation_degrees": (0.0, UNVARIED), **dict.fromkeys(FLIPS, (False, UNVARIED)), **grayscale}
+    return thesis or {
+        **{name: _of_flip(facts.flips.get(name)) for name in FLIPS}, **grayscale,
         "rotation_degrees": (0.0, "not measured; set it if turned parts are good ones"),
-        "grayscale": (False, "colour may show a defect"),
-    }
+    }  # fmt: skip
 
 
 def _of_flip(auroc: float | None) -> tuple[bool, str]:
