@@ -92,6 +92,22 @@ def test_flips_are_those_that_leave_good_parts_good() -> None:
     assert (plan["horizontal_flip"].value, plan["horizontal_flip"].origin) == (False, "derived")
 
 
+def test_framing_follows_the_pictures() -> None:
+    """The marks of a region are no colour; tiles are no pictures, and asking for them is a choice of the user."""
+    images = np.full((40, 40, 80, 3), 120, np.uint8) + np.arange(40, dtype=np.uint8)[:, None, None, None]
+    config = {"prototypes": 8}
+    oblong = configure(images, wish(images, None, config, {"roi": "0.2,0.2 0.8,0.2 0.8,0.8"}))
+    entry = oblong.plan["fit"]
+    assert (entry.value, entry.origin) == ("proportions", "derived")
+    assert entry.reason == "nearly all pictures are oblong, all alike"
+    assert (oblong.facts.colour, oblong.facts.size) == (False, (80, 40))
+    tiled = configure(images, wish(images, None, config, {"tiles": 3, "fit": "stretch"}))
+    assert (tiled.plan["fit"].origin, tiled.plan["tiles"].origin) == ("user", "user")
+    assert (tiled.facts.n_train, tiled.facts.nearly_copies) == (32, None)
+    assert plan_of("algan-patch", facts(), tiles="auto")["tiles"].origin == "user"
+    assert plan_of("algan-image", facts(), device="auto")["device"].origin == "derived"
+
+
 def lopsided(n: int, both_ways: bool) -> NDArray[np.uint8]:
     """Noisy grey images with a bright corner below on the left, or now on the left, now on the right."""
     rng = np.random.default_rng(0)

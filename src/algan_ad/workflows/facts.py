@@ -8,7 +8,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
@@ -17,13 +16,14 @@ from algan_ad.detectors.shared.contract import Detector
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.features.likeness import alignment, nearly_copies, oddness, positions
 from algan_ad.runtime.errors import MissingExtra
-from algan_ad.runtime.images import as_batch
+from algan_ad.runtime.images import Levels, as_batch
 from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.schema import Schema
+from algan_ad.workflows.framing import fit_of, sizes_of
+from algan_ad.workflows.options import PictureFit
 from algan_ad.workflows.samples import Prepared, open_images
 
-LOOKED_AT = 64  # images whose headers are read, and
-COMPARED = 48  # whose features are compared
+COMPARED = 48  # images whose features are compared
 COMPARABLE = 32  # with fewer, an AUROC of them is too uncertain to decide by
 COPIES_AMONG = 1000  # images that are compared as pictures
 ALIGNED = 0.15  # least alignment of an aligned object (docs/experiments/self-configuration.md)
@@ -40,6 +40,8 @@ class Facts(Schema):
     n_calibration: int = Field(description="good samples held out to set the threshold")
     recipe: Recipe | None = Field(None, description="the thesis's for this data set (5.2.5)")
     size: tuple[int, int] | None = Field(None, description="width and height of most pictures, in pixels")
+    fit: PictureFit | None = Field(None, description="the way of pictures into what the method looks at")
+    levels: Levels | None = Field(None, description="black and white of 16-bit grey pictures")
     colour: bool | None = Field(None, description="some picture is not grey")
     alignment: float | None = Field(None, description="0: texture, or parts that lie anywhere; 1: the parts lie alike")
     content: Literal["aligned object", "texture or loose object"] | None = None
@@ -51,21 +53,14 @@ class Facts(Schema):
 
 
 def picture_size(source: str | Path | NDArray[Any], detector: Detector) -> tuple[int, int]:
-    """Width and height of most pictures of a source, in pixels, from the headers of at most LOOKED_AT files.
+    """Width and height of most pictures of a source, in pixels, from the headers of some files.
 
     Raises InputError for a source without images; (0, 0) where no header can be read.
     """
     if isinstance(source, np.ndarray):
         _, height, width, _ = as_batch(source).shape
         return width, height
-    paths = [item.path for item in open_images(source, detector).items]
-    sizes = []
-    for i in np.linspace(0, len(paths) - 1, min(LOOKED_AT, len(paths)), dtype=int):
-        try:
-            with Image.open(paths[i]) as image:
-                sizes.append(image.size)
-        except Exception:  # noqa: S112  # a file that cannot be read is reported when it is decoded
-            continue
+    sizes = sizes_of([item.path for item in open_images(source, detector).items])
     return Counter(sizes).most_common(1)[0][0] if sizes else (0, 0)
 
 
@@ -73,19 +68,24 @@ def measure(prepared: Prepared, detector: Detector, size: tuple[int, int] | None
     """The facts of data that is ready to be trained on. `size`: `picture_size`, None for vectors."""
     train = prepared.data.train
     facts: dict[str, Any] = {
-        "input": detector.input, "n_train": len(train), "n_calibration": len(prepared.calibration),
+        "input": detector.input, "n_train": prepared.n_train, "n_calibration": len(prepared.calibration),
         "recipe": prepared.published, "device": detector.device.type, "cores": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, "memory_gb": _memory(),
     }  # fmt: skip
-    if size is not None:
-        facts |= {"size": size, **_of_images(train, detector.augments)}
+    if (framing := prepared.preprocessing) is not None:
+        whole = len(framing.corners) == 1  # else the images are tiles, of which neighbours overlap
+        facts |= {
+            "size": size, "fit": fit_of(framing), "levels": framing.levels,
+            "nearly_copies": nearly_copies(_spread(train, COPIES_AMONG)) if whole else None,
+            **_of_images(train, detector.augments),
+        }  # fmt: skip
     return Facts(**facts)
 
 
 def _of_images(train: Rows, augments: bool) -> dict[str, Any]:
     some = _spread(train, COMPARED)
     colour = bool((some.amax(3).int() - some.amin(3).int()).amax() > GREY)
-    facts: dict[str, Any] = {"colour": colour, "nearly_copies": nearly_copies(_spread(train, COPIES_AMONG))}
+    facts: dict[str, Any] = {"colour": colour}
     if len(some) < COMPARABLE:
         return facts
     try:
@@ -110,8 +110,9 @@ def _flips(images: Tensor, maps: Tensor, aligned: bool) -> dict[str, float]:
 
 
 def _spread(images: Rows, n: int) -> Tensor:
-    """At most n of the images, evenly over all."""
-    return torch.from_numpy(np.asarray(images[np.linspace(0, len(images) - 1, min(n, len(images)), dtype=np.int64)]))
+    """At most n of the images, evenly over all, without marks."""
+    chosen = np.linspace(0, len(images) - 1, min(n, len(images)), dtype=np.int64)
+    return torch.from_numpy(np.asarray(images[chosen])[..., :3])
 
 
 def _memory() -> float | None:

@@ -13,8 +13,13 @@ Derived = Mapping[str, tuple[Any, str]]  # by setting: the value and the reason
 
 
 def set_by_user(settings: Schema) -> set[str]:
-    """The fields that were given a value. None and "auto" leave it to the program."""
-    return {name for name in settings.model_fields_set if getattr(settings, name) not in (None, "auto")}
+    """The fields that were given a value. None, and "auto" as the default, leave it to the program."""
+    fields = type(settings).model_fields
+    return {name for name in settings.model_fields_set if not _left_open(getattr(settings, name), fields[name].default)}
+
+
+def _left_open(value: Any, default: Any) -> bool:
+    return value is None or value == default == "auto"
 
 
 def entries(settings: Schema, derived: Derived, names: Sequence[str] | None = None) -> Plan:

@@ -18,6 +18,7 @@ from algan_ad.runtime.progress import log
 from algan_ad.runtime.schema import Schema
 from algan_ad.runtime.vectors import SUFFIXES
 from algan_ad.workflows.facts import COMPARABLE, FLIPS, Facts, measure, picture_size
+from algan_ad.workflows.framing import COARSE
 from algan_ad.workflows.options import PLANNED, TrainOptions
 from algan_ad.workflows.plan import Derived, Plan, entries, set_by_user, values
 from algan_ad.workflows.samples import Prepared, prepare
@@ -26,8 +27,8 @@ Source = str | Path | NDArray[Any]
 
 IMAGES, VECTORS = "algan-patch", "algan-vector"
 SIDES = (128, 224)  # of what algan-patch looks at: of small pictures, and of all others
-COARSE = 4  # times as large as what a method looks at are pictures whose small defects vanish
 VARIATIONS = ("horizontal_flip", "vertical_flip", "rotation_degrees", "grayscale")
+SQUARE = "the pictures are square or of many shapes, or the method takes squares"
 THESIS, UNVARIED = "the thesis's for this data set (5.2.5)", "the method varies no image"
 HARMLESS = 0.6  # largest AUROC of flipped against good images that COMPARED of them do not distinguish from chance
 
@@ -38,7 +39,16 @@ CHOICES = {
     "standardise": "numbers of unlike units are, features of a network are not",
     "dims": "the paper's for this backbone",
 }
-ANNOUNCED = ("method", "image_size", "horizontal_flip", "vertical_flip", "batch_size", "false_alarm_rate")
+ANNOUNCED = (
+    "method",
+    "image_size",
+    "fit",
+    "levels",
+    "horizontal_flip",
+    "vertical_flip",
+    "batch_size",
+    "false_alarm_rate",
+)
 
 
 @dataclass(frozen=True)
@@ -96,7 +106,7 @@ def derive(wanted: Wish, facts: Facts) -> Plan:
     derived: dict[str, tuple[Any, str]] = {
         name: (value, CHOICES[name]) for name, value in detector.choices(wanted.options.protocol).items()
     }
-    derived |= {**_of_size(kind, facts.size), **_of_count(kind, facts), **_of_recipe(kind, facts)}
+    derived |= {**_of_size(kind, facts.size), **_of_framing(facts), **_of_count(kind, facts), **_of_recipe(kind, facts)}
     derived["false_alarm_rate"] = (
         supported_rate(facts.n_calibration), f"what {facts.n_calibration} held-out good samples support"
     )  # fmt: skip
@@ -138,6 +148,17 @@ def _of_size(kind: type[Detector], size: tuple[int, int] | None) -> Derived:
     if not max(size) or side >= usual:
         return {}
     return {"image_size": (side, f"the pictures, {size[0]} x {size[1]}, hold no more than that shows")}
+
+
+def _of_framing(facts: Facts) -> Derived:
+    """As `framing.frame` decided, for want of an option."""
+    why = {"proportions": "nearly all pictures are oblong, all alike"}
+    derived: dict[str, tuple[Any, str]] = {}
+    if facts.fit is not None:
+        derived["fit"] = (facts.fit, why.get(facts.fit, SQUARE))
+    if facts.levels is not None:
+        derived["levels"] = (facts.levels, "the range of the good pictures, and a quarter of it on both sides")
+    return derived
 
 
 def _of_count(kind: type[Detector], facts: Facts) -> Derived:
@@ -185,7 +206,11 @@ def announce(configured: Configured) -> None:
         f"plan: {facts.n_train} good {what}{content} to train on, {facts.n_calibration} to set the threshold; {machine}"
     )
     for name in ANNOUNCED:
-        if (entry := plan.get(name)) is not None and entry.origin == "derived" and entry.value is not False:
+        if (
+            (entry := plan.get(name)) is not None
+            and entry.origin == "derived"
+            and entry.value not in (False, "stretch")
+        ):
             shown = float(f"{entry.value:.3g}") if isinstance(entry.value, float) else entry.value
             log("  ", Option(name, shown), f": {entry.reason}")
     if facts.nearly_copies:
@@ -194,9 +219,9 @@ def announce(configured: Configured) -> None:
             "group, or fewer false alarms are promised than happen"
         )
     side = plan["image_size"].value if "image_size" in plan else None
-    if isinstance(side, int) and facts.size and min(facts.size) >= COARSE * side:
+    if isinstance(side, int) and facts.size and plan["tiles"].value is None and min(facts.size) >= COARSE * side:
         log(
             f"  the pictures, {facts.size[0]} x {facts.size[1]}, are reduced to {side} x {side}: a defect of fewer "
             f"than {max(facts.size) // side} pixels cannot be seen; crop to the part, or set ",
-            Option("image_size"),
+            Option("tiles", "auto"),
         )  # fmt: skip
