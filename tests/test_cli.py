@@ -20,7 +20,7 @@ from PIL import Image
 from algan_ad import __version__, cli
 from algan_ad.detectors import METHODS
 
-TINY = ["--image-size", "32", "--width", "4", "--epochs", "2", "--batch-size", "8"]
+TINY = ["--method", "algan-image", "--image-size", "32", "--width", "4", "--epochs", "2", "--batch-size", "8"]
 LONG = [*TINY[:-4], "--epochs", "30", "--batch-size", "8", "--checkpoint-seconds", "0"]
 
 WITHOUT_TORCH = """
@@ -103,7 +103,7 @@ def test_train_prints_one_object_and_writes_a_model(chain: Chain) -> None:
     result = chain.train.result
     assert result["protocol"] == "normal-only"
     assert (result["n_train"], result["n_calibration"], result["seed"]) == (24, 6, 0)
-    assert "hold out at least 99 normal examples" in err
+    assert "--false-alarm-rate 0.143: what 6 held-out good samples support" in err
     assert {"config.json", "weights.safetensors", "README.md", "metrics.jsonl", "fake-normal.png"} <= {
         path.name for path in chain.model.iterdir()
     }
@@ -151,8 +151,8 @@ def test_info_needs_no_torch(chain: Chain) -> None:
     assert info.status == 0, info.err
     assert info.err == ""
     plan = info.result["plan"]
-    assert plan["epochs"] == {"value": 2, "origin": "user"}
-    assert plan["sigma"] == {"value": 4.0, "origin": "fixed"}
+    assert plan["epochs"] == {"value": 2, "origin": "user", "reason": None}
+    assert plan["sigma"] == {"value": 4.0, "origin": "fixed", "reason": None}
     assert plan["selection"]["origin"] == "derived"
     assert info.result["fingerprint"]["n_images"] == 30
 
@@ -384,11 +384,12 @@ def test_values_of_yes_or_no_can_be_either(capsys: Out) -> None:
 
 def test_help_of_train_lists_the_options_of_the_method(capsys: Out) -> None:
     assert run("train", "--help") == 0
-    assert "--width" in capsys.readouterr().out
-    assert run("train", "--help", "--method", "algan-vector") == 0
-    out = capsys.readouterr().out
-    assert "--hidden" in out
-    assert "--width" not in out
+    assert "--layers" in capsys.readouterr().out  # of algan-patch
+    for chosen in (["--method", "algan-vector"], ["rows.npy"]):
+        assert run("train", "--help", *chosen) == 0
+        out = capsys.readouterr().out
+        assert "--discriminator" in out
+        assert "--layers" not in out
 
 
 def test_folders_with_a_point_in_their_name_get_models_of_their_own(

@@ -15,7 +15,7 @@ from algan_ad import cli
 from algan_ad.runtime import model_folder
 from algan_ad.training import loop
 
-SMALL = ["--image-size", "32", "--width", "4"]
+SMALL = ["--method", "algan-image", "--image-size", "32", "--width", "4"]
 TINY = [*SMALL, "--epochs", "1", "--batch-size", "8"]
 VECTORS = ["--method", "algan-vector", "--epochs", "1", "--hidden", "8", "--z-dim", "4", "--batch-size", "8"]
 
@@ -61,12 +61,12 @@ def vector_model(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["--alpha", "2"], "--alpha: Input should be less than or equal to 1 (found 2.0)"),
         (["--epochs", "0"], "--epochs: Input should be greater than or equal to 1 (found 0)"),
         (["--batch-size", "1"], "--batch-size: Input should be greater than or equal to 2 (found 1)"),
-        (["--image-size", "48"], "image size 48: expected a power of two from 32 to 512"),
+        ([*SMALL, "--image-size", "48"], "image size 48: expected a power of two from 32 to 512"),
         (["--calibration-fraction", "0"], "--calibration-fraction: Input should be greater than 0 (found 0.0)"),
         (["--rotation-degrees", "270"], "--rotation-degrees: Input should be less than or equal to 180 (found 270.0)"),
         (["--false-alarm-rate", "0"], "--false-alarm-rate: Input should be greater than or equal to 0.000001"),
         (["--false-alarm-rate", "2"], "--false-alarm-rate: Input should be less than 1 (found 2.0)"),
-        (["--false-alarm-rate", "low"], "--false-alarm-rate: could not convert string to float: 'low'"),
+        (["--false-alarm-rate", "low"], "could not convert string to float: 'low'"),
         (["--checkpoint-seconds", "-1"], "--checkpoint-seconds: Input should be greater than or equal to 0 (found -1"),
         (["--seed", "-1"], "--seed: Input should be greater than or equal to 0 (found -1)"),
         (["--threads", "0"], "--threads: Input should be greater than or equal to 1 (found 0)"),
@@ -75,7 +75,7 @@ def vector_model(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["--method", "magic"], "--method magic: not known; expected one of algan-image"),
         (["--method"], "Missing value for argument '--method'"),
         (["--nonsense", "3"], "Unrecognized options: --nonsense"),
-        (["--hidden", "8"], "Unrecognized options: --hidden"),  # another method's
+        (["--clusters", "8"], "Unrecognized options: --clusters"),  # another method's
         ([*TINY, "--selection", "validation"], "--selection validation: is for --protocol thesis only"),
         ([*TINY, "--protocol", "thesis", "--selection", "last"], "last: with --protocol thesis labels select"),
         ([*TINY, "--quality-backbone", "nosuch"], "backbone nosuch: not a network of torchvision or timm"),

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import io
+import json
 import re
 import shlex
 import shutil
@@ -16,6 +17,7 @@ import pytest
 import tyro
 from packaging.requirements import Requirement
 
+import algan_ad
 from algan_ad import cli
 from algan_ad.detectors import METHODS
 from algan_ad.detectors.shared import trained_by_epochs
@@ -85,8 +87,17 @@ class _ParsedError(Exception):
     """An error raised where a verb has its options and would begin to work."""
 
 
+@pytest.fixture(scope="module")
+def beside_a_plan(pristine_parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with plan.json, whose method decides which options a command has."""
+    folder = tmp_path_factory.mktemp("planned")
+    (folder / "plan.json").write_text(json.dumps(algan_ad.plan(pristine_parts)))
+    return folder
+
+
 @pytest.mark.parametrize(("command", "page"), COMMANDS)
-def test_commands_parse(command: str, page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_parse(command: str, page: str, beside_a_plan: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(beside_a_plan)
     parse = tyro.cli
 
     def parse_and_stop(*args: Any, **options: Any) -> None:

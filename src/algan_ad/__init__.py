@@ -2,7 +2,7 @@
 
     import algan_ad
 
-    model = algan_ad.train("parts/", method="patchcore", out="models/parts")
+    model = algan_ad.train("parts/", out="models/parts")
     model = algan_ad.load_model("models/parts")
     model.predict("new part.png")[0]            # Prediction(score, p_value, anomalous, threshold, source)
     algan_ad.ALGANDetector().fit(X).predict(Y)  # scikit-learn's contract, on feature vectors
@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     from algan_ad.workflows.options import TrainOptions
     from algan_ad.workflows.threshold import change_false_alarm_rate
     from algan_ad.workflows.train import train
+    from algan_ad.workflows.wishes import plan
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ALGANDetector", "AlganError", "Calibration", "Evaluation", "InputError", "MissingExtra", "Model", "Prediction",
     "Predictor", "Skipped", "TrainOptions", "TrainingDiverged", "__version__", "change_false_alarm_rate",
-    "create_detector", "evaluate", "list_methods", "load_model", "predict_files", "train", "write_csv",
+    "create_detector", "evaluate", "list_methods", "load_model", "plan", "predict_files", "train", "write_csv",
 ]  # fmt: skip
 
 _HOMES = {
@@ -56,6 +57,7 @@ _HOMES = {
     "evaluate": "workflows.evaluate",
     "list_methods": "detectors",
     "load_model": "workflows.load",
+    "plan": "workflows.wishes",
     "predict_files": "runtime.bulk",
     "train": "workflows.train",
     "write_csv": "runtime.prediction",

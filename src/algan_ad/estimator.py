@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from algan_ad.detectors.algan_vector import AlganVector, AlganVectorConfig
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
-from algan_ad.runtime.calibration import Calibration
+from algan_ad.runtime.calibration import Calibration, supported_rate
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.seeding import seed_from
 from algan_ad.training.device import DeviceName
@@ -22,8 +22,6 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 MIN_SAMPLES = 3  # two to train on, one to calibrate
-LEAST, MOST = 0.01, 0.1  # bounds of the default false alarm rate
-ABOVE = 5  # calibration samples above the default threshold: with fewer, a single sample would decide it
 
 
 class ALGANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -131,7 +129,7 @@ class ALGANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             folds = folds[:1]
             scores = self._anomaly_scores(rows[folds[0]])
         self.calibration_indices_ = np.concatenate(folds)
-        rate = _supported_rate(len(scores)) if self.false_alarm_rate is None else self.false_alarm_rate
+        rate = supported_rate(len(scores)) if self.false_alarm_rate is None else self.false_alarm_rate
         self.calibration_ = Calibration(scores=tuple(scores), false_alarm_rate=rate, refits=refits)
         self.offset_ = -self.calibration_.threshold
         if not self.calibration_.sufficient:
@@ -180,8 +178,3 @@ class ALGANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
 
     def _anomaly_scores(self, X: Floats) -> Floats:
         return self.detector_.score(X, batch_size=1024)
-
-
-def _supported_rate(n: int) -> float:
-    """The default false alarm rate, which n calibration scores support."""
-    return float(min(max(ABOVE / (n + 1), LEAST), max(MOST, 1 / (n + 1))))

@@ -24,7 +24,7 @@ from algan_ad.workflows.load import load_model
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.options import DataOptions
 from algan_ad.workflows.overlays import OverlayFolder
-from algan_ad.workflows.plan import method_plan
+from algan_ad.workflows.plan import entries
 from algan_ad.workflows.samples import prepare
 from algan_ad.workflows.train import train
 
@@ -149,7 +149,7 @@ def test_standardised_is_blind_to_units(name: str) -> None:
 def test_columns_are_standardised_and_features_are_not() -> None:
     assert make("knn").choices("normal-only") == {"standardise": True}
     assert make("knn", **IMAGES).choices("normal-only") == {"standardise": False}
-    plan = method_plan(make("knn", standardise=False), "normal-only")
+    plan = entries(make("knn", standardise=False).config, {"standardise": (True, "")})
     assert (plan["standardise"].value, plan["standardise"].origin) == (False, "user")
 
 

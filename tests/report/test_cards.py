@@ -17,7 +17,7 @@ def rows(card: str, heading: str) -> list[list[str]]:
 def test_the_plan_is_complete_with_its_origins(configure: Configure) -> None:
     assert rows(model_card(configure(), []), "### Plan") == [
         ["`sigma`", "`4.0`", "fixed"],
-        ["`precision`", '`"bfloat16"`', "derived from the data"],
+        ["`precision`", '`"bfloat16"`', "derived"],
         ["`epochs`", "`64`", "set by the user"],
     ]
 

@@ -1,6 +1,7 @@
 """The loop: same seed same bits, resume to the same bits, divergence, selection, metrics."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from algan_ad.algan import ALGAN, Hyperparameters, Latents
 from algan_ad.algan.networks import ImageDiscriminator, ImageGenerator
 from algan_ad.detectors.shared.algan_adversary import AlganAdversary
 from algan_ad.runtime.errors import InputError, TrainingDiverged
+from algan_ad.training import loop
+from algan_ad.training.budget import Budget
 from algan_ad.training.checkpoint import load_checkpoint
 from algan_ad.training.loop import RunFolder, Schedule, Trained, Weights, train
 from algan_ad.training.selection import Selection
@@ -257,3 +260,89 @@ def test_selections_that_look_on_keep_what_they_would_have_kept_alone(tmp_path: 
     for one, expected in zip((together, *together.others), alone, strict=True):
         assert same(one, expected)
         assert (one.selection, one.epoch) == (expected.selection, expected.epoch)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_time_of_a_step_is_that_of_a_copy(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It leaves no trace in the weights, and it is taken before the first epoch."""
+    plain = go(dtype=dtype)
+    monkeypatch.setattr(loop, "PROBED", 1)
+    taken: list[float] = []
+    step_seconds = loop._step_seconds
+    monkeypatch.setattr(loop, "_step_seconds", lambda *given: taken.append(step_seconds(*given)) or taken[-1])
+    assert same(plain, go(dtype=dtype))
+    assert taken
+    assert taken[0] > 0
+
+
+def test_hours_are_announced_before_the_first_epoch(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(loop, "PROBED", 1)
+    monkeypatch.setattr(loop, "_step_seconds", lambda *_: 600.0)
+    monkeypatch.setattr(loop, "_run_epoch", stop_after(0, loop._run_epoch))
+    with pytest.raises(Killed):
+        go()
+    assert "takes about 3.0 h here" in capsys.readouterr().err  # 6 epochs of 3 steps
+    with pytest.raises(InputError, match=r"within='20m': cannot be kept here: one epoch takes about 30 min, 20 min"):
+        go(budget=Budget("20m", time.monotonic() + 1200))
+
+
+class Clock:
+    """A clock for the loop that goes on by a second for each step, and stands still otherwise."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, step = 0.0, ALGAN.step
+
+        def timed(*given: Any) -> Any:
+            self.now += 1
+            return step(*given)
+
+        monkeypatch.setattr(ALGAN, "step", timed)
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+
+
+@pytest.mark.parametrize(("seconds", "epochs"), [(100, 6), (18, 6), (17.5, 5), (11, 3), (5, 1), (3, 1)])
+def test_a_budget_ends_with_the_epoch_that_keeps_it(
+    seconds: float, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three seconds each. The weights are those of a run that was told so from the start."""
+    expected = go(epochs=epochs)
+    clock = Clock(monkeypatch)
+    found = go(budget=Budget("", seconds))
+    assert (found.epochs, clock.now) == (epochs, 3 * epochs)
+    assert found.selection == expected.selection
+    assert same(found, expected)
+
+
+def test_a_budget_leaves_time_for_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    Clock(monkeypatch)
+    assert go(budget=Budget("", 18), after=lambda weights: 4.0).epochs == 4
+
+
+def test_a_machine_that_slows_down_ends_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six epochs were expected; the mean has begun with the fourth."""
+    clock, begin_epoch = Clock(monkeypatch), ALGAN.begin_epoch
+
+    def slow(self: ALGAN, epoch: int) -> None:
+        clock.now += 6 * (epoch >= 4)
+        begin_epoch(self, epoch)
+
+    monkeypatch.setattr(ALGAN, "begin_epoch", slow)
+    found = go(budget=Budget("", 20))
+    assert found.epochs == 4
+    assert found.selection == "mean of the weights of epochs 4 to 4, chosen without labels"
+
+
+def test_a_budget_counts_every_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four epochs in twelve seconds: killed in the third, the run goes on with the time that is left."""
+    clock = Clock(monkeypatch)
+    whole = go(budget=Budget("12s", clock.now + 12))
+    with monkeypatch.context() as patch:
+        patch.setattr(ALGAN, "step", stop_after(7, ALGAN.step))
+        with pytest.raises(Killed):
+            go(RunFolder(tmp_path / "run", {}, checkpoint_seconds=0), budget=Budget("12s", clock.now + 12))
+    later = Budget("12s", clock.now + 12)
+    resumed = go(RunFolder(tmp_path / "run", {}, resume=True, checkpoint_seconds=0), budget=later)
+    assert resumed.epochs == whole.epochs == 4
+    assert same(whole, resumed)

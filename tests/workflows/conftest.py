@@ -25,7 +25,7 @@ def tiny_vector() -> AlganVectorConfig:
 
 @pytest.fixture(scope="session")
 def image_model(pristine_parts: Path) -> Model:
-    return train(pristine_parts, config=TINY_IMAGE, false_alarm_rate=0.2)
+    return train(pristine_parts, "algan-image", config=TINY_IMAGE, false_alarm_rate=0.2)
 
 
 @pytest.fixture(scope="session")

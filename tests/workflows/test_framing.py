@@ -101,7 +101,8 @@ class TestWhatFollowsFromThePictures:
 def test_nothing_is_distorted_from_the_file_to_the_picture_of_the_map(tmp_path: Path) -> None:
     data = folder(tmp_path / "parts", (160, 80))
     model = train(data, "algan-patch", tmp_path / "model", config=PATCH)
-    assert model.config.plan["fit"].model_dump() == {"value": "proportions", "origin": "derived"}
+    entry = model.config.plan["fit"]
+    assert (entry.value, entry.origin, bool(entry.reason)) == ("proportions", "derived", True)
     path = data / "test/spot/0.png"
     (found,) = load_model(tmp_path / "model").predict(path, maps=True)
     assert found.anomaly_map is not None
@@ -244,7 +245,8 @@ class TestSixteenBits:
         levels = model.config.preprocessing.levels
         assert levels is not None
         assert 3000 < levels[1] < 4095
-        assert model.config.plan["levels"].model_dump() == {"value": list(levels), "origin": "derived"}
+        entry = model.config.plan["levels"]
+        assert (entry.value, entry.origin, bool(entry.reason)) == (list(levels), "derived", True)
 
     @pytest.mark.parametrize("levels", [(5, 5), (-1, 9), (0, 70_000)])
     def test_levels_must_rise(self, levels: tuple[int, int]) -> None:

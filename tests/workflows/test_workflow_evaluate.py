@@ -80,7 +80,9 @@ def test_one_class_alone_still_has_a_false_alarm_rate(image_model: Model, pristi
 def test_flat_folder_keeps_some_good_ones_for_the_test(pristine_parts: Path, tmp_path: Path, capsys: Err) -> None:
     shutil.copytree(pristine_parts / "train/good", tmp_path / "good")
     shutil.copytree(pristine_parts / "test/hole", tmp_path / "hole")
-    model = train(tmp_path, config=AlganImageConfig(image_size=32, width=4, epochs=1, batch_size=8), seed=3)
+    model = train(
+        tmp_path, "algan-image", config=AlganImageConfig(image_size=32, width=4, epochs=1, batch_size=8), seed=3
+    )
     capsys.readouterr()
     found = evaluate(model, tmp_path)
     assert (found.n_normal, found.n_anomalous) == (6, 8)
@@ -91,7 +93,9 @@ def test_what_a_flat_folder_has_gained_is_tested_whole(pristine_parts: Path, tmp
     """The six good images that were kept for the test still are, whatever another draw of a fifth would be."""
     shutil.copytree(pristine_parts / "train/good", tmp_path / "good")
     shutil.copytree(pristine_parts / "test/hole", tmp_path / "hole")
-    model = train(tmp_path, config=AlganImageConfig(image_size=32, width=4, epochs=1, batch_size=8), seed=3)
+    model = train(
+        tmp_path, "algan-image", config=AlganImageConfig(image_size=32, width=4, epochs=1, batch_size=8), seed=3
+    )
     for path in (pristine_parts / "test/good").iterdir():
         shutil.copy(path, tmp_path / "good" / f"new {path.name}")
     found = evaluate(model, tmp_path)
@@ -109,7 +113,7 @@ def test_one_copied_training_image_does_not_make_a_folder_the_models_own(
 
 
 def test_thesis_is_tested_on_the_half_that_did_not_select(pristine_parts: Path, tiny_image: AlganImageConfig) -> None:
-    model = train(pristine_parts, config=tiny_image, protocol="thesis")
+    model = train(pristine_parts, "algan-image", config=tiny_image, protocol="thesis")
     found = evaluate(model, pristine_parts)
     assert found.protocol == "thesis"
     assert found.guaranteed_false_alarm_rate is None

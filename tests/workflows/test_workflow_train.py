@@ -71,19 +71,19 @@ def test_plan_tells_where_each_value_came_from(image_model: Model) -> None:
 
 def test_array(pristine_parts: Path, tiny_image: Config, tmp_path: Path) -> None:
     good = images(pristine_parts / "train/good")
-    model = train(good, config=tiny_image, out=tmp_path / "m")
+    model = train(good, "algan-image", config=tiny_image, out=tmp_path / "m")
     assert model.config.training["dataset"] == "array"
     assert (model.config.training["n_train"], model.config.training["n_calibration"]) == (24, 6)
-    assert same(train(good, config=tiny_image), model)
+    assert same(train(good, "algan-image", config=tiny_image), model)
     again = load_model(tmp_path / "m")
     np.testing.assert_array_equal(again.score(good[:5]), model.score(good[:5]))
-    grey = train(good[..., 0], config=tiny_image)  # (N, H, W)
+    grey = train(good[..., 0], "algan-image", config=tiny_image)  # (N, H, W)
     assert grey.score(good[:2]).shape == (2,)
 
 
 def test_array_of_another_size_is_resized(tiny_image: Config) -> None:
     odd = np.random.default_rng(0).integers(0, 256, (12, 50, 41, 3), dtype=np.uint8)
-    model = train(odd, config=tiny_image)
+    model = train(odd, "algan-image", config=tiny_image)
     assert model.samples(odd).shape == (12, 32, 32, 3)
 
 
@@ -99,7 +99,7 @@ def test_array_of_another_size_is_resized(tiny_image: Config) -> None:
 )
 def test_unusable_arrays(wrong: Any, said: str, tiny_image: Config) -> None:
     with pytest.raises(InputError, match=said):
-        train(wrong, config=tiny_image)
+        train(wrong, "algan-image", config=tiny_image)
 
 
 def test_vectors_from_file_and_array(vector_model: Model, table: Path, tiny_vector: AlganVectorConfig) -> None:
@@ -132,13 +132,13 @@ def test_no_odd_row_is_trained_on(table: Path, tiny_vector: AlganVectorConfig, t
 
 
 def test_flat_folder_and_good_beside_bad(parts: Path, tiny_image: Config) -> None:
-    alone = train(parts / "train/good", config=tiny_image)
+    alone = train(parts / "train/good", "algan-image", config=tiny_image)
     assert (alone.config.training["n_train"], alone.config.training["n_calibration"]) == (24, 6)
     shutil.move(parts / "train/good", parts / "good")
     shutil.move(parts / "test/hole", parts / "hole")
     shutil.rmtree(parts / "train")
     shutil.rmtree(parts / "test")
-    beside = train(parts, config=tiny_image)
+    beside = train(parts, "algan-image", config=tiny_image)
     assert (beside.config.training["n_train"], beside.config.training["n_calibration"]) == (18, 6)
 
 
@@ -146,13 +146,13 @@ def test_nothing_but_good_training_images_has_a_part(parts: Path, tiny_image: Co
     """The same weights and the same threshold, whatever the test images hold."""
     for path in (parts / "test").rglob("*.png"):
         Image.new("RGB", (32, 32), "red").save(path)
-    model = train(parts, config=tiny_image, false_alarm_rate=0.2)
+    model = train(parts, "algan-image", config=tiny_image, false_alarm_rate=0.2)
     assert same(model, image_model)
     assert model.config.calibration == image_model.config.calibration
 
 
 def test_thesis_takes_labels_and_says_so(pristine_parts: Path, tiny_image: Config, capsys: Err) -> None:
-    model = train(pristine_parts, config=tiny_image, protocol="thesis")
+    model = train(pristine_parts, "algan-image", config=tiny_image, protocol="thesis")
     assert "approximately, because the same normals chose the epoch" in capsys.readouterr().err
     assert model.config.calibration is not None
     assert model.config.calibration.guaranteed_rate is None
@@ -176,14 +176,14 @@ def test_what_is_fitted_once_keeps_its_guarantee_under_thesis(pristine_parts: Pa
 
 def test_thesis_refuses_data_without_labels(pristine_parts: Path, tiny_image: Config, table: Path) -> None:
     with pytest.raises(InputError, match="anomalous images: 0 found"):
-        train(pristine_parts / "train/good", config=tiny_image, protocol="thesis")
-    for source, method in ((images(pristine_parts / "train/good"), "algan-image"), (table, "algan-vector")):
+        train(pristine_parts / "train/good", "algan-image", config=tiny_image, protocol="thesis")
+    for source, method in ((images(pristine_parts / "train/good"), None), (table, "auto")):
         with pytest.raises(InputError, match="protocol='thesis' needs a folder of labelled images"):
             train(source, method, protocol="thesis")
 
 
 def test_too_few_calibration_normals_is_said(pristine_parts: Path, tiny_image: Config, capsys: Err) -> None:
-    model = train(pristine_parts, config=tiny_image, false_alarm_rate=0.05)
+    model = train(pristine_parts, "algan-image", config=tiny_image, false_alarm_rate=0.05)
     err = capsys.readouterr().err
     assert "set by 6 held-out normal examples" in err
     assert "too few to guarantee the wanted 5 %" in err
@@ -195,7 +195,7 @@ def test_too_few_calibration_normals_is_said(pristine_parts: Path, tiny_image: C
 
 
 def test_enough_calibration_normals_is_said(pristine_parts: Path, tiny_image: Config, capsys: Err) -> None:
-    train(pristine_parts, config=tiny_image, calibration_fraction=0.65, false_alarm_rate=0.05)
+    train(pristine_parts, "algan-image", config=tiny_image, calibration_fraction=0.65, false_alarm_rate=0.05)
     assert "set by 20 held-out normal examples: on average at most 4.76 % of good ones" in capsys.readouterr().err
 
 
@@ -203,11 +203,11 @@ def test_copies_among_the_good_images_are_warned_of(parts: Path, tiny_image: Con
     """A copy in the calibration of a training image scores too low."""
     for path in (parts / "train/good").iterdir():
         shutil.copy(path, path.with_name(f"copy of {path.name}"))
-    train(parts, config=tiny_image)
+    train(parts, "algan-image", config=tiny_image)
     err = capsys.readouterr().err
     assert " calibration images are also training images, the first is " in err
     assert "more good parts are flagged than the threshold promises" in err
-    train(parts / "test/good", config=tiny_image)
+    train(parts / "test/good", "algan-image", config=tiny_image)
     assert "calibration images are" not in capsys.readouterr().err
 
 
@@ -218,10 +218,10 @@ def test_nothing_left_to_train_on(fraction: float, table: Path, tiny_vector: Alg
 
 
 def test_wishes_of_the_user_go_before_the_recipe(pristine_parts: Path, tiny_image: Config) -> None:
-    config = train(pristine_parts, config=tiny_image, grayscale=True, rotation_degrees=10).config
+    config = train(pristine_parts, "algan-image", config=tiny_image, grayscale=True, rotation_degrees=10).config
     assert config.preprocessing is not None
     assert config.preprocessing.grayscale
-    assert config.plan["rotation_degrees"].model_dump() == {"value": 10, "origin": "user"}
+    assert config.plan["rotation_degrees"].model_dump() == {"value": 10, "origin": "user", "reason": None}
     assert config.plan["grayscale"].origin == "user"
 
 
@@ -229,14 +229,14 @@ def test_model_folder_is_written_whole_and_replaced_only_on_demand(
     pristine_parts: Path, tiny_image: Config, tmp_path: Path
 ) -> None:
     out = tmp_path / "deep" / "model"
-    model = train(pristine_parts, config=tiny_image, out=out)
+    model = train(pristine_parts, "algan-image", config=tiny_image, out=out)
     config = json.loads((out / "config.json").read_text())
     assert set(config["files"]) == {path.name for path in out.iterdir()} - {"config.json"}
     assert [path.name for path in out.parent.iterdir()] == ["model"]
     with pytest.raises(InputError, match="holds a model already"):
-        train(pristine_parts, config=tiny_image, out=out, seed=1)
+        train(pristine_parts, "algan-image", config=tiny_image, out=out, seed=1)
     assert same(load_model(out), model)
-    other = train(pristine_parts, config=tiny_image, out=out, seed=1, overwrite=True)
+    other = train(pristine_parts, "algan-image", config=tiny_image, out=out, seed=1, overwrite=True)
     assert same(load_model(out), other)
     assert not same(other, model)
 
@@ -246,7 +246,7 @@ def test_model_folder_here(
 ) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    train(pristine_parts, config=tiny_image, out=".")
+    train(pristine_parts, "algan-image", config=tiny_image, out=".")
     assert load_model(".").config.seed == 0
 
 
@@ -254,7 +254,7 @@ def test_wrong_rate_is_refused_before_training(pristine_parts: Path, monkeypatch
     monkeypatch.setattr("algan_ad.detectors.algan_image.AlganImage.fit", None)
     for rate in (0, 1, -0.1, float("nan")):
         with pytest.raises(InputError, match="false_alarm_rate"):
-            train(pristine_parts, false_alarm_rate=rate)
+            train(pristine_parts, "algan-image", false_alarm_rate=rate)
 
 
 def test_unknown_method(pristine_parts: Path) -> None:
@@ -269,7 +269,7 @@ def test_the_caller_is_left_alone(pristine_parts: Path, tiny_image: Config) -> N
     expected, threads = (torch.rand(3), np.random.random(3)), torch.get_num_threads()
     torch.manual_seed(7)
     np.random.seed(7)
-    model = train(pristine_parts, config=tiny_image, threads=2)
+    model = train(pristine_parts, "algan-image", config=tiny_image, threads=2)
     torch.testing.assert_close(torch.rand(3), expected[0], rtol=0, atol=0)
     np.testing.assert_array_equal(np.random.random(3), expected[1])
     assert model.config.training["threads"] == 2
@@ -289,12 +289,12 @@ def test_files_of_the_user_stay(pristine_parts: Path, tiny_image: Config, tmp_pa
     """A folder that is no model may hold a README and reports of the user."""
     (tmp_path / "README.md").write_text("mine")
     with pytest.raises(InputError, match=r"README.md: exists already; .* set overwrite=True"):
-        train(pristine_parts, config=tiny_image, out=tmp_path)
+        train(pristine_parts, "algan-image", config=tiny_image, out=tmp_path)
     assert (tmp_path / "README.md").read_text() == "mine"
     page = tmp_path / "m/evaluation/report.html"
     page.parent.mkdir(parents=True)
     page.write_text("mine")
-    model = train(pristine_parts, config=tiny_image, out=tmp_path / "m")
+    model = train(pristine_parts, "algan-image", config=tiny_image, out=tmp_path / "m")
     assert page.read_text() == "mine"
     with pytest.raises(InputError, match=r"report.html: exists already"):
         report(model, evaluate(model, pristine_parts), page.parent, maps=False)

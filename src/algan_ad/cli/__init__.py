@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pydantic import ValidationError
 
 from algan_ad import __version__
-from algan_ad.cli import benchmark, data, demo, evaluate, info, methods, predict, threshold, train
+from algan_ad.cli import benchmark, data, demo, evaluate, info, methods, plan, predict, threshold, train
 from algan_ad.cli.parsing import fail
 from algan_ad.runtime.decoder_messages import silence_decoders
 from algan_ad.runtime.errors import AlganError, InputError, MissingExtra, dashed
@@ -24,6 +24,7 @@ algan {__version__}: anomaly detection that learns from normal examples only
   algan demo                          do the main job on made-up parts, in minutes: train, threshold, report
   algan data check PATH               show the use of the data as train / test / masks, before anything runs
   algan data get NAME                 download a known data set, or say how to get it
+  algan plan PATH                     every setting that `train` would choose, and why, as JSON to edit
   algan train PATH --out MODEL        learn from a folder of good images, or a table of good vectors
   algan evaluate MODEL PATH           measure on labelled images and write report.html
   algan predict MODEL IMAGE...        score and decide new images
@@ -41,6 +42,7 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "demo": demo.verb,
     "data check": data.check_verb,
     "data get": data.get_verb,
+    "plan": plan.verb,
     "train": train.verb,
     "evaluate": evaluate.verb,
     "predict": predict.verb,

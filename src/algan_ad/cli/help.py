@@ -1,7 +1,7 @@
 """Options as --help shows them: with a default where it says something, in words that are not Python's."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import field, fields, is_dataclass, make_dataclass
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -14,11 +14,15 @@ from algan_ad.runtime.schema import Schema
 _DERIVED = re.compile(r"; None = ([^;]*)")
 
 
-def options_of(schema: type[Schema]) -> type[Any]:
+def options_of(schema: type[Schema], names: Collection[str] | None = None) -> type[Any]:
     """The fields of a schema as a dataclass for `parse`, which leaves bounds and their errors to the schema itself."""
     return make_dataclass(
         schema.__name__,
-        [(name, _option(info), field(default=info.default)) for name, info in schema.model_fields.items()],
+        [
+            (name, _option(info), field(default=info.default))
+            for name, info in schema.model_fields.items()
+            if names is None or name in names
+        ],
         namespace={"__doc__": schema.__doc__},
     )
 

@@ -114,9 +114,10 @@ def show_model(console: Console, folder: Path, config: ModelConfig) -> None:
         console.print(config.calibration.explain(), soft_wrap=True)
     for change in config.threshold_history:
         console.print(_changed(change), soft_wrap=True)
-    plan = Table("setting", "value", "origin", box=None)
+    plan = Table("setting", "value", "origin", "reason", box=None)
     for name, entry in config.plan.items():
-        plan.add_row(name, str(entry.value), entry.origin, style=None if entry.origin == "fixed" else "bold")
+        style = None if entry.origin == "fixed" else "bold"
+        plan.add_row(name, str(entry.value), entry.origin, entry.reason or "", style=style)
     console.print(plan)
 
 

@@ -1,18 +1,14 @@
 """`algan train`."""
 
-import dataclasses
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from algan_ad.cli.help import options_of
-from algan_ad.cli.parsing import Json, emit, fail, parse
-
-DEFAULT_METHOD = "algan-image"
+from algan_ad.cli.parsing import Json, emit, fail
+from algan_ad.cli.trainings import parse_training
 
 
 @dataclass
@@ -23,41 +19,31 @@ class Train:
     YOLO and others), a list of images (.csv or .parquet with the columns path and label) or a table of vectors (.npy,
     .npz, .csv, .parquet). Nothing is ever trained on an anomaly.
 
+    Without --method, images are trained on by algan-patch and tables by algan-vector. What follows from the data is
+    shown, with its reason, before the training starts.
+
     Numbers in brackets are sections and equations of the thesis that ALGAN comes from (H. Murase, 2022), or of the
     paper that a method comes from.
     """
 
     path: Annotated[Positional[Path], arg(help="a folder or list of images, or a table of vectors")]
     out: Annotated[Path | None, arg(help="the model folder (default: models/NAME-METHOD)")] = None
+    plan: Annotated[Path | None, arg(help="what `algan plan` wrote, edited or not; options of this command win")] = None
     json: Json = False
 
 
 def verb(argv: list[str]) -> int:
-    from algan_ad.detectors import METHODS, find_method
+    from algan_ad.detectors import find_method
     from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector
-    from algan_ad.workflows.options import TrainOptions
     from algan_ad.workflows.train import train
 
-    name = _peek(argv, "--method", DEFAULT_METHOD)
-    method = find_method(name)
-    explanation = arg(
-        help=f"one of {', '.join(METHODS)}; its own options are listed below",
-        help_behavior_hint=f"(default: {DEFAULT_METHOD})",  # also where another one is chosen
-    )
-    general, own = options_of(TrainOptions), options_of(method.Config)
-    group = name.replace("-", "_")  # heads the method's own options in the help
-    options: list[Any] = [
-        ("method", Annotated[str, explanation], name),
-        ("training", general, field(default_factory=general)),
-        (group, own, field(default_factory=own)),
-    ]
-    o = parse(dataclasses.make_dataclass("Train", options, bases=(Train,)), "train", argv, Train.__doc__)
+    o = parse_training(Train, "train", argv)
     data = o.path.resolve()
-    out = o.out or Path("models") / f"{data.name if data.is_dir() else data.stem}-{name}"
+    out = o.values.out or Path("models") / f"{data.name if data.is_dir() else data.stem}-{o.name}"
     try:
-        model = train(o.path, name, out, config=vars(getattr(o, group)), **vars(o.training))
+        model = train(o.path, o.method, out, config=o.config, plan=o.values.plan, **o.options)
     except KeyboardInterrupt:
-        epochs = issubclass(method, TrainedDetector)
+        epochs = issubclass(find_method(o.name), TrainedDetector)
         return fail("stopped" + "; add --resume to continue from the last checkpoint" * epochs, 1)
     c = model.config
     result = {
@@ -68,15 +54,6 @@ def verb(argv: list[str]) -> int:
         following = shlex.join(["algan", "evaluate", str(out), str(o.path)])
     else:  # nothing labelled is left to measure with
         following = shlex.join(["algan", "predict", str(out)]) + (" IMAGE..." if c.input == "image" else " TABLE...")
-    return emit(result, o.json, lambda console: console.print(f"model: {out}\nnext:  {following}", soft_wrap=True))
-
-
-def _peek(argv: Sequence[str], option: str, default: str) -> str:
-    """The value of an option that decides which further options there are; the last of several counts."""
-    found = default
-    for i, word in enumerate(argv):
-        if word == option and i + 1 < len(argv):
-            found = argv[i + 1]
-        elif word.startswith(option + "="):
-            found = word.split("=", 1)[1]
-    return found
+    return emit(
+        result, o.values.json, lambda console: console.print(f"model: {out}\nnext:  {following}", soft_wrap=True)
+    )

@@ -1,6 +1,7 @@
 """ALGAN-patch: ALGAN on the patches of a frozen network; one pass gives the score and the map."""
 
 import copy
+import time
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -26,6 +27,7 @@ from algan_ad.features.patches import levels
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.seeding import seed_from
+from algan_ad.training.budget import Budget
 from algan_ad.training.device import Precision
 from algan_ad.training.loop import Trained
 from algan_ad.training.seeding import private_randomness, seed_torch
@@ -34,6 +36,8 @@ BATCHES = 8  # batches in an epoch, for any number of images
 CANDIDATES = 100_000  # largest number of patches of a level that the prototypes are chosen from
 EPSILON = 0.01  # added to the variances at a position, which are about 1; PaDiM's value
 PLACED = 4096  # patches that set the untrained boundary
+AT_ONCE = 8  # images in a batch, which bounds the memory
+FITTING = 5.0  # seconds for what comes before the epochs beside the look at the images
 N_WATCHED = 8  # held-out images whose patches the monitors look at
 
 
@@ -104,6 +108,7 @@ class AlganPatch(TrainedDetector):
 
     name = "algan-patch"
     draws_maps = by_position = keeps_proportions = True
+    score_batch = AT_ONCE
     Config = AlganPatchConfig
     input = "image"
     augments = False
@@ -129,6 +134,8 @@ class AlganPatch(TrainedDetector):
         at_least_two(data.train)
         c = self.config
         backbone = PyramidBackbone(c.backbone, c.layers, c.backbone_weights).to(self.device)
+        if run.budget is not None:
+            _refuse_too_many(backbone, data, run.budget)
         order, draws = torch.Generator().manual_seed(run.seed), torch.Generator(self.device)
         gaussians = [Gaussians() for _ in c.layers]
         *found, joined = sample(backbone, data.train, order, gaussians)
@@ -139,6 +146,7 @@ class AlganPatch(TrainedDetector):
             for i, (whiten, rows) in enumerate(zip(conditioning, found, strict=True))
         ]
         x = _side_by_side(conditioning, joined)
+        del found, joined  # as large as x
         D, radius = place_patches(prototypes, x[:: 1 + len(x) // PLACED])
         places = [
             PositionGaussians(each.mean, each.inverse_factor(EPSILON))
@@ -164,6 +172,18 @@ class AlganPatch(TrainedDetector):
         return self.run_loop(AlganAdversary(algan, held_out, None), fetch, data, run, n_samples, (order, draws))
 
 
+@torch.no_grad()
+def _refuse_too_many(backbone: PyramidBackbone, data: TrainingData, budget: Budget) -> None:
+    """Raises InputError for more images than the budget leaves time to look at; of a few of them it is measured."""
+    some = next(batches(data.train, next(backbone.buffers()).device, "timing", AT_ONCE))
+    levels(backbone, some)  # the first time prepares much
+    start = time.monotonic()
+    levels(backbone, some)
+    n = len(data.train) + len(data.held_out if data.held_out is not None else ())
+    seconds = (time.monotonic() - start) / len(some) * n
+    budget.refuse_less_than(seconds + FITTING, f"looking at {n} images of {some.shape[1]} x {some.shape[2]}")
+
+
 def sample(
     backbone: PyramidBackbone, images: Rows, generator: torch.Generator, gaussians: Sequence[Gaussians] = ()
 ) -> list[Tensor]:
@@ -174,13 +194,15 @@ def sample(
     """
     parts: list[list[Tensor]] = []
     with torch.no_grad():
-        for batch in batches(images, next(backbone.buffers()).device, "features"):
+        for batch in batches(images, next(backbone.buffers()).device, "features", AT_ONCE):
             maps = levels(backbone, batch)
             for each, level in zip(gaussians, maps, strict=False):
                 each.add(level.flatten(2).permute(2, 0, 1).cpu())
             every = (*maps, concatenated(maps, "nearest"))
             parts.append([_drawn(each, counted(batch, each.shape[2:]), len(images), generator) for each in every])
-    return [torch.cat(each) for each in zip(*parts, strict=True)]
+    kinds = [list(each) for each in zip(*parts, strict=True)]
+    del parts
+    return [torch.cat(kinds.pop(0)) for _ in range(len(kinds))]  # each is freed before the next is joined
 
 
 def _drawn(maps: Tensor, counts: Tensor | None, n_images: int, generator: torch.Generator) -> Tensor:

@@ -59,6 +59,7 @@ POWER = 0.25
 FEW = 16
 #: Rows that the covariance within modes is estimated from, and those among them whose neighbours are looked up.
 SAMPLE, CENTRES = 8192, 2048
+BLOCK = 256  # centres whose distances to all rows are held at once
 
 
 def fit_partial_whitening(
@@ -79,7 +80,8 @@ def fit_partial_whitening(
     mean, deviations = rows.mean(0), rows.std(0)
     standardises = columns_that_carry(deviations**2) < FEW
     factors = 1 / np.where(deviations > 0, deviations, 1) if standardises else np.ones(dim)
-    rows = (rows - mean) * factors
+    rows = rows - mean
+    rows *= factors
     if n > SAMPLE:
         rows = rows[generator.choice(n, SAMPLE, replace=False)]
     covariance, share = _within_modes(rows, generator), ledoit_wolf_shrinkage(rows, assume_centered=False)
@@ -101,7 +103,9 @@ def fit_patch_whitening(samples: NDArray[np.floating], generator: np.random.Gene
     """
     mean, deviations = samples.mean(0, dtype=np.float64), samples.std(0, dtype=np.float64)
     factors = 1 / np.where(deviations > 0, deviations, 1)
-    whitening = fit_partial_whitening((samples - mean) * factors, generator, power=0.5)
+    standardised = samples - mean
+    standardised *= factors
+    whitening = fit_partial_whitening(standardised, generator, power=0.5)
     whitening.mean.copy_(torch.from_numpy(mean))
     whitening.matrix.mul_(torch.from_numpy(factors[:, None] * len(mean) ** 0.5))
     return whitening
@@ -120,11 +124,13 @@ def _within_modes(rows: NDArray[np.float64], generator: np.random.Generator) -> 
         return np.asarray(np.cov(rows.T, bias=True)).reshape(dim, dim)
     centres = generator.choice(n, min(n, CENTRES), replace=False)
     near = rows[centres]
-    distances = (near**2).sum(1)[:, None] + (rows**2).sum(1) - 2 * near @ rows.T
-    distances[np.arange(len(centres)), centres] = -1  # itself, which adds nothing
-    neighbours = np.argpartition(distances, dim, axis=1)[:, : dim + 1]
-    links = np.zeros_like(distances)
-    np.put_along_axis(links, neighbours, 1.0, axis=1)
+    squares, links = (rows**2).sum(1), np.zeros((len(near), n))
+    for start in range(0, len(near), BLOCK):
+        some = slice(start, start + BLOCK)
+        distances = (near[some] ** 2).sum(1)[:, None] + squares - 2 * near[some] @ rows.T
+        distances[np.arange(len(distances)), centres[some]] = -1  # itself, which adds nothing
+        neighbours = np.argpartition(distances, dim, axis=1)[:, : dim + 1]
+        np.put_along_axis(links[some], neighbours, 1.0, axis=1)
     # sum_ij links_ij (a_i - b_j)(a_i - b_j)^T without a difference being stored
     cross = near.T @ (links @ rows)
     outer = (near.T * links.sum(1)) @ near + (rows.T * links.sum(0)) @ rows - cross - cross.T

@@ -8,7 +8,7 @@ from algan_ad.runtime.model_folder import ModelConfig
 from algan_ad.runtime.protocols import WORDS
 
 #: Origin of a setting's value, in the words of reports and cards.
-ORIGINS = {"fixed": "fixed", "derived": "derived from the data", "user": "set by the user"}
+ORIGINS = {"fixed": "fixed", "derived": "derived", "user": "set by the user"}
 
 
 def model_card(config: ModelConfig, pictures: Sequence[str]) -> str:

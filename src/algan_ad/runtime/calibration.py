@@ -23,6 +23,17 @@ from algan_ad.runtime.schema import Schema
 ROUND_RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 LEAST_RATE = 1e-6
 
+LEAST, MOST = 0.01, 0.1  # false alarms that are supported by default
+ABOVE = 5  # calibration scores above the threshold: with fewer, it would be one example's whim
+
+
+def supported_rate(n: int) -> float:
+    """The rate of false alarms that n >= 1 calibration scores can distinguish from its neighbours.
+
+    5 / (n + 1), but at least 1 % and at most 10 % (with fewer than 9 scores: 1 / (n + 1)).
+    """
+    return min(max(ABOVE / (n + 1), LEAST), max(MOST, 1 / (n + 1)))
+
 
 class Calibration(Schema):
     """Held-out normal scores and the wanted rate of false alarms; anomalous iff score > `threshold`.

@@ -47,10 +47,11 @@ Tensors = dict[str, NDArray[Any]]
 
 
 class PlanEntry(Schema):
-    """One setting of the run, and the origin of its value."""
+    """One setting of the run, its origin and, if it is derived, the reason."""
 
     value: JsonValue
     origin: Literal["fixed", "derived", "user"]
+    reason: str | None = None
 
 
 class ThresholdChange(Schema):

@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from algan_ad.runtime.files import read_json, remove_leftovers, write_json
 from algan_ad.runtime.progress import bar, log
 from algan_ad.runtime.seeding import seed_from
 from algan_ad.training.adversary import Adversary
+from algan_ad.training.budget import Budget, spell
 from algan_ad.training.checkpoint import load_checkpoint, save_checkpoint
 from algan_ad.training.device import repeatable
 from algan_ad.training.seeding import seed_torch
@@ -28,8 +30,8 @@ Validate = Callable[[Weights], float]  # the AUROC of weights on the samples tha
 
 CPU = torch.device("cpu")
 
-#: Seconds of training from which on the time left is announced.
-LONG = 3600.0
+#: Seconds of training worth a word, and steps of a run so long that the time of one more is worth measuring.
+LONG, PROBED = 3600.0, 200
 
 #: A discriminator whose logits spread less than this over a whole epoch no longer distinguishes anything.
 COLLAPSED = 1e-6
@@ -53,6 +55,8 @@ class Schedule:
     dtype: torch.dtype = torch.float32
     device: torch.device = CPU
     generators: tuple[torch.Generator, ...] = ()
+    budget: Budget | None = None
+    after: Callable[[Weights], float] = lambda weights: 0.0
 
     def reseed(self, *names: object) -> None:
         """Seed the generators, or torch's global state, from the seed and `names`."""
@@ -108,6 +112,7 @@ class Trained:
         epoch: the epoch of the weights; 0 without epochs.
         loop_seconds: time of the loop, over all sessions of a resumed run.
         earlier_seconds: the part of it that sessions before this one took.
+        epochs: the number of them that were carried out; 0 without epochs.
         by_labels: labelled validation data, normals among them, chose the epoch (protocol thesis).
         others: the same for every other selection that looked on.
     """
@@ -117,6 +122,7 @@ class Trained:
     epoch: int
     loop_seconds: float = 0.0
     earlier_seconds: float = 0.0
+    epochs: int = 0
     by_labels: bool = False
     others: "tuple[Trained, ...]" = ()
 
@@ -126,7 +132,7 @@ def train(
     validate: Validate | None = None, watch: Callable[[int, Weights], None] | None = None,
     others: Mapping[Selection, Validate | None] | None = None,
 ) -> Trained:  # fmt: skip
-    """Train for `schedule.epochs` epochs and return the selected weights.
+    """Train for `schedule.epochs` epochs, or fewer if the budget ends sooner, and return the selected weights.
 
     With a folder: metrics are logged, checkpoints written at most `checkpoint_seconds` apart, and `resume`
     continues to bit-identical weights. `validate` gives the AUROC of weights on labelled data (protocol thesis) or
@@ -136,7 +142,7 @@ def train(
     have kept if it had been alone.
 
     Raises:
-        InputError: a checkpoint of another plan.
+        InputError: a checkpoint of another plan; a budget that one epoch exceeds.
         TrainingDiverged: NaN, or a collapsed discriminator; the last good checkpoint is kept.
     """
     if n_samples < schedule.batch_size:
@@ -147,17 +153,25 @@ def train(
         )
     judges = {schedule.selection: validate, **(others or {})}
     selectors = {name: Selector(name, schedule.epochs) for name in judges}
-    done, spent = _resume(folder, adversary, selectors)
-    clock = _Clock(spent)
+    done, spent, epochs = _resume(folder, adversary, selectors, schedule)
+    clock, horizon = _Clock(spent), _Horizon(schedule, epochs, spent)
+    n_steps = -(-n_samples // schedule.batch_size)
+    if not schedule.generators and n_steps * (epochs - done) >= PROBED:  # with generators, a run is short
+        seconds = n_steps * _step_seconds(adversary, n_samples, fetch, schedule, done + 1)
+        horizon.refuse(seconds)
+        _announce(seconds * (epochs - done), schedule.budget)
     with repeatable(), ExitStack() as closing, bar("training", schedule.epochs, done) as advance:
         trackers = open_trackers(folder.path, folder.trackers, done, folder.plan) if folder else []
         for tracker in trackers:
             closing.callback(tracker.close)
-        for epoch in range(done + 1, schedule.epochs + 1):
+        epoch = done
+        while epoch < horizon.epochs:
+            epoch += 1
             row = _run_epoch(adversary, n_samples, fetch, schedule, epoch)
             _refuse_divergence(row, folder)
-            observed = epoch % schedule.observe_every == 0 or epoch == schedule.epochs
             weights, aurocs = adversary.scoring_weights(), {}
+            horizon.look(epoch, weights, selectors.values())
+            observed = epoch % schedule.observe_every == 0 or epoch == horizon.epochs
             if observed:
                 schedule.reseed("observe", epoch)
                 row |= adversary.observe()
@@ -171,14 +185,12 @@ def train(
             row["seconds"] = round(clock.total(), 3)
             for tracker in trackers:
                 tracker.log(row)
-            if epoch == done + 1:
-                _announce((clock.total() - spent) * (schedule.epochs - epoch))
             advance("training  loss" + _losses(row))
-            if folder and (epoch == schedule.epochs or clock.due(folder.checkpoint_seconds)):
-                _save(folder, adversary, selectors, epoch, clock.total())
+            if folder and (epoch == horizon.epochs or clock.due(folder.checkpoint_seconds)):
+                _save(folder, adversary, selectors, epoch, horizon.epochs, clock.total())
     seconds = clock.total()
     first, *rest = (
-        Trained(s.weights, s.describe(), s.epoch, seconds, spent, by_labels=s.rule == "validation")
+        Trained(s.weights, s.describe(), s.epoch, seconds, spent, horizon.epochs, by_labels=s.rule == "validation")
         for s in selectors.values()
     )
     return replace(first, others=tuple(rest))
@@ -189,20 +201,29 @@ def _losses(row: dict[str, Any]) -> str:
     return "".join(f"  {name[5:].upper()} {value:.3f}" for name, value in row.items() if name.startswith("loss_"))
 
 
-def _announce(seconds: float) -> None:
-    """Log the time left if it is long: nobody should find out by waiting that a run takes days."""
-    if seconds > LONG:
+def _step_seconds(adversary: Adversary, n_samples: int, fetch: Fetch, schedule: Schedule, epoch: int) -> float:
+    """Time of one step, of a copy of the adversary. It changes nothing: an epoch begins with a seed of its own."""
+    copy = deepcopy(adversary)
+    schedule.reseed("probe")
+    copy.begin_epoch(epoch)
+    indices = torch.randperm(n_samples)[: schedule.batch_size]
+    _step(copy, fetch(indices), 0, schedule)  # the first one prepares much
+    start = time.monotonic()
+    for value in _step(copy, fetch(indices), 1, schedule).values():
+        value.item()  # waits for an accelerator
+    return time.monotonic() - start
+
+
+def _announce(seconds: float, budget: Budget | None) -> None:
+    """Announce a run of hours before it starts. Nobody should find out by waiting."""
+    if seconds > LONG and budget is None:
         log(
-            f"at this pace training takes {seconds / 3600:.1f} h more; smaller ",
-            Option("image_size"),
-            ", ",
-            Option("width"),
-            " or ",
-            Option("epochs"),
-            " take less, a GPU far less. Ctrl-C loses at most the time since the last checkpoint, and ",
-            Option("resume", True),
+            f"by the time of one step this training takes about {spell(seconds)} here. Smaller ",
+            Option("image_size"), ", ", Option("width"), " or ", Option("epochs"), " take less, a GPU far less; ",
+            Option("within", "1h"), " ends it in time; ", Option("method", "algan-patch"),
+            " takes minutes. Ctrl-C loses at most the time since the last checkpoint, ", Option("resume", True),
             " continues",
-        )
+        )  # fmt: skip
 
 
 def _run_epoch(adversary: Adversary, n_samples: int, fetch: Fetch, schedule: Schedule, epoch: int) -> dict[str, Any]:
@@ -213,12 +234,17 @@ def _run_epoch(adversary: Adversary, n_samples: int, fetch: Fetch, schedule: Sch
     sums: dict[str, Tensor] = {}
     for j, indices in enumerate(batches):
         x = fetch(indices)
-        # The cache is off, because it would serve weights from before an update to the passes after it.
-        mixed = schedule.dtype == torch.bfloat16
-        with torch.autocast(schedule.device.type, torch.bfloat16, enabled=mixed, cache_enabled=False):
-            for name, value in adversary.step(x, j).items():
-                sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value  # no sync per batch
+        for name, value in _step(adversary, x, j, schedule).items():
+            sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value  # no sync per batch
     return {"epoch": epoch} | {name: (total / len(batches)).item() for name, total in sums.items()}
+
+
+def _step(adversary: Adversary, x: Tensor, j: int, schedule: Schedule) -> dict[str, Tensor]:
+    """Batch j, in the precision of the schedule."""
+    # The cache is off, because it would serve weights from before an update to the passes after it.
+    mixed = schedule.dtype == torch.bfloat16
+    with torch.autocast(schedule.device.type, torch.bfloat16, enabled=mixed, cache_enabled=False):
+        return adversary.step(x, j)
 
 
 def _refuse_divergence(row: dict[str, Any], folder: RunFolder | None) -> None:
@@ -240,11 +266,14 @@ def _diverged(epoch: int, reason: str, folder: RunFolder | None) -> TrainingDive
 
 
 def _resume(
-    folder: RunFolder | None, adversary: Adversary, selectors: Mapping[Selection, Selector]
-) -> tuple[int, float]:
-    """Prepare a new run or take up the unfinished one. Returns the epochs done and the seconds spent so far."""
+    folder: RunFolder | None, adversary: Adversary, selectors: Mapping[Selection, Selector], schedule: Schedule
+) -> tuple[int, float, int]:
+    """Prepare a new run or take up the unfinished one.
+
+    Returns the epochs done, the seconds spent so far, and the epochs that there will be.
+    """
     if folder is None:
-        return 0, 0.0
+        return 0, 0.0, schedule.epochs
     folder.tidy()
     unfinished = folder.plan_file.exists() or folder.checkpoint.exists()
     if folder.resume and not unfinished:  # stopped while its data was still being read
@@ -252,19 +281,24 @@ def _resume(
     if not folder.resume or not unfinished:
         folder.checkpoint.unlink(missing_ok=True)
         write_json(folder.plan_file, folder.plan)
-        return 0, 0.0
+        return 0, 0.0, schedule.epochs
     changed = _differences(read_json(folder.plan_file), folder.plan)
     if changed:
         raise InputError(
             Option("resume"), f": {folder.path} was started with other settings ({changed}); use the same ones"
         )
     if not folder.checkpoint.exists():
-        return 0, 0.0  # killed before its first checkpoint
+        return 0, 0.0, schedule.epochs  # killed before its first checkpoint
     state = load_checkpoint(folder.checkpoint)
     adversary.load_state_dict(state["adversary"])
     for name, selector in selectors.items():
         selector.load_state_dict(state["selectors"][name])
-    return int(state["epoch"]), float(state["seconds"])
+    epochs = int(state["epochs"])
+    if schedule.budget is None:  # which alone makes fewer of them than there are in the schedule
+        epochs = schedule.epochs
+        for selector in selectors.values():
+            selector.expect(epochs)
+    return int(state["epoch"]), float(state["seconds"]), epochs
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
@@ -273,8 +307,9 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
 
 
 def _save(
-    folder: RunFolder, adversary: Adversary, selectors: Mapping[Selection, Selector], epoch: int, seconds: float
-) -> None:
+    folder: RunFolder, adversary: Adversary, selectors: Mapping[Selection, Selector], epoch: int, epochs: int,
+    seconds: float,
+) -> None:  # fmt: skip
     learned = adversary.state_dict()
     if not _all_finite(learned):  # the last update of an epoch shows in no loss; the last good checkpoint stays
         raise _diverged(epoch, "weights not finite", folder)
@@ -282,6 +317,7 @@ def _save(
         "adversary": learned,
         "selectors": {name: selector.state_dict() for name, selector in selectors.items()},
         "epoch": epoch,
+        "epochs": epochs,
         "seconds": seconds,
     }
     save_checkpoint(folder.checkpoint, state)
@@ -294,6 +330,38 @@ def _all_finite(node: Any) -> bool:
     if isinstance(node, dict):
         return all(map(_all_finite, node.values()))
     return all(map(_all_finite, node)) if isinstance(node, list | tuple) else True
+
+
+class _Horizon:
+    """The number of epochs: that of the schedule, or as many as the budget leaves time for."""
+
+    def __init__(self, schedule: Schedule, epochs: int, spent: float) -> None:
+        """epochs: as far as is known. spent: seconds of the sessions before this one, which count."""
+        self.schedule, self.epochs = schedule, epochs
+        self.budget = schedule.budget and replace(schedule.budget, ends=schedule.budget.ends - spent)
+        self.longest, self.before = 0.0, time.monotonic()
+        self.after: float | None = None
+
+    def refuse(self, seconds: float) -> None:
+        """Raises InputError if the budget does not even hold one epoch, of so many seconds."""
+        if self.budget is not None:
+            self.budget.refuse_less_than(seconds, "one epoch")
+
+    def look(self, epoch: int, weights: Weights, selectors: Collection[Selector]) -> None:
+        """After the updates of an epoch: how many will there be?"""
+        if self.budget is None:
+            return
+        now = time.monotonic()
+        self.longest, self.before = max(self.longest, now - self.before), now
+        if self.after is None:
+            self.after = self.schedule.after(weights)
+        fitting = epoch + max(0, int((self.budget.left - self.after) / self.longest))
+        if epoch < min(selector.first for selector in selectors):  # no mean has begun
+            self.epochs = min(self.schedule.epochs, fitting)
+            for selector in selectors:
+                selector.expect(self.epochs, epoch)
+        elif fitting == epoch:
+            self.epochs = epoch
 
 
 class _Clock:

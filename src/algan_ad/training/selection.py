@@ -17,12 +17,16 @@ class Selector:
     """
 
     def __init__(self, rule: Selection, epochs: int, window: float = 0.5) -> None:
-        self.rule = rule
-        self.first = epochs - max(1, round(window * epochs)) + 1
+        self.rule, self.window = rule, window
+        self.expect(epochs)
         self.weights: dict[str, Tensor] = {}
         self.n_averaged = 0
         self.best: float | None = None
         self.epoch = 0
+
+    def expect(self, epochs: int, now: int = 1) -> None:
+        """Take the number of epochs to be this, in epoch `now`; a mean that has begun is not put off."""
+        self.first = max(now, epochs - max(1, round(self.window * epochs)) + 1)
 
     def offer(self, epoch: int, weights: dict[str, Tensor], auroc: float | None) -> None:
         """Keep the weights if the rule wants them. `auroc`: on labelled or made-up anomalies; None if unobserved."""
@@ -55,11 +59,12 @@ class Selector:
             "n_averaged": self.n_averaged,
             "best": self.best,
             "epoch": self.epoch,
+            "first": self.first,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.weights, self.n_averaged = state["weights"], int(state["n_averaged"])
-        self.best, self.epoch = state["best"], int(state["epoch"])
+        self.best, self.epoch, self.first = state["best"], int(state["epoch"]), int(state["first"])
 
     def describe(self) -> str:
         if self.rule == "average":

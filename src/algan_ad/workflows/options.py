@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from algan_ad.data.recipe import Recipe
 from algan_ad.data.splits import DEFAULT_FRACTION
 from algan_ad.runtime.images import Levels
 from algan_ad.runtime.protocols import Protocol, described
 from algan_ad.runtime.schema import Schema
+from algan_ad.training.budget import seconds_of
 from algan_ad.training.device import DeviceName
 from algan_ad.training.trackers import TrackerName
 
@@ -70,10 +71,15 @@ class DataOptions(Schema):
 class TrainOptions(DataOptions):
     """The options of a training, whatever the method."""
 
-    false_alarm_rate: float = Field(0.01, ge=1e-6, lt=1, description="wanted share of good parts flagged")
+    false_alarm_rate: float | None = Field(
+        None, ge=1e-6, lt=1, description="wanted share of good parts flagged; None = what the held-out ones support"
+    )
     seed: int = Field(0, ge=0, description="the same seed gives the same model, bit for bit on one machine")
     device: DeviceName = Field("auto", description="device to compute on; auto: CUDA, then MPS, then the CPU")
     threads: int | None = Field(None, ge=1, description="threads of one operation; None = the physical cores")
+    within: str | None = Field(
+        None, description="time that the training may take, as 90s, 3m or 1h; it ends with the epoch that keeps it"
+    )
     resume: bool = Field(False, description="continue the unfinished run of the model folder")
     overwrite: bool = Field(
         False, description="replace the model in the folder once the new one is whole; forget an unfinished run"
@@ -89,6 +95,13 @@ class TrainOptions(DataOptions):
     )
     quality_weights: Path | None = Field(None, description="weights file of that network; None = downloaded")
 
+    @field_validator("within")
+    @classmethod
+    def _a_time(cls, within: str | None) -> str | None:
+        if within is not None:
+            seconds_of(within)
+        return within
 
-#: Options that the data and the threshold depend on: they stand in the plan of a run beside the method's settings.
-PLANNED = (*DataOptions.model_fields, "false_alarm_rate")
+
+#: Options that decide the model: they stand in the plan of a run beside the method's settings.
+PLANNED = (*DataOptions.model_fields, "false_alarm_rate", "seed", "device", "within")

@@ -36,6 +36,7 @@ class Prepared:
 
     calibration: whole pictures, where the samples to fit on may be tiles of them. n_test: labelled samples left for a
     test. columns: the names of a vector's numbers, None if the source has none. preprocessing: None for vectors.
+    published: the thesis's recipe for this data set (5.2.5).
     """
 
     name: str
@@ -47,6 +48,7 @@ class Prepared:
     notes: dict[str, list[str]] = field(default_factory=dict)
     columns: tuple[str, ...] | None = None
     preprocessing: Preprocessing | None = None
+    published: Recipe | None = None
 
     @property
     def n_train(self) -> int:
@@ -69,12 +71,18 @@ def prepare(
     return _prepare_folder(Path(source), detector, options, seed, strict)
 
 
-def _prepare_folder(path: Path, detector: Detector, options: DataOptions, seed: int, strict: bool) -> Prepared:
-    if path.suffix.lower() in SUFFIXES and not is_list(path):
+def open_images(path: str | Path, detector: Detector) -> Dataset:
+    """The data set of images at `path`. Raises InputError for a table of vectors, as for any other."""
+    path = Path(path)
+    if path.suffix.lower() in SUFFIXES and not path.is_dir() and not is_list(path):
         other = ("leave out ", Option("backbone")) if type(detector).input == "vector" else (
             "set ", Option("method", "algan-vector"))  # fmt: skip
         raise InputError(f"{path}: is a table of vectors; ", *other, " to train on it")
-    dataset = open_dataset(path)
+    return open_dataset(path)
+
+
+def _prepare_folder(path: Path, detector: Detector, options: DataOptions, seed: int, strict: bool) -> Prepared:
+    dataset = open_images(path, detector)
     parts = split(dataset, options.protocol, seed, options.calibration_fraction)
     return prepare_parts(dataset, parts, detector, options, strict)
 
@@ -104,7 +112,7 @@ def prepare_parts(dataset: Dataset, parts: Split, detector: Detector, options: D
     print_of = dict(fingerprint(seen, dataset.root))
     return Prepared(
         dataset.name, data, calibration, print_of, len(parts.test), tuple(skipped), dict(parts.notes),
-        preprocessing=preprocessing,
+        preprocessing=preprocessing, published=dataset.recipe if dataset.published else None,
     )  # fmt: skip
 
 

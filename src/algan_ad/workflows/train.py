@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -27,29 +28,31 @@ from algan_ad.runtime.model_folder import CARD, CONFIG, METRICS, WEIGHTS, ModelC
 from algan_ad.runtime.progress import log
 from algan_ad.runtime.schema import Schema
 from algan_ad.runtime.tiles import whole
+from algan_ad.training.budget import Budget, seconds_of
 from algan_ad.training.device import using_threads
 from algan_ad.training.lock import locked
 from algan_ad.training.loop import RunFolder, Trained
 from algan_ad.training.seeding import private_randomness
 from algan_ad.workflows.evaluate import remove_reports
-from algan_ad.workflows.framing import fit_of
 from algan_ad.workflows.model import Model
-from algan_ad.workflows.options import CHECKPOINT_SECONDS, PLANNED, TrainOptions
+from algan_ad.workflows.options import CHECKPOINT_SECONDS, TrainOptions
 from algan_ad.workflows.pictures import png, sheet
-from algan_ad.workflows.plan import entries, method_plan
-from algan_ad.workflows.samples import Prepared, prepare
+from algan_ad.workflows.samples import Prepared
+from algan_ad.workflows.self_configure import Configured, announce, configure
+from algan_ad.workflows.wishes import Planned, wish
 
 PACKAGES = ("algan-ad", "torch", "torchvision", "timm", "numpy", "scikit-learn", "pillow")
+EPOCHWISE = (("resume", False), ("checkpoint_seconds", CHECKPOINT_SECONDS), ("track", ()), ("within", None))
 Quality = Callable[[torch.Tensor], dict[str, float]]
-Plan = dict[str, PlanEntry]
 
 
 def train(
     source: str | Path | NDArray[Any],
-    method: str = "algan-image",
+    method: str | None = None,
     out: str | Path | None = None,
     *,
     config: Schema | Mapping[str, Any] | None = None,
+    plan: Planned | None = None,
     **options: Any,
 ) -> Model:
     """Train a detector and, when `out` is given, write its model folder.
@@ -59,35 +62,41 @@ def train(
     Args:
         source: a folder of images in any known layout, a table of vectors (.npy, .npz, .csv, .parquet), or an
             array: uint8 images (N, H, W, 3), float vectors (N, d). Arrays hold good samples only.
-        method: a name of `list_methods()`.
+        method: a name of `list_methods()`; None or "auto": by the data, `algan-patch` for images and `algan-vector`
+            for vectors.
         out: the model folder.
         config: the method's settings, as its `Config` or as a mapping, `{"epochs": 64}`.
+        plan: what `algan_ad.plan` returned, or the file that `algan plan` wrote. Changed values count as set by the
+            user; the other arguments win over it.
         options: fields of `TrainOptions`: false_alarm_rate, seed, device, threads, protocol, calibration_fraction,
             resume, overwrite and others.
 
     Raises:
-        InputError: unusable data, method, settings or options; a model in `out` without `overwrite`; another
-            process that trains into `out`; `resume`, `track` or `checkpoint_seconds` for a method without epochs.
+        InputError: unusable data, method, settings, options or plan; a model in `out` without `overwrite`; another
+            process that trains into `out`; `within` that cannot be kept; `resume`, `track`, `within` or
+            `checkpoint_seconds` for a method without epochs.
         TrainingDiverged: NaN or a collapsed discriminator.
     """
-    kind, chosen = find_method(method), TrainOptions(**options)
-    settings = config if isinstance(config, Schema) else kind.Config(**(config or {}))
+    start = time.monotonic()
+    wanted = wish(source, method, config, options, plan)
     folder = None if out is None else Path(out)
+    kind, chosen = find_method(str(wanted.method.value)), wanted.options
     if not issubclass(kind, TrainedDetector):
-        _refuse_options_of_epochs(method, chosen)
+        _refuse_options_of_epochs(kind.name, chosen)
     with _alone_in(folder, chosen), private_randomness(), using_threads(chosen.threads):
-        return _train(source, kind(settings, chosen.device), chosen, folder)
+        budget = chosen.within and Budget(chosen.within, start + seconds_of(chosen.within))
+        return _train(configure(source, wanted), chosen, folder, budget or None)
 
 
-def _train(source: str | Path | NDArray[Any], detector: Detector, options: TrainOptions, folder: Path | None) -> Model:
-    prepared = prepare(source, detector, options, options.seed, options.strict)
-    plan = _plan(detector, options, prepared)
-    run_folder, quality = _run_folder(folder, plan, options, prepared), _quality(options, prepared, detector)
-    run = RunOptions(options.seed, options.device, run_folder, quality)
+def _train(configured: Configured, options: TrainOptions, folder: Path | None, budget: Budget | None) -> Model:
+    detector, prepared = configured.detector, configured.prepared
+    announce(configured)
+    run_folder, quality = _run_folder(folder, configured, options), _quality(options, prepared, detector)
+    run = RunOptions(options.seed, options.device, run_folder, quality, budget=budget)
     start = time.monotonic()
     trained = detector.fit(prepared.data, run)
     seconds = trained.earlier_seconds + time.monotonic() - start  # of a resumed run all sessions count
-    model = _model(detector, plan, options, prepared, trained, seconds)
+    model = _model(_as_carried_out(configured, trained, budget), options, trained, seconds)
     if folder is not None and run.folder is not None:
         model.save(folder, _extra_files(model, run.folder, detector), options.overwrite)
         remove_reports(folder)  # of the model that was there before
@@ -131,7 +140,7 @@ def _check_out(folder: Path, options: TrainOptions) -> None:
 
 
 def _refuse_options_of_epochs(method: str, options: TrainOptions) -> None:
-    for name, default in (("resume", False), ("checkpoint_seconds", CHECKPOINT_SECONDS), ("track", ())):
+    for name, default in EPOCHWISE:
         if getattr(options, name) != default:
             raise InputError(Option(name), f": {method} is fitted once, not epoch by epoch; leave it out")
 
@@ -142,25 +151,26 @@ def _run_path(out: Path) -> Path:
     return whole.with_name(whole.name + ".run")
 
 
-def _plan(detector: Detector, options: TrainOptions, prepared: Prepared) -> Plan:
-    recipe = prepared.data.recipe.model_dump()
-    followed = {name: recipe[name] for name in recipe if name in PLANNED and getattr(options, name) is None}
-    if (framing := prepared.preprocessing) is not None and options.fit is None:
-        followed["fit"] = fit_of(framing)
-    if framing is not None and framing.levels and options.levels is None:
-        followed["levels"] = list(framing.levels)
-    return {**method_plan(detector, options.protocol), **entries(options, followed, PLANNED)}
-
-
-def _run_folder(out: Path | None, plan: Plan, options: TrainOptions, prepared: Prepared) -> RunFolder | None:
-    """The folder of the run until its model is saved, with the values that must not change on resume."""
+def _run_folder(out: Path | None, configured: Configured, options: TrainOptions) -> RunFolder | None:
+    """The folder of the run until its model is there; what the run depends on must not change on resume."""
     if out is None:
         return None
-    fixed = {name: entry.value for name, entry in plan.items()}
-    fixed |= {"seed": options.seed, "data": _hash_of(prepared.fingerprint)}
-    if prepared.preprocessing is not None:
-        fixed["preprocessing"] = _hash_of(prepared.preprocessing.model_dump(mode="json"))
+    fixed = {name: entry.value for name, entry in configured.plan.items() if name != "device"}
+    fixed["data"] = _hash_of(configured.prepared.fingerprint)
+    if (framing := configured.prepared.preprocessing) is not None:
+        fixed["preprocessing"] = _hash_of(framing.model_dump(mode="json"))
     return RunFolder(_run_path(out), fixed, options.resume, options.checkpoint_seconds, options.track)
+
+
+def _as_carried_out(configured: Configured, trained: Trained, budget: Budget | None) -> Configured:
+    """The plan with the number of epochs that the budget left time for."""
+    planned = configured.plan.get("epochs")
+    if budget is None or planned is None or planned.value == trained.epochs:
+        return configured
+    why = f"of {planned.value}, as many as {budget.text} left time for"
+    log(f"{trained.epochs} epochs, {why}")
+    entry = PlanEntry(value=trained.epochs, origin="derived", reason=why)
+    return replace(configured, plan={**configured.plan, "epochs": entry})
 
 
 def _hash_of(fingerprint: dict[str, Any]) -> str:
@@ -168,18 +178,17 @@ def _hash_of(fingerprint: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _model(
-    detector: Detector, plan: Plan, options: TrainOptions, prepared: Prepared, trained: Trained, seconds: float
-) -> Model:
+def _model(configured: Configured, options: TrainOptions, trained: Trained, seconds: float) -> Model:
+    detector, prepared, rate = configured.detector, configured.prepared, configured.false_alarm_rate
     # Under protocol thesis the normals that calibrate are those of the validation half.
-    scores, rate = whole(detector, prepared.preprocessing).score(prepared.calibration), options.false_alarm_rate
+    scores = whole(detector, prepared.preprocessing).score(prepared.calibration)
     calibration = Calibration(scores=scores, false_alarm_rate=rate, also_selected=trained.by_labels)
     log(calibration.explain())
     return Model(
         detector,
         ModelConfig(
             method=detector.name,
-            plan=plan,
+            plan=configured.plan,
             input=detector.input,
             preprocessing=prepared.preprocessing,
             columns=prepared.columns,
@@ -187,7 +196,7 @@ def _model(
             calibration=calibration,
             protocol=options.protocol,
             selection=trained.selection,
-            fingerprint=prepared.fingerprint,
+            fingerprint=prepared.fingerprint | {"facts": configured.facts.model_dump(mode="json")},
             seed=options.seed,
             versions=versions(),
             training={

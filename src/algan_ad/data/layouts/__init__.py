@@ -89,6 +89,7 @@ def open_dataset(path: str | Path, name: str | None = None, category: str | None
         recipe=published.recipe if published else Recipe(),
         calibration=tuple(contents.calibration),
         test_apart=contents.test_apart,
+        published=published is not None,
     )
 
 

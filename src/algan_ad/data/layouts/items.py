@@ -52,6 +52,7 @@ class Dataset:
     Elsewhere `test` holds the anomalous images, and the normal ones to test on are still in `train`.
     In "coil-100" no object is normal yet: `train` is empty, `test` holds every view, and `defect` names its
     object; `splits.split` chooses the normal objects.
+    A `published` data set is one of the catalogue, and its recipe the thesis's (5.2.5).
     """
 
     name: str
@@ -63,6 +64,7 @@ class Dataset:
     recipe: Recipe
     calibration: tuple[Item, ...] = ()
     test_apart: bool = False
+    published: bool = False
 
     @property
     def items(self) -> tuple[Item, ...]:

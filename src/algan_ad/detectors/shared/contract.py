@@ -16,6 +16,7 @@ from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.predictor import Maps, Rows, Scores
 from algan_ad.runtime.progress import track
 from algan_ad.runtime.schema import Schema
+from algan_ad.training.budget import Budget
 from algan_ad.training.device import DeviceName, pick_device, using_threads
 from algan_ad.training.loop import RunFolder, Trained, Weights
 from algan_ad.training.selection import Selection
@@ -51,6 +52,7 @@ class RunOptions:
     quality: Callable[[Tensor], dict[str, float]] | None = None  # generated images (N, 3, S, S) -> monitors
     watch: Callable[[int, Weights], None] | None = None
     selections: tuple[Selection, ...] = ()
+    budget: Budget | None = None
 
 
 class Detector(ABC):
@@ -72,6 +74,7 @@ class Detector(ABC):
     generates_images: ClassVar[bool] = False  # so that their quality can be monitored
     # The module also gives maps: `forward_with_maps`, uint8 (N, S, S, 3) -> scores (N,) and maps, float (N, S, S).
     draws_maps: ClassVar[bool] = False
+    score_batch: ClassVar[int] = 32  # samples that are scored at once
     map_batch: ClassVar[int] = 8  # images whose maps are drawn at once
 
     def __init__(self, config: Schema, device: DeviceName = "auto") -> None:
@@ -126,10 +129,10 @@ class Detector(ABC):
         return 1
 
     @torch.no_grad()
-    def score(self, samples: Rows, batch_size: int = 32) -> Scores:
+    def score(self, samples: Rows, batch_size: int | None = None) -> Scores:
         """Raw anomaly scores, float64 (N,) of float32 precision; always in eval mode."""
         module, device = self.scoring_module()
-        size = max(1, batch_size // self.views)
+        size = max(1, (batch_size or self.score_batch) // self.views)
         with using_threads(self.threads):
             return _as_scores([module(batch) for batch in _batches(samples, size, device, "scores")])
 

@@ -1,6 +1,7 @@
 """Methods trained epoch by epoch: their settings, and their way through the shared loop."""
 
 import copy
+import time
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -21,6 +22,7 @@ from algan_ad.training.device import Precision, pick_precision
 from algan_ad.training.loop import Fetch, Schedule, Trained, Validate, Weights, train
 from algan_ad.training.selection import Selection
 
+SAVING, N_TIMED = 3.0, 8  # seconds that writing a model takes at most, and samples that the time of a score is of
 N_MADE_UP = 256  # good images that selection `cut-paste` looks at, and as many altered ones
 
 
@@ -80,8 +82,9 @@ class TrainedDetector(Detector):
         c = self.config
         first, *rest = run.selections or (self._selection(data),)
         schedule = Schedule(
-            c.epochs, c.batch_size, run.seed, first, c.observe_every, self.dtype(), self.device, generators
-        )
+            c.epochs, c.batch_size, run.seed, first, c.observe_every, self.dtype(), self.device, generators,
+            run.budget, lambda weights: self._seconds_after(weights, data),
+        )  # fmt: skip
         others = {selection: self._judge(selection, data) for selection in rest}
         judge = self._judge(first, data)
         n = n_samples or len(data.train)
@@ -89,6 +92,16 @@ class TrainedDetector(Detector):
         whole = tuple(map(self._whole, trained.others))
         self.use_weights(trained.weights)
         return replace(self._whole(trained), others=whole) if whole else trained
+
+    def _seconds_after(self, weights: Weights, data: TrainingData) -> float:
+        """Time that scoring the held-out samples and writing the model will take, measured on a few of them."""
+        if data.held_out is None or not len(data.held_out):
+            return SAVING
+        self.use_weights(weights)
+        some = data.held_out[: min(N_TIMED, len(data.held_out))]
+        start = time.monotonic()
+        self.score(some)
+        return SAVING + (time.monotonic() - start) / len(some) * len(data.held_out)
 
     def switch(self, trained: Trained) -> None:
         """Score with the weights of another one of several selections of the last fit."""
