@@ -212,7 +212,7 @@ def test_test_images_that_are_training_images(parts: Path, tmp_path: Path, capsy
 def test_nothing_unseen_is_left(parts: Path, model: Path, tmp_path: Path, capsys: Out) -> None:
     flat = tmp_path / "flat"
     shutil.copytree(parts / "train/good", flat / "good")
-    assert "no labelled image is left to test on" in refused(capsys, "evaluate", model, flat)
+    assert "no labelled image is left to test on" in refused(capsys, "evaluate", model, flat, "--no-commissioning")
 
 
 def test_defects_inside_train(parts: Path, capsys: Out) -> None:
