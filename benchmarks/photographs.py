@@ -88,9 +88,7 @@ def main() -> None:
     photographs, model = o.into / "photographs of plates", o.into / "model"
     make(photographs, o.n_per_defect, o.seed)
     words = shlex.split(o.options)
-    trained, training = run(
-        "train", str(photographs), "--method", "algan-patch", "--out", str(model), "--overwrite", *words
-    )
+    trained, training = run("train", str(photographs), "--out", str(model), "--overwrite", *words)
     evaluation, evaluating = run("evaluate", str(model), str(photographs))
     _, predicting = run("predict", str(model), str(photographs / "hole"), "--maps", str(o.into / "maps"), "--overwrite")
     figures = ("image_auroc", "detection_rate", "realised_false_alarm_rate", "n_normal", "n_anomalous")
