@@ -1,17 +1,112 @@
-"""Fixtures of the station: an empty record, and a model without torch."""
+"""Fixtures of the station: an empty record, a model without torch, an open station that serves it."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
+from typing import Any, Protocol
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from algan_ad.runtime.calibration import Calibration
+from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.images import Preprocessing
+from algan_ad.runtime.model_folder import ModelConfig
+from algan_ad.runtime.predictor import Maps, Predictor, Rows, Scores
 from algan_ad.service.record.database import url_of
 from algan_ad.service.record.record import Record
+from algan_ad.service.settings import Settings
+from algan_ad.service.station import Station, opened
 
 
 @pytest.fixture
 def record(tmp_path: Path) -> Iterator[Record]:
     """An empty record in SQLite."""
-    opened = Record(url_of(tmp_path))
-    yield opened
-    opened.close()
+    made = Record(url_of(tmp_path))
+    yield made
+    made.close()
+
+
+@dataclass
+class Brightness:
+    """A scorer whose score is the mean of the pixels; it can be made to fail."""
+
+    error: Exception | None = None
+    offset: float = 0
+    seen: list[int] = field(default_factory=list)
+
+    def score(self, samples: Rows) -> Scores:
+        if self.error is not None:
+            raise self.error
+        self.seen.append(len(samples))
+        return np.asarray(samples).mean((1, 2, 3), dtype=np.float64) + self.offset
+
+    def score_and_maps(self, samples: Rows) -> tuple[Scores, Maps]:
+        return self.score(samples), list(np.asarray(samples).mean(3, dtype=np.float32))
+
+
+def brightness(rate: float = 0.05, seed: int = 0) -> Predictor:
+    """A model with the threshold 95 at a rate of 0.05, for images of 8 x 8 pixels."""
+    config = ModelConfig(
+        method="brightness", plan={}, input="image", preprocessing=Preprocessing(size=8), protocol="normal-only",
+        maps="own", calibration=Calibration(scores=range(1, 100), false_alarm_rate=rate), selection="none",
+        fingerprint={}, seed=seed, versions={}, training={}, files={"weights.safetensors": f"{seed:064}"},
+    )  # fmt: skip
+    return Predictor(Brightness(), config)
+
+
+@dataclass
+class Shelf:
+    """Models by folder, in place of the door to real ones. What lies here is what a replacement gets."""
+
+    models: dict[Path, Predictor]
+
+    def load(self, folder: Path) -> Predictor:
+        if folder not in self.models:
+            raise InputError(f"{folder}: no such model folder")
+        return self.models[folder]
+
+
+PLATES = Path("plates")
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    """One model, `plates`."""
+    return Shelf({PLATES: brightness()})
+
+
+def grey(value: int, size: int = 8) -> bytes:
+    """A PNG of one grey."""
+    buffer = BytesIO()
+    Image.new("RGB", (size, size), (value, value, value)).save(buffer, "png")
+    return buffer.getvalue()
+
+
+class Open(Protocol):
+    """Opens a station with some settings changed."""
+
+    def __call__(self, **settings: Any) -> Station: ...
+
+
+@pytest.fixture
+def open_station(tmp_path: Path, shelf: Shelf) -> Iterator[Open]:
+    """A way to open a station in the test's folder; opened again, the former one is closed first."""
+    with ExitStack() as stack:
+
+        def open_(**settings: Any) -> Station:
+            stack.pop_all().close()
+            folders = {folder.name: folder for folder in shelf.models}
+            values = {"station": tmp_path / "station", "free_disk_bytes": 0, "audit_share": 0, **settings}
+            return stack.enter_context(opened(Settings(**values), folders, shelf.load))
+
+        yield open_
+
+
+@pytest.fixture
+def station(open_station: Open) -> Station:
+    """An open station."""
+    return open_station()

@@ -7,7 +7,7 @@ columns that say so. Times are UTC, ISO 8601 to the millisecond.
 from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, MetaData, UniqueConstraint, text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 OK, ANOMALOUS, NOT_INSPECTED = "ok", "anomalous", "not inspected"
 
@@ -79,7 +79,9 @@ class ActivationRow(Table):
 
 
 class InspectionRow(Table):
-    """One inspection. Score, threshold and p-value are None when the part was not inspected; `reason` says why.
+    """One inspection. Score, threshold and p-value are None when the part was not inspected.
+
+    `cause` then is a word of `inspection/causes.py`, and `reason` explains it.
 
     `image` and `map` are hashes in the store. A map's value is low + pixel / 255 * (high - low).
     Changed later: `judgement` (the one in force), `image_kept` (False once retention removed image and map).
@@ -103,6 +105,7 @@ class InspectionRow(Table):
     model_id: Mapped[int | None] = mapped_column(ForeignKey("models.id"), index=True)
     threshold_id: Mapped[int | None] = mapped_column(ForeignKey("thresholds.id"), index=True)
     verdict: Mapped[str] = mapped_column(index=True)
+    cause: Mapped[str | None]
     reason: Mapped[str | None]
     score: Mapped[float | None]
     p_value: Mapped[float | None]
@@ -117,6 +120,9 @@ class InspectionRow(Table):
     audit: Mapped[bool] = mapped_column(default=False)
     judgement: Mapped[str | None]
     image_kept: Mapped[bool] = mapped_column(default=False)
+
+    model: Mapped[ModelRow | None] = relationship(lazy="joined")
+    threshold: Mapped[ThresholdRow | None] = relationship(lazy="joined")
 
 
 class JudgementRow(Table):

@@ -123,6 +123,7 @@ def upgrade() -> None:
         sa.Column("model_id", sa.Integer(), nullable=True),
         sa.Column("threshold_id", sa.Integer(), nullable=True),
         sa.Column("verdict", sa.String(), nullable=False),
+        sa.Column("cause", sa.String(), nullable=True),
         sa.Column("reason", sa.String(), nullable=True),
         sa.Column("score", sa.Double(), nullable=True),
         sa.Column("p_value", sa.Double(), nullable=True),
