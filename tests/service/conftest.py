@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from PIL import Image
 
 from algan_ad.runtime.calibration import Calibration
@@ -16,6 +17,7 @@ from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.model_folder import ModelConfig
 from algan_ad.runtime.predictor import Maps, Predictor, Rows, Scores
+from algan_ad.service.api.app import create_app
 from algan_ad.service.record.database import url_of
 from algan_ad.service.record.record import Record
 from algan_ad.service.settings import Settings
@@ -110,3 +112,14 @@ def open_station(tmp_path: Path, shelf: Shelf) -> Iterator[Open]:
 def station(open_station: Open) -> Station:
     """An open station."""
     return open_station()
+
+
+def client_of(station: Station) -> TestClient:
+    """A client on this machine."""
+    return TestClient(create_app(station), "http://127.0.0.1", raise_server_exceptions=False)
+
+
+@pytest.fixture
+def client(station: Station) -> TestClient:
+    """A client of the open station."""
+    return client_of(station)

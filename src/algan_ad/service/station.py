@@ -46,6 +46,11 @@ class Station:
                 except Exception:
                     log.exception("listener failed", inspection=inspection.id)
 
+    def ready(self) -> bool:
+        """True when parts can be inspected: there is a model and space on the disk, and no stop is under way."""
+        enough = free_bytes(self.settings.station) >= self.settings.free_disk_bytes
+        return enough and not self.draining and any(True for _ in self.models)
+
     def figures(self) -> bytes:
         """The metrics as of now."""
         self.metrics.inside.set(self.inspector.gate.inside)

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from algan_ad.runtime.clock import now
-from algan_ad.runtime.errors import InputError
+from algan_ad.service.errors import NotFound
 from algan_ad.service.record.audit_log import note
 from algan_ad.service.record.outbox import announce
 from algan_ad.service.record.tables import AlarmRow
@@ -28,10 +28,10 @@ def raise_alarm(
 
 
 def acknowledge(session: Session, alarm_id: int, by: str) -> AlarmRow:
-    """Close an alarm. Raises InputError for one that does not exist; closing it again changes nothing."""
+    """Close an alarm. Raises NotFound for one that does not exist; closing it again changes nothing."""
     row = session.get(AlarmRow, alarm_id)
     if row is None:
-        raise InputError(f"alarm {alarm_id}: there is none")
+        raise NotFound(f"alarm {alarm_id}: there is none")
     if row.acknowledged_at is None:
         row.acknowledged_by, row.acknowledged_at = by, now()
         note(session, by, "acknowledge alarm", row.kind, alarm=alarm_id)

@@ -7,8 +7,8 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.schema import Schema
+from algan_ad.service.errors import NotFound
 from algan_ad.service.record.tables import NOT_INSPECTED, InspectionRow
 
 
@@ -25,10 +25,10 @@ class Filter(Schema):
 
 
 def inspection(session: Session, inspection_id: int) -> InspectionRow:
-    """The inspection of an id. Raises InputError when there is none."""
+    """The inspection of an id. Raises NotFound when there is none."""
     row = session.get(InspectionRow, inspection_id)
     if row is None:
-        raise InputError(f"inspection {inspection_id}: there is none")
+        raise NotFound(f"inspection {inspection_id}: there is none")
     return row
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.clock import now
 from algan_ad.runtime.errors import InputError
+from algan_ad.service.errors import NotFound
 from algan_ad.service.record.audit_log import note
 from algan_ad.service.record.outbox import announce
 from algan_ad.service.record.tables import ActivationRow, ModelRow, ThresholdRow
@@ -66,10 +67,10 @@ def versions(session: Session, model_id: int) -> Sequence[ThresholdRow]:
 
 
 def version(session: Session, model_id: int, number: int) -> ThresholdRow:
-    """The version of a number. Raises InputError when there is none."""
+    """The version of a number. Raises NotFound when there is none."""
     row = session.scalar(select(ThresholdRow).where(ThresholdRow.model_id == model_id, ThresholdRow.number == number))
     if row is None:
-        raise InputError(f"there is no version {number} of this threshold")
+        raise NotFound(f"there is no version {number} of this threshold")
     return row
 
 
