@@ -1,5 +1,6 @@
 """Fixtures of the station: an empty record, a model without torch, an open station that serves it."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -10,12 +11,14 @@ from typing import Any, Protocol
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from onnx import TensorProto, helper
 from PIL import Image
+from safetensors.numpy import save
 
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import Preprocessing
-from algan_ad.runtime.model_folder import ModelConfig
+from algan_ad.runtime.model_folder import ModelConfig, write_model
 from algan_ad.runtime.predictor import Maps, Predictor, Rows, Scores
 from algan_ad.service.api.app import create_app
 from algan_ad.service.record.database import url_of
@@ -123,3 +126,28 @@ def client_of(station: Station) -> TestClient:
 def client(station: Station) -> TestClient:
     """A client of the open station."""
     return client_of(station)
+
+
+@pytest.fixture(scope="session")
+def brightness_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder that ONNX Runtime scores, as `brightness` above: the mean of 8 x 8 pixels, with maps."""
+    floats, pixels = TensorProto.FLOAT, ["n", 8, 8, 3]
+    nodes = [
+        helper.make_node("Cast", ["samples"], ["x"], to=floats),
+        helper.make_node("ReduceMean", ["x", "all"], ["scores"], keepdims=0),
+        helper.make_node("ReduceMean", ["x", "colours"], ["maps"], keepdims=0),
+    ]
+    graph = helper.make_graph(
+        nodes, "brightness", [helper.make_tensor_value_info("samples", TensorProto.UINT8, pixels)],
+        [helper.make_tensor_value_info("scores", floats, ["n"]),
+         helper.make_tensor_value_info("maps", floats, pixels[:3])],
+        [helper.make_tensor("all", TensorProto.INT64, [3], [1, 2, 3]),
+         helper.make_tensor("colours", TensorProto.INT64, [1], [3])],
+    )  # fmt: skip
+    network = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    weights = hashlib.sha256(save({})).hexdigest()
+    helper.set_model_props(network, {"algan_ad.schema_version": "1", "algan_ad.weights_sha256": weights})
+    folder = tmp_path_factory.mktemp("models") / "plates"
+    config = brightness().config.model_copy(update={"files": {}})
+    write_model(folder, config, {}, {"network.onnx": network.SerializeToString()})
+    return folder

@@ -67,7 +67,7 @@ def test_a_change_that_raises_leaves_nothing_and_harms_no_other(record: Record) 
     def bad(session: Session) -> None:
         note(session, "me", "begin", "part")
         session.flush()
-        session.add(JudgementRow(inspection_id=77, judgement="good", by="me", at=""))  # no such inspection
+        session.add(JudgementRow(inspection_id=77, judgement="good", undo=False, by="me", at=""))  # no such inspection
 
     def good(session: Session) -> None:
         note(session, "me", "good", "part")

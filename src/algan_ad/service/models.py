@@ -98,7 +98,9 @@ def find_models(paths: Sequence[Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in paths:
         inside = sorted(each.parent for each in path.glob(f"*/{CONFIG}"))
-        for folder in inside if inside and not (path / CONFIG).is_file() else [path]:
+        if not inside and not path.is_dir():
+            raise InputError(f"{path}: no such model folder; check the path")
+        for folder in [path] if (path / CONFIG).is_file() or not inside else inside:
             name = folder.resolve().name
             if name in found:
                 raise InputError(f"{folder}: another model is named {name!r}, too; rename its folder")
@@ -143,9 +145,10 @@ def _row(session: Session, name: str, config: ModelConfig, by: str) -> ModelRow:
     row = session.scalar(select(ModelRow).where(ModelRow.name == name, ModelRow.hash == digest))
     if row is None:
         newest = session.scalar(select(func.max(ModelRow.version)).where(ModelRow.name == name)) or 0
-        row = ModelRow(name=name, version=newest + 1, hash=digest, method=config.method, at=now())
+        row = ModelRow(name=name, version=newest + 1, hash=digest, method=config.method, loaded=0, at=now())
         session.add(row)
-        session.flush()
+    row.loaded = 1 + (session.scalar(select(func.max(ModelRow.loaded))) or 0)
+    session.flush()
     assert config.calibration is not None
     adopt(session, row.id, config.calibration, by)
     return row

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from socket import AF_INET, AF_INET6, create_server, socket
 from threading import Event, Thread
 from types import FrameType
 from typing import Any
@@ -39,10 +40,8 @@ def serve(settings: Settings, folders: Mapping[str, Path], load: Load, ready: Ca
                 create_app(station), settings.host, settings.port, log_config=None, access_log=False,
                 server_header=False, timeout_graceful_shutdown=DRAIN_SECONDS, lifespan="off", limit_concurrency=500,
             )  # fmt: skip
-            server = _Server(config, station, ready)
-            server.run()
-            if not server.started:
-                raise InputError(f"port {settings.port} of {settings.host} cannot be used; choose another one")
+            with _listening(settings) as listener:
+                _Server(config, station, ready).run([listener])
         log.info("stopped")
 
 
@@ -53,6 +52,17 @@ def _refuse_open_doors(station: Station) -> None:
                 Option("host", station.settings.host), ": others reach this address, so it needs a token first: "
                 "algan station token add --role admin NAME",
             )  # fmt: skip
+
+
+def _listening(settings: Settings) -> socket:
+    """A socket at the address of the settings. Raises InputError when it cannot be had."""
+    family = AF_INET6 if ":" in settings.host else AF_INET
+    try:
+        return create_server((settings.host, settings.port), family=family, backlog=1024)
+    except OSError as error:
+        raise InputError(
+            f"{settings.host}, port {settings.port}: cannot be listened on ({error.strerror}); choose another port"
+        ) from error
 
 
 @contextmanager
@@ -94,5 +104,6 @@ class _Server(uvicorn.Server):
             self._ready(address)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Drain at the first signal, stop at the second. The signal ends nothing else: the station must be closed."""
         self._station.draining = True
-        super().handle_exit(sig, frame)
+        self.should_exit, self.force_exit = True, self.should_exit

@@ -35,7 +35,10 @@ class StationRow(Table):
 
 
 class ModelRow(Table):
-    """A model that was served. `version` counts the models of one name; `hash` is that of all that decides a score."""
+    """A model that was served. `version` counts the models of one name; `hash` is that of all that decides a score.
+
+    Changed later: `loaded`, which grows each time that a model is put in service: the highest of a name is the latest.
+    """
 
     __tablename__ = "models"
     __table_args__ = (UniqueConstraint("name", "hash"), {"sqlite_autoincrement": True})
@@ -45,6 +48,7 @@ class ModelRow(Table):
     version: Mapped[int]
     hash: Mapped[str]
     method: Mapped[str]
+    loaded: Mapped[int]
     at: Mapped[str]
 
 
@@ -126,13 +130,17 @@ class InspectionRow(Table):
 
 
 class JudgementRow(Table):
-    """What a person said about a part: defect, good or unsure; None withdraws what was said before."""
+    """What a person said about a part: defect, good or unsure.
+
+    undo: takes the one before back; `judgement` is then the one that counts again, or None.
+    """
 
     __tablename__ = "judgements"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     inspection_id: Mapped[int] = mapped_column(ForeignKey("inspections.id"), index=True)
     judgement: Mapped[str | None]
+    undo: Mapped[bool]
     by: Mapped[str]
     at: Mapped[str]
 
