@@ -13,6 +13,8 @@ Importing this package is light: torch comes in with the first name that needs i
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from algan_ad.runtime.version import __version__
+
 if TYPE_CHECKING:
     from algan_ad.detectors import create_detector, list_methods
     from algan_ad.estimator import ALGANDetector
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
     from algan_ad.workflows.threshold import change_false_alarm_rate
     from algan_ad.workflows.train import train
     from algan_ad.workflows.wishes import plan
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ALGANDetector", "AlganError", "Calibration", "Evaluation", "InputError", "MissingExtra", "Model", "Prediction",

@@ -26,6 +26,7 @@ from algan_ad.runtime.images import (
     decode,
     load,
     load_many,
+    media_type,
 )
 from algan_ad.runtime.regions import Region
 
@@ -514,3 +515,14 @@ class TestCanvas:
     def test_what_contradicts_itself_is_refused(self, wrong: dict[str, Any]) -> None:
         with pytest.raises(InputError, match=r"resize|canvas"):
             Preprocessing(size=8, **wrong)
+
+
+def test_a_smaller_limit_of_pixels_and_the_media_type() -> None:
+    buffer = io.BytesIO()
+    Image.new("L", (8, 8)).save(buffer, "jpeg")
+    assert media_type(buffer.getvalue()) == "image/jpeg"
+    assert decode(buffer.getvalue(), max_pixels=64).shape == (8, 8, 3)
+    with pytest.raises(InputError, match=r"larger than 6.3e-05 million pixels"):
+        decode(buffer.getvalue(), max_pixels=63)
+    with pytest.raises(InputError, match="not an image"):
+        media_type(b"nonsense")

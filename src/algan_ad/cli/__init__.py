@@ -11,7 +11,22 @@ from collections.abc import Callable, Sequence
 from pydantic import ValidationError
 
 from algan_ad import __version__
-from algan_ad.cli import benchmark, data, demo, evaluate, info, methods, plan, predict, threshold, train
+from algan_ad.cli import (
+    benchmark,
+    data,
+    demo,
+    evaluate,
+    info,
+    methods,
+    plan,
+    predict,
+    serve,
+    station_data,
+    station_thresholds,
+    station_tokens,
+    threshold,
+    train,
+)
 from algan_ad.cli.parsing import fail
 from algan_ad.runtime.decoder_messages import silence_decoders
 from algan_ad.runtime.errors import AlganError, InputError, MissingExtra, dashed
@@ -34,6 +49,11 @@ algan {__version__}: anomaly detection that learns from normal examples only
   algan benchmark list                list the comparisons that ship: every table and figure of the thesis
   algan benchmark run PLAN            carry out a comparison, or go on with it
   algan benchmark report FOLDER       write tables and a page from its results
+  algan serve MODEL...                inspect parts over HTTP, with a record of every part
+  algan station token add NAME        let somebody in; also: token list, token revoke
+  algan station threshold list        show the versions of a threshold; also: propose, approve, roll-back
+  algan station export --out FILE     write the record as a table
+  algan station backup --out FOLDER   copy a station while it runs, for algan station restore
 
 Each verb explains itself with --help and prints one JSON object with --json.
 """
@@ -52,6 +72,17 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "benchmark run": benchmark.run_verb,
     "benchmark list": benchmark.list_verb,
     "benchmark report": benchmark.report_verb,
+    "serve": serve.verb,
+    "station token add": station_tokens.add_verb,
+    "station token list": station_tokens.list_verb,
+    "station token revoke": station_tokens.revoke_verb,
+    "station threshold list": station_thresholds.list_verb,
+    "station threshold propose": station_thresholds.propose_verb,
+    "station threshold approve": station_thresholds.approve_verb,
+    "station threshold roll-back": station_thresholds.roll_back_verb,
+    "station export": station_data.export_verb,
+    "station backup": station_data.backup_verb,
+    "station restore": station_data.restore_verb,
 }
 
 
@@ -108,7 +139,8 @@ def run(argv: list[str]) -> int:
     except SystemExit as stop:  # tyro has shown the help, or what is wrong with an option
         return int(stop.code or 0)
     except ModuleNotFoundError as error:
-        return fail(f"{error.name} is not installed; this verb needs pip install 'algan-ad[train]'", 2)
+        extra = "serve" if argv[0] in ("serve", "station") and error.name != "torch" else "train"
+        return fail(f"{error.name} is not installed; this verb needs pip install 'algan-ad[{extra}]'", 2)
     except BrokenPipeError:
         raise
     except OSError as error:  # a disk that fails, a file that goes away meanwhile
@@ -118,7 +150,7 @@ def run(argv: list[str]) -> int:
 
 
 def _find_verb(argv: list[str]) -> tuple[Callable[[list[str]], int], list[str]]:
-    for words in (2, 1):
+    for words in (3, 2, 1):
         name = " ".join(argv[:words])
         if name in VERBS:
             return VERBS[name], argv[words:]

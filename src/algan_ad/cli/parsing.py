@@ -1,16 +1,22 @@
 """Parts that the verbs share: common options, parsing, and output of results and errors."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from getpass import getuser
 from inspect import cleandoc
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
 from tyro.conf import DisallowNone, FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
 
 from algan_ad.cli.help import explained
+from algan_ad.runtime.errors import InputError, Option
+
+if TYPE_CHECKING:
+    from algan_ad.service.record.record import Record
 
 Device = Annotated[
     Literal["auto", "cpu", "cuda", "mps"], arg(help="device to compute on; auto: CUDA, then MPS, then the CPU")
@@ -19,6 +25,10 @@ Json = Annotated[bool, arg(help="print one JSON object on standard output")]
 Strict = Annotated[bool, arg(help="an unreadable file ends the run instead of being skipped and listed")]
 Threads = Annotated[int | None, arg(help="threads of one operation (default: the physical cores)")]
 ModelFolder = Annotated[Positional[Path], arg(metavar="MODEL", help="a folder that `algan train` made")]
+StationFolder = Annotated[Path, arg(help="folder of the station: record, images, maps")]
+Database = Annotated[
+    str | None, arg(help="URL of a PostgreSQL database for the record (default: SQLite in the station)")
+]
 
 
 def parse(kind: type[Any], verb: str, argv: list[str], text: str | None = None) -> Any:
@@ -30,6 +40,31 @@ def parse(kind: type[Any], verb: str, argv: list[str], text: str | None = None) 
         description=cleandoc(text or kind.__doc__ or ""),
         config=(OmitArgPrefixes, FlagCreatePairsOff, DisallowNone),
     )
+
+
+@contextmanager
+def open_record(station: Path, db: str | None, new: bool = False) -> "Iterator[Record]":
+    """The record of a station, also while a server uses it. Raises InputError when there is none, unless `new`."""
+    from algan_ad.service.record.database import RECORD, url_of
+    from algan_ad.service.record.record import Record
+
+    if new:
+        station.mkdir(mode=0o700, parents=True, exist_ok=True)
+    elif db is None and not (station / RECORD).is_file():
+        raise InputError(f"{station}: no station; name its folder with ", Option("station"))
+    record = Record(db or url_of(station))
+    try:
+        yield record
+    finally:
+        record.close()
+
+
+def by() -> str:
+    """The person at the command line, for the audit log."""
+    try:
+        return f"{getuser()} (command line)"
+    except OSError:  # a user without a name
+        return "command line"
 
 
 def emit(result: dict[str, Any], as_json: bool, show: Callable[[Console], None]) -> int:

@@ -38,22 +38,23 @@ OUTSIDE = 128  # the grey of what lies outside the region of interest
 _THREADS = min(8, os.cpu_count() or 1)
 
 
-def decode(source: Path | bytes, levels: Levels | None = None) -> Pixels:
+def decode(source: Path | bytes, levels: Levels | None = None, max_pixels: int | None = None) -> Pixels:
     """The pixels of an image file, or of the bytes of one: uint8 (H, W, 3), RGB.
 
     Grey becomes three equal channels; transparency is composited on white; 16-bit grey keeps its upper 8 bits, or is
     spread from `levels` to 0..255; float images hold 0..1 or 0..255; EXIF orientation is applied; only the first of
     several pages is read.
-    Raises InputError, naming the file, for anything that is not a whole image of at most MAX_PIXELS pixels, for sides
-    beyond MAX_SIDE, for headers that promise more than MAX_PIXELS_PER_BYTE, and when the memory does not suffice.
+    Raises InputError, naming the file, for anything that is not a whole image of at most `max_pixels` pixels (None:
+    MAX_PIXELS), which is checked before memory is taken for them, for sides beyond MAX_SIDE, for headers that
+    promise more than MAX_PIXELS_PER_BYTE, and when the memory does not suffice.
     """
     name = "image data" if isinstance(source, bytes) else str(source)
     try:
-        return _decode(source, levels)
+        return _decode(source, levels, MAX_PIXELS if max_pixels is None else max_pixels)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(f"{name}: {_TOO_LARGE}") from error
+        raise InputError(f"{name}: {_too_large(MAX_PIXELS)}") from error
     except UnidentifiedImageError as error:
         raise InputError(f"{name}: not an image ({_EXPECTED}), or damaged; replace or remove it.") from error
     except MemoryError as error:
@@ -63,24 +64,36 @@ def decode(source: Path | bytes, levels: Levels | None = None) -> Pixels:
         raise InputError(f"{name}: cannot be read as an image ({reason}); replace or remove it.") from error
 
 
-_TOO_LARGE = f"larger than {MAX_PIXELS // 1_000_000} million pixels; scale it down first."
+def _too_large(max_pixels: int) -> str:
+    return f"larger than {max_pixels / 1_000_000:g} million pixels; scale it down first."
+
+
 _EXPECTED = "expected " + ", ".join(_FORMATS)
 
 
-def _decode(source: Path | bytes, levels: Levels | None) -> Pixels:
+def media_type(content: bytes) -> str:
+    """The media type of image data, from its header, as in "image/png". Raises InputError for other data."""
+    try:
+        with Image.open(BytesIO(content), formats=_FORMATS) as image:
+            return Image.MIME[image.format or ""]
+    except Exception as error:  # as in `decode`
+        raise InputError(f"image data: not an image ({_EXPECTED})") from error
+
+
+def _decode(source: Path | bytes, levels: Levels | None, max_pixels: int) -> Pixels:
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
     if size == 0:
         raise InputError("empty (0 bytes); replace or remove it.")
     with Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS) as image:
-        _check_size(image.width, image.height, size)
+        _check_size(image.width, image.height, size, max_pixels)
         load_whole(image, source)
         return np.array(_to_rgb(ImageOps.exif_transpose(image), levels))
 
 
-def _check_size(width: int, height: int, file_bytes: int) -> None:
+def _check_size(width: int, height: int, file_bytes: int, max_pixels: int) -> None:
     """Raise InputError for a size that cannot be decoded, before memory is taken for it."""
-    if width * height > MAX_PIXELS:
-        raise InputError(_TOO_LARGE)
+    if width * height > max_pixels:
+        raise InputError(_too_large(max_pixels))
     if max(width, height) > MAX_SIDE:
         raise InputError(f"{width} x {height}, a side longer than {MAX_SIDE:,} pixels; cut it into parts first.")
     if width * height > MAX_PIXELS_PER_BYTE * file_bytes:
@@ -125,7 +138,7 @@ def deep_range(path: Path, shares: tuple[float, float]) -> tuple[float, float] |
         with Image.open(path, formats=_FORMATS) as image:
             if not _is_deep(image):
                 return None
-            _check_size(image.width, image.height, path.stat().st_size)
+            _check_size(image.width, image.height, path.stat().st_size, MAX_PIXELS)
             low, high = np.quantile(np.asarray(image), shares)
     except Exception:  # as in `decode`, which reports it
         return None

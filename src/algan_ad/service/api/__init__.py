@@ -1,0 +1,1 @@
+"""The station over HTTP: one file for each group of addresses, `app.py` puts them together."""

@@ -1,0 +1,37 @@
+"""The app: all addresses, behind the edge."""
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from algan_ad.runtime.errors import AlganError
+from algan_ad.runtime.version import __version__
+from algan_ad.service.api import feedback, history, inspect, kserve, operations, session, thresholds
+from algan_ad.service.api.edge import Edge
+from algan_ad.service.errors import NotFound
+from algan_ad.service.inspection.causes import NotInspected
+from algan_ad.service.security.rates import Rates
+from algan_ad.service.station import Station
+
+WRONG_CREDENTIALS_A_MINUTE = 10
+
+
+def create_app(station: Station) -> FastAPI:
+    """The app of a station, which stays open as long as the app is used. A page adds its router here."""
+    app = FastAPI(title="algan-ad station", version=__version__, docs_url=None, redoc_url=None)
+    app.state.station = station
+    app.state.wrong_credentials = Rates(WRONG_CREDENTIALS_A_MINUTE / 60, WRONG_CREDENTIALS_A_MINUTE)
+    for each in (session, inspect, feedback, history, thresholds, operations, kserve):
+        app.include_router(each.router)
+    app.add_middleware(Edge, settings=station.settings)
+    app.add_exception_handler(AlganError, _refused)
+    app.add_exception_handler(Exception, _failed)
+    return app
+
+
+def _refused(request: Request, error: Exception) -> JSONResponse:
+    missing = isinstance(error, NotFound | NotInspected)
+    return JSONResponse({"detail": str(error)}, 404 if missing else 422)
+
+
+def _failed(request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": "an error of the station; its log has the details"}, 500)

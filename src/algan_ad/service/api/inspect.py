@@ -1,0 +1,78 @@
+"""POST /v1/inspect and /v1/inspect/batch."""
+
+import re
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from algan_ad.runtime.schema import Schema
+from algan_ad.service.api.bodies import PART_PATTERN, ModelName, PartNumber, receive
+from algan_ad.service.api.examples import INSPECTION, NOT_INSPECTED
+from algan_ad.service.api.guard import AStation, Operator
+from algan_ad.service.inspection import causes
+from algan_ad.service.inspection.part import Inspection, Part
+
+router = APIRouter(tags=["inspect"])
+
+STATUS = {
+    causes.IMAGE: 422, causes.CONFLICT: 409, causes.OVERLOAD: 503, causes.MODEL: 404, causes.DISK: 503,
+    causes.ERROR: 500,
+}  # fmt: skip
+
+
+class Batch(Schema):
+    """Inspections in the order of the images."""
+
+    inspections: list[Inspection]
+
+
+def _form(several: bool) -> dict[str, Any]:
+    """The body in OpenAPI's words: a form, or the bytes of one image."""
+    file = {"type": "string", "format": "binary"}
+    image = {"type": "array", "items": file} if several else file
+    form = {"type": "object", "required": ["image"], "properties": {"image": image}}
+    kinds = {"multipart/form-data": {"schema": form}}
+    return {"requestBody": {"required": True, "content": kinds if several else {**kinds, "image/*": {"schema": file}}}}
+
+
+def _answers(status: int) -> dict[int | str, dict[str, Any]]:
+    refused = {
+        "description": "not inspected", "model": Inspection, "content": {"application/json": {"example": NOT_INSPECTED}}
+    }  # fmt: skip
+    return {200: {"content": {"application/json": {"example": INSPECTION}}}, **dict.fromkeys(STATUS.values(), refused)}
+
+
+@router.post("/v1/inspect", response_model=Inspection, openapi_extra=_form(False), responses=_answers(200))
+async def inspect(
+    request: Request, response: Response, station: AStation, caller: Operator, part: PartNumber = None,
+    model: ModelName = None,
+) -> Inspection:  # fmt: skip
+    """Inspect one part: the image as the body, or as the file `image` of a form, with `part` and `model` beside it.
+
+    The answer is committed. Any status except 200 means *not inspected*.
+    """
+    received = await receive(request, station.settings, 1)
+    number = part or _number(received.fields.get("part"))
+    parts = [Part(received.images[0], number)]
+    (found,) = await run_in_threadpool(station.inspector.inspect, parts, model or received.fields.get("model"))
+    if found.cause is not None:
+        response.status_code = STATUS[found.cause]
+        if found.cause == causes.OVERLOAD:
+            response.headers["Retry-After"] = "1"
+    return found
+
+
+@router.post("/v1/inspect/batch", response_model=Batch, openapi_extra=_form(True))
+async def inspect_batch(request: Request, station: AStation, caller: Operator, model: ModelName = None) -> Batch:
+    """Inspect several parts, the files `image` of a form. Each answer stands for itself: look at every verdict."""
+    received = await receive(request, station.settings, station.settings.max_batch)
+    parts = [Part(image) for image in received.images]
+    return Batch(inspections=await run_in_threadpool(station.inspector.inspect, parts, model))
+
+
+def _number(text: str | None) -> str | None:
+    """The part number of a form, which must be as one of the address. Raises HTTPException 422."""
+    if text and not re.fullmatch(PART_PATTERN, text):
+        raise HTTPException(422, "part: expected at most 200 characters, all of them printable")
+    return text or None

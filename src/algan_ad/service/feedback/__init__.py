@@ -1,0 +1,1 @@
+"""What people say about parts, and what follows from it without fooling oneself."""

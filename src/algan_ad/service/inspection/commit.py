@@ -1,0 +1,100 @@
+"""The rows of some parts: decided by the threshold in use, drawn for the audit, announced to the sinks."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from algan_ad.runtime.calibration import Calibration
+from algan_ad.runtime.clock import now
+from algan_ad.service.feedback.audit_sample import drawn
+from algan_ad.service.inspection.causes import CONFLICT, NotInspected
+from algan_ad.service.inspection.part import Inspection, Part
+from algan_ad.service.inspection.scoring import Scored
+from algan_ad.service.models import Served
+from algan_ad.service.record.alarms import raise_alarm
+from algan_ad.service.record.inspections import newest, with_number
+from algan_ad.service.record.outbox import announce
+from algan_ad.service.record.tables import ANOMALOUS, NOT_INSPECTED, OK, InspectionRow, ModelRow, ThresholdRow
+from algan_ad.service.thresholds.versions import active, calibration_of
+
+JUMP = timedelta(seconds=2)  # back in time; less is a clock that is being set right
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A part, its score or the reason for none, and the hashes of its image and its map in the store."""
+
+    part: Part
+    scored: Scored | NotInspected
+    image: str | None = None
+    map: str | None = None
+
+
+class Committer:
+    """Makes the rows of inspections, inside a transaction of the caller."""
+
+    def __init__(self, secret: bytes, audit_share: float) -> None:
+        self._secret, self._audit_share = secret, audit_share
+        self._calibrations: dict[int, Calibration] = {}  # by the id of the threshold, which never changes
+
+    def add(self, session: Session, served: Served, outcomes: Sequence[Outcome]) -> list[Inspection]:
+        """Add a row, and an event `inspection`, for each part that was not inspected before under its number."""
+        model, threshold = session.get_one(ModelRow, served.id), active(session, served.id)
+        found = []
+        for outcome in outcomes:
+            known = with_number(session, served.name, outcome.part.number)
+            if known is not None and isinstance(outcome.scored, Scored):  # the same number, twice at the same time
+                found.append(again(known, outcome.part))
+                continue
+            row = self._row(outcome, model, threshold)
+            _notice_jump(session, row)
+            session.add(row)
+            session.flush()
+            row.audit = row.verdict != NOT_INSPECTED and drawn(self._secret, row.id, self._audit_share)
+            inspection = Inspection.of(row)
+            announce(session, "inspection", inspection.model_dump(mode="json"))
+            found.append(inspection)
+        return found
+
+    def _row(self, outcome: Outcome, model: ModelRow, threshold: ThresholdRow) -> InspectionRow:
+        part, scored = outcome.part, outcome.scored
+        row = InspectionRow(
+            at=now(), source=part.source, part=part.number, model_name=model.name, model=model, timing_ms={}
+        )
+        if isinstance(scored, NotInspected):
+            row.verdict, row.cause, row.reason = NOT_INSPECTED, scored.cause, str(scored)
+            return row
+        calibration = self._calibration(threshold)
+        row.verdict = ANOMALOUS if calibration.decide(scored.score) else OK
+        row.score, row.p_value, row.threshold = scored.score, float(calibration.p_values(scored.score)), threshold
+        row.image, row.image_type, row.image_bytes = outcome.image, scored.media_type, len(part.image)
+        row.image_kept, row.timing_ms = True, scored.timing_ms
+        if scored.map is not None:
+            row.map, row.map_bytes = outcome.map, len(scored.map.content)
+            row.map_low, row.map_high = scored.map.low, scored.map.high
+        return row
+
+    def _calibration(self, threshold: ThresholdRow) -> Calibration:
+        if threshold.id not in self._calibrations:
+            self._calibrations[threshold.id] = calibration_of(threshold)
+        return self._calibrations[threshold.id]
+
+
+def again(known: InspectionRow, part: Part) -> Inspection:
+    """The former outcome of a part that comes again; not inspected when its number belongs to another image."""
+    if known.image == hashlib.sha256(part.image).hexdigest():
+        return Inspection.of(known, repeated=True)
+    error = NotInspected(CONFLICT, f"part {part.number!r} was inspected before, with another image; give a new number")
+    return Inspection.unrecorded(part, known.model_name, error, now())
+
+
+def _notice_jump(session: Session, row: InspectionRow) -> None:
+    """Raise an alarm when the clock has gone back. The order of the record does not suffer: it is that of the ids."""
+    last = newest(session)
+    if last is not None and datetime.fromisoformat(last.at) - datetime.fromisoformat(row.at) > JUMP:
+        raise_alarm(
+            session, "clock", f"the clock went back from {last.at} to {row.at}: set it right", since_inspection=last.id
+        )

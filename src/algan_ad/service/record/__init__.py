@@ -1,0 +1,1 @@
+"""The durable record of a station, in SQLite or PostgreSQL: tables, migrations, one writer."""

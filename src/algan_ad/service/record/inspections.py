@@ -1,0 +1,69 @@
+"""Inspections read from the record: by id, by part number, by pages."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from algan_ad.runtime.schema import Schema
+from algan_ad.service.errors import NotFound
+from algan_ad.service.record.tables import NOT_INSPECTED, InspectionRow
+
+
+class Filter(Schema):
+    """The inspections that are wanted; None: all. Times are UTC, ISO 8601, of any length: 2026-11 is a beginning."""
+
+    model: str | None = None
+    verdict: Literal["ok", "anomalous", "not inspected"] | None = None
+    judgement: Literal["defect", "good", "unsure"] | None = None
+    part: str | None = None
+    source: str | None = None
+    since: str | None = Field(default=None, description="from this time on", max_length=40)
+    until: str | None = Field(default=None, description="before this time", max_length=40)
+
+
+def inspection(session: Session, inspection_id: int) -> InspectionRow:
+    """The inspection of an id. Raises NotFound when there is none."""
+    row = session.get(InspectionRow, inspection_id)
+    if row is None:
+        raise NotFound(f"inspection {inspection_id}: there is none")
+    return row
+
+
+def newest(session: Session) -> InspectionRow | None:
+    """The inspection that was recorded last."""
+    return session.scalar(select(InspectionRow).order_by(InspectionRow.id.desc()).limit(1))
+
+
+def with_number(session: Session, model_name: str, number: str | None) -> InspectionRow | None:
+    """The one inspection of a part by a model, except those that failed."""
+    if number is None:
+        return None
+    return session.scalar(
+        select(InspectionRow).where(
+            InspectionRow.model_name == model_name, InspectionRow.part == number, InspectionRow.verdict != NOT_INSPECTED
+        )
+    )
+
+
+def page(
+    session: Session, wanted: Filter, before: int | None = None, after: int | None = None, limit: int = 100
+) -> Sequence[InspectionRow]:
+    """Inspections below the id `before`, newest first; or, with `after`, those above it, oldest first."""
+    query = select(InspectionRow).limit(limit)
+    for name in ("verdict", "judgement", "part", "source"):
+        if (value := getattr(wanted, name)) is not None:
+            query = query.where(getattr(InspectionRow, name) == value)
+    if wanted.model is not None:
+        query = query.where(InspectionRow.model_name == wanted.model)
+    if wanted.since is not None:
+        query = query.where(InspectionRow.at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(InspectionRow.at < wanted.until)
+    if after is not None:
+        return session.scalars(query.where(InspectionRow.id > after).order_by(InspectionRow.id)).all()
+    if before is not None:
+        query = query.where(InspectionRow.id < before)
+    return session.scalars(query.order_by(InspectionRow.id.desc())).all()

@@ -1,0 +1,1 @@
+"""Access to a station: tokens, sessions of the page, roles."""

@@ -1,0 +1,82 @@
+"""A station: everything that its page, its sources, its sinks and its monitors share."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from algan_ad.service.inspection.inspector import Inspector
+from algan_ad.service.inspection.part import Inspection
+from algan_ad.service.lock import held
+from algan_ad.service.metrics import Metrics
+from algan_ad.service.models import Load, Models
+from algan_ad.service.record.record import Record
+from algan_ad.service.settings import Settings
+from algan_ad.service.store.blobs import Blobs
+from algan_ad.service.store.disk import free_bytes
+
+log = structlog.get_logger("algan.station")
+
+Listener = Callable[[Inspection], None]
+
+
+class Station:
+    """An open station.
+
+    settings, record, images and maps (stores), models, metrics; `inspector.inspect` is the way of every source.
+    `listeners` are called with every inspection, after its commit, in the thread of its source: for what must show at
+    once (a page, a PLC), also when nothing could be recorded. What must not get lost goes by the outbox of the record.
+    """
+
+    def __init__(self, settings: Settings, folders: Mapping[str, Path], load: Load, record: Record) -> None:
+        self.settings, self.record, self.metrics = settings, record, Metrics()
+        self.images, self.maps = stores(settings.station)
+        self.models = Models(folders, load, record, settings.maps)
+        self.inspector = Inspector(self)
+        self.listeners: list[Listener] = []
+        self.draining = False  # set when the server stops: not ready any more
+
+    def publish(self, inspections: Sequence[Inspection]) -> None:
+        """Count inspections and hand them to the listeners. An error of a listener harms nobody else."""
+        for inspection in inspections:
+            for receive in (self.metrics.count, *self.listeners):
+                try:
+                    receive(inspection)
+                except Exception:
+                    log.exception("listener failed", inspection=inspection.id)
+
+    def ready(self) -> bool:
+        """True when parts can be inspected: there is a model and space on the disk, and no stop is under way."""
+        enough = free_bytes(self.settings.station) >= self.settings.free_disk_bytes
+        return enough and not self.draining and any(True for _ in self.models)
+
+    def figures(self) -> bytes:
+        """The metrics as of now."""
+        self.metrics.inside.set(self.inspector.gate.inside)
+        self.metrics.free_bytes.set(free_bytes(self.settings.station))
+        return self.metrics.text()
+
+
+def stores(folder: Path) -> tuple[Blobs, Blobs]:
+    """The images and the maps of a station folder."""
+    return Blobs(folder / "images"), Blobs(folder / "maps")
+
+
+@contextmanager
+def opened(settings: Settings, folders: Mapping[str, Path], load: Load) -> Iterator[Station]:
+    """A station to serve, held for this process alone.
+
+    folders: model folders by name. load: opens and tests one. Raises InputError when the station is in use, its record
+    newer or damaged, or a model unusable.
+    """
+    with held(settings.station):
+        record = Record(settings.db_url)
+        try:
+            with record.claimed():
+                station = Station(settings, folders, load, record)
+                station.images.remove_leftovers()
+                station.maps.remove_leftovers()
+                yield station
+        finally:
+            record.close()

@@ -1,0 +1,1 @@
+"""Images and maps on disk, named by the hash of their content."""
