@@ -360,6 +360,33 @@ class TestPreprocessing:
         preprocessing = Preprocessing(size=5)
         np.testing.assert_array_equal(load(tmp_path / "a.png", preprocessing), preprocessing.apply(RGB))
 
+    @given(
+        st.sampled_from(
+            ["1 PNG", "L PNG", "L JPEG", "LA PNG", "P PNG", "RGB PNG", "RGB JPEG", "RGBA PNG", "CMYK JPEG", "CMYK TIFF",
+             "YCbCr TIFF", "I;16 PNG", "F TIFF"]
+        ),
+        st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 3, 6, 8]),
+        st.sampled_from(
+            [Preprocessing(size=16), Preprocessing(size=16, grayscale=True), Preprocessing(size=16, resize=20),
+             Preprocessing(size=16, fit="letterbox", marks=True), Preprocessing(size=16, levels=(9, 40_000)),
+             Preprocessing(size=8, canvas=(24, 8), tiled=True)]
+        ),
+    )  # fmt: skip
+    def test_the_short_way_has_the_same_bits(
+        self, kind: str, width: int, height: int, turn: int, preprocessing: Preprocessing
+    ) -> None:
+        """Files are resized as Pillow has decoded them, grey ones in one channel; arrays as RGB."""
+        mode, suffix = kind.split()
+        noise = np.random.default_rng(width * height).integers(0, 256, (height, width, 4), np.uint8)
+        deep = {"I;16": noise[..., 0] * np.uint16(257), "F": noise[..., 0].astype(np.float32)}
+        image = Image.fromarray(deep[mode]) if mode in deep else Image.fromarray(noise).convert(mode)
+        exif = Image.Exif()
+        exif[ORIENTATION] = turn
+        data = encode(image, suffix, exif=exif)
+        np.testing.assert_array_equal(
+            load(data, preprocessing), preprocessing.apply(decode(data, preprocessing.levels))
+        )
+
 
 class TestLoadMany:
     @pytest.fixture
@@ -391,14 +418,14 @@ class TestLoadMany:
     def test_strict_does_not_read_the_rest(self, paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
         read = []
 
-        def slow(path: Path, _: Preprocessing) -> np.ndarray:
+        def slow(path: Path, _: Preprocessing) -> tuple[np.ndarray, tuple[int, int]]:
             read.append(path)
             if path == paths[3]:
                 raise InputError("bad")
             time.sleep(0.002)
-            return np.zeros((2, 2, 3), np.uint8)
+            return np.zeros((2, 2, 3), np.uint8), (2, 2)
 
-        monkeypatch.setattr(images, "load", slow)
+        monkeypatch.setattr(images, "prepare", slow)
         with pytest.raises(InputError):
             load_many(paths * 20, Preprocessing(size=2), strict=True)
         assert len(read) < 400
@@ -420,11 +447,11 @@ class TestLoadMany:
     def test_images_are_decoded_side_by_side(self, paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
         both = threading.Barrier(2, timeout=10)
 
-        def meet(*_: object) -> np.ndarray:
+        def meet(*_: object) -> tuple[np.ndarray, tuple[int, int]]:
             both.wait()
-            return np.zeros((2, 2, 3), np.uint8)
+            return np.zeros((2, 2, 3), np.uint8), (2, 2)
 
-        monkeypatch.setattr(images, "load", meet)
+        monkeypatch.setattr(images, "prepare", meet)
         monkeypatch.setattr(images, "_THREADS", 2)
         assert load_many(paths[:2], Preprocessing(size=2)).kept == [0, 1]
 

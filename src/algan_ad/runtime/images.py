@@ -47,7 +47,11 @@ def decode(source: Path | bytes, levels: Levels | None = None) -> Pixels:
     Raises InputError, naming the file, for anything that is not a whole image of at most MAX_PIXELS pixels, for sides
     beyond MAX_SIDE, for headers that promise more than MAX_PIXELS_PER_BYTE, and when the memory does not suffice.
     """
-    name = "image data" if isinstance(source, bytes) else str(source)
+    return np.array(_explained(source, levels, None).convert("RGB"))
+
+
+def _explained(source: Path | bytes, levels: Levels | None, name: str | None) -> Image.Image:
+    name = name or ("image data" if isinstance(source, bytes) else str(source))
     try:
         return _decode(source, levels)
     except InputError as error:
@@ -67,14 +71,16 @@ _TOO_LARGE = f"larger than {MAX_PIXELS // 1_000_000} million pixels; scale it do
 _EXPECTED = "expected " + ", ".join(_FORMATS)
 
 
-def _decode(source: Path | bytes, levels: Levels | None) -> Pixels:
+def _decode(source: Path | bytes, levels: Levels | None) -> Image.Image:
+    """The picture as a Pillow image of mode L or RGB."""
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
     if size == 0:
         raise InputError("empty (0 bytes); replace or remove it.")
     with Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS) as image:
         _check_size(image.width, image.height, size)
         load_whole(image, source)
-        return np.array(_to_rgb(ImageOps.exif_transpose(image), levels))
+        ImageOps.exif_transpose(image, in_place=True)
+        return _flat(image, levels)
 
 
 def _check_size(width: int, height: int, file_bytes: int) -> None:
@@ -89,19 +95,18 @@ def _check_size(width: int, height: int, file_bytes: int) -> None:
         )
 
 
-def _to_rgb(image: Image.Image, levels: Levels | None) -> Image.Image:
+def _flat(image: Image.Image, levels: Levels | None) -> Image.Image:
+    """Grey of 8 bits (L) where the picture is grey, for one channel is resized in a third of the time; else RGB."""
     if _is_deep(image):
-        return _grey_to_rgb(_from_16_bit(np.asarray(image), levels))
+        return Image.fromarray(_from_16_bit(np.asarray(image), levels))
     if image.mode == "F":
-        return _grey_to_rgb(_from_float(np.asarray(image)))
+        return Image.fromarray(_from_float(np.asarray(image)))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
-
-
-def _grey_to_rgb(grey: Pixels) -> Image.Image:
-    return Image.fromarray(grey).convert("RGB")
+    if image.mode in ("L", "RGB"):
+        return image
+    return image.convert("L" if image.mode == "1" else "RGB")
 
 
 def _is_deep(image: Image.Image) -> bool:
@@ -214,7 +219,10 @@ class Preprocessing(Schema):
 
         Beyond its edges the picture goes on as its mirror image; what lies outside the region has one grey.
         """
-        image = Image.fromarray(pixels)
+        return self.apply_to(Image.fromarray(pixels))
+
+    def apply_to(self, image: Image.Image) -> Pixels:
+        """The same for a Pillow image of mode L or RGB."""
         if self.grayscale:
             image = image.convert("L")
         size, box = image.size, self.place(image.size)
@@ -260,7 +268,20 @@ class Loaded:
 
 def load(source: Path | bytes, preprocessing: Preprocessing) -> Pixels:
     """Decode and preprocess one image: uint8 (H, W, C). Raises InputError as `decode` does."""
-    return preprocessing.apply(decode(source, preprocessing.levels))
+    return prepare(source, preprocessing)[0]
+
+
+def prepare(
+    source: Path | bytes | Pixels, preprocessing: Preprocessing, name: str | None = None
+) -> tuple[Pixels, Size]:
+    """Decode and preprocess one image: uint8 (H, W, C), and the width and height of the picture as it was.
+
+    Pixels, uint8 (H, W, 3), are decoded already. Errors of `decode` call the image by `name`, or by its path.
+    """
+    if isinstance(source, np.ndarray):
+        return preprocessing.apply(source), (source.shape[1], source.shape[0])
+    image = _explained(source, preprocessing.levels, name)
+    return preprocessing.apply_to(image), image.size
 
 
 def load_many(
@@ -290,8 +311,7 @@ def _load_in_threads(
 ) -> Iterator[tuple[Pixels, Size] | InputError]:
     def attempt(path: Path) -> tuple[Pixels, Size] | InputError:
         try:
-            pixels = decode(path, preprocessing.levels)
-            return preprocessing.apply(pixels), (pixels.shape[1], pixels.shape[0])
+            return prepare(path, preprocessing)
         except InputError as error:
             if strict:
                 raise
