@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 @dataclass
 class Predict:
     """Score and decide images: files, folders with all that is below, globs, lists (.txt, one a line), zip and tar
-    archives, videos. The most anomalous come first on screen."""
+    archives, videos. The most anomalous come first on screen.
+
+    The table (--out) is written as the images are scored, in constant memory.
+    """
 
     model: ModelFolder
     paths: Annotated[

@@ -1,7 +1,7 @@
 """The one way from a file to pixels, for training, evaluation and prediction alike."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from pydantic import Field, model_validator
 
 from algan_ad.runtime.errors import InputError
@@ -34,6 +34,7 @@ MAX_SIDE = 65_535  # the largest of a JPEG; each row and column of pixels costs 
 MAX_PIXELS_PER_BYTE = 10_000
 # Listed, because Pillow would otherwise also try formats that start other programs (EPS).
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+SPARE = 2  # pixels, each way, that a picture keeps for one of the output while a JPEG decoder scales it down
 OUTSIDE = 128  # the grey of what lies outside the region of interest
 _THREADS = min(8, os.cpu_count() or 1)
 
@@ -47,13 +48,16 @@ def decode(source: Path | bytes, levels: Levels | None = None) -> Pixels:
     Raises InputError, naming the file, for anything that is not a whole image of at most MAX_PIXELS pixels, for sides
     beyond MAX_SIDE, for headers that promise more than MAX_PIXELS_PER_BYTE, and when the memory does not suffice.
     """
-    return np.array(_explained(source, levels, None).convert("RGB"))
+    image, _ = _explained(source, levels)
+    return np.array(image.convert("RGB"))
 
 
-def _explained(source: Path | bytes, levels: Levels | None, name: str | None) -> Image.Image:
+def _explained(
+    source: Path | bytes, levels: Levels | None, enough: Callable[[Size], Size] | None = None, name: str | None = None
+) -> tuple[Image.Image, Size]:
     name = name or ("image data" if isinstance(source, bytes) else str(source))
     try:
-        return _decode(source, levels)
+        return _decode(source, levels, enough)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -71,16 +75,28 @@ _TOO_LARGE = f"larger than {MAX_PIXELS // 1_000_000} million pixels; scale it do
 _EXPECTED = "expected " + ", ".join(_FORMATS)
 
 
-def _decode(source: Path | bytes, levels: Levels | None) -> Image.Image:
-    """The picture as a Pillow image of mode L or RGB."""
+def _decode(
+    source: Path | bytes, levels: Levels | None, enough: Callable[[Size], Size] | None
+) -> tuple[Image.Image, Size]:
+    """The picture as a Pillow image of mode L or RGB, and its width and height as it was.
+
+    A JPEG decoder may leave the picture smaller than it was, but not than what is `enough` for its width and height.
+    """
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
     if size == 0:
         raise InputError("empty (0 bytes); replace or remove it.")
     with Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS) as image:
         _check_size(image.width, image.height, size)
-        load_whole(image, source)
+        drafted = enough is not None and image.format in ("JPEG", "MPO")
+        lying = drafted and image.getexif().get(ExifTags.Base.Orientation) in _LYING
+        upright = (image.height, image.width) if lying else image.size
+        least = enough(upright) if enough is not None and drafted else None
+        load_whole(image, source, least[::-1] if least and lying else least)
         ImageOps.exif_transpose(image, in_place=True)
-        return _flat(image, levels)
+        return _flat(image, levels), upright if drafted else image.size
+
+
+_LYING = (5, 6, 7, 8)  # values of the EXIF orientation: on its side
 
 
 def _check_size(width: int, height: int, file_bytes: int) -> None:
@@ -159,6 +175,9 @@ class Preprocessing(Schema):
     levels: Levels | None = Field(
         default=None, description="of 16-bit grey: the values that become 0 and 255; None = its upper 8 bits"
     )
+    draft: bool = Field(
+        default=False, description="a JPEG may be scaled down while it is decoded, by 2, 4 or 8, to twice the size"
+    )
     fit: Fit = Field(default="stretch", description="stretch the picture onto the canvas, or keep its proportions")
     canvas: Size | None = Field(default=None, description="width and height of the output; None = size x size")
     tiled: bool = Field(default=False, description="cut the canvas into overlapping squares of size")
@@ -219,13 +238,18 @@ class Preprocessing(Schema):
 
         Beyond its edges the picture goes on as its mirror image; what lies outside the region has one grey.
         """
-        return self.apply_to(Image.fromarray(pixels))
+        return self.apply_to(Image.fromarray(pixels), (pixels.shape[1], pixels.shape[0]))
 
-    def apply_to(self, image: Image.Image) -> Pixels:
-        """The same for a Pillow image of mode L or RGB."""
+    def enough(self, picture: Size) -> Size:
+        """Width and height below which a picture must not be scaled down while it is decoded."""
+        box = self.place(picture)
+        return SPARE * box.width, SPARE * box.height
+
+    def apply_to(self, image: Image.Image, size: Size) -> Pixels:
+        """The same for a Pillow image of mode L or RGB, whose width and height were `size` in the file."""
         if self.grayscale:
             image = image.convert("L")
-        size, box = image.size, self.place(image.size)
+        box = self.place(size)
         small = np.array(image.resize((box.width, box.height), Image.Resampling.BILINEAR).convert("RGB"))
         if self.region is not None:
             small[~self._inside(box)] = OUTSIDE
@@ -280,8 +304,13 @@ def prepare(
     """
     if isinstance(source, np.ndarray):
         return preprocessing.apply(source), (source.shape[1], source.shape[0])
-    image = _explained(source, preprocessing.levels, name)
-    return preprocessing.apply_to(image), image.size
+    image, size = open_image(source, preprocessing, name)
+    return preprocessing.apply_to(image, size), size
+
+
+def open_image(source: Path | bytes, preprocessing: Preprocessing, name: str | None = None) -> tuple[Image.Image, Size]:
+    """A decoded picture as `Preprocessing.apply_to` takes it: a Pillow image, and its width and height as it was."""
+    return _explained(source, preprocessing.levels, preprocessing.enough if preprocessing.draft else None, name)
 
 
 def load_many(

@@ -57,6 +57,11 @@ def set_quiet(quiet: bool) -> None:
     _console.quiet = quiet
 
 
+def is_quiet() -> bool:
+    """True while the bars and the lines of this process are silenced."""
+    return _console.quiet
+
+
 def track(iterable: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
     """Pass the items on, with a progress bar as `bar` makes it.
 
