@@ -26,6 +26,7 @@ from algan_ad.runtime.images import (
     decode,
     load,
     load_many,
+    prepare,
 )
 from algan_ad.runtime.regions import Region
 
@@ -386,6 +387,57 @@ class TestPreprocessing:
         np.testing.assert_array_equal(
             load(data, preprocessing), preprocessing.apply(decode(data, preprocessing.levels))
         )
+
+
+class TestDraft:
+    """JPEG's own down-scaling."""
+
+    def photograph(self, width: int, height: int, **options: Any) -> bytes:
+        shades = np.random.default_rng(0).integers(60, 200, (6, 8, 3), np.uint8)
+        return encode(Image.fromarray(shades).resize((width, height), Image.Resampling.BICUBIC), "JPEG", **options)
+
+    @pytest.mark.parametrize(
+        "options", [{}, {"fit": "letterbox", "marks": True}, {"resize": 20}, {"canvas": (24, 16)}, {"grayscale": True}]
+    )
+    @pytest.mark.parametrize("turn", [1, 3, 6, 8])
+    def test_pixels_are_nearly_the_same_and_lie_at_the_same_place(self, options: dict[str, Any], turn: int) -> None:
+        exif = Image.Exif()
+        exif[ORIENTATION] = turn
+        data = self.photograph(407, 301, exif=exif)
+        whole, size = prepare(data, Preprocessing(size=16, **options))
+        quick, same_size = prepare(data, Preprocessing(size=16, draft=True, **options))
+        assert size == same_size == ((301, 407) if turn > 4 else (407, 301))
+        assert whole.shape == quick.shape
+        assert (whole != quick).any()  # it was scaled down
+        assert np.abs(quick.astype(int) - whole).mean() < 2
+
+    def test_less_is_decoded_but_twice_the_size_is_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        seen = []
+        monkeypatch.setattr(Preprocessing, "apply_to", lambda _, image, size: seen.append((image.size, size)))
+        for side in (64, 65, 16, 1):
+            prepare(self.photograph(512, 1024), Preprocessing(size=side, draft=True))
+        assert seen == [((w, 2 * w), (512, 1024)) for w in (128, 256, 64, 64)]
+
+    def test_other_formats_keep_their_bits(self) -> None:
+        exif = Image.Exif()
+        exif[ORIENTATION] = 6
+        for kind in ("PNG", "TIFF", "WEBP"):
+            data = encode(
+                Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 70, 3), np.uint8)), kind, exif=exif
+            )
+            plain, draft = (prepare(data, Preprocessing(size=8, draft=each)) for each in (False, True))
+            np.testing.assert_array_equal(plain[0], draft[0])
+            assert plain[1] == draft[1]
+
+    def test_incomplete_pictures_are_refused_all_the_same(self) -> None:
+        draft = Preprocessing(size=8, draft=True)
+        data = self.photograph(512, 512)
+        with pytest.raises(InputError):
+            load(data[: len(data) // 2], draft)
+        with pytest.raises(InputError, match="its data end before the picture does"):
+            load(data[: len(data) // 2] + b"\xff\xd9", draft)
+        grey_at_its_end = encode(Image.new("L", (500, 500), 128), "JPEG")
+        assert (load(grey_at_its_end, draft) == 128).all()
 
 
 class TestLoadMany:

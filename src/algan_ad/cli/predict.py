@@ -1,5 +1,6 @@
 """`algan predict`."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ from algan_ad.cli.parsing import Device, Json, ModelFolder, Strict, Threads, emi
 from algan_ad.runtime.errors import InputError
 
 if TYPE_CHECKING:
+    from algan_ad.workflows.cluster import RayCluster
     from algan_ad.workflows.overlays import OverlayFolder
 
 
@@ -41,6 +43,9 @@ class Predict:
     false_alarm_rate: Annotated[
         float | None, arg(help="wanted share of good parts flagged (default: the model's own)")
     ] = None
+    ray: Annotated[
+        str | None, arg(metavar="ADDRESS", help="score on a Ray cluster; local: by processes that Ray starts here")
+    ] = None
     overwrite: Annotated[bool, arg(help="replace files that --out and --maps name; an input is never replaced")] = False
     device: Device = "auto"
     threads: Threads = None
@@ -67,11 +72,12 @@ def verb(argv: list[str]) -> int:
     if o.false_alarm_rate is not None and calibration is not None and not calibration.sufficient:
         log(f"warning: {calibration.explain()}")
     found = Predictions(keep=o.json)
-    outcomes = predict_files(
-        model, o.paths, strict=o.strict, out=o.out, overlays=_overlays(o.maps), overwrite=o.overwrite, resume=o.resume
-    )
-    for each in outcomes:
-        found.add(each)
+    with _cluster(o) as cluster:
+        for each in predict_files(
+            model, o.paths, strict=o.strict, out=o.out, overlays=_overlays(o.maps), overwrite=o.overwrite,
+            resume=o.resume, cluster=cluster,
+        ):  # fmt: skip
+            found.add(each)
     list_skipped(found.skipped, found.n_skipped)
     if found.skipped and not found.n:
         raise InputError(f"none of {found.n_skipped} images can be read; the first: {found.skipped[0].reason}")
@@ -84,6 +90,14 @@ def verb(argv: list[str]) -> int:
         "skipped": [{"path": str(each.path), "reason": each.reason} for each in found.skipped],
     }
     return emit(result, o.json, lambda console: found.show(console, o.out))
+
+
+def _cluster(o: Predict) -> "AbstractContextManager[RayCluster | None]":
+    if o.ray is None:
+        return nullcontext()
+    from algan_ad.workflows.cluster import open_cluster
+
+    return open_cluster(o.ray, o.model, o.device, o.threads, o.false_alarm_rate)
 
 
 def _overlays(folder: Path | None) -> "OverlayFolder | None":

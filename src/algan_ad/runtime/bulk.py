@@ -40,7 +40,7 @@ class Overlays(Protocol):
 
 def predict_files(
     predictor: Predictor, sources: Sequence[str | Path], *, strict: bool = False, out: Path | None = None,
-    overlays: Overlays | None = None, overwrite: bool = False, resume: bool = False,
+    overlays: Overlays | None = None, overwrite: bool = False, resume: bool = False, cluster: "Cluster | None" = None,
 ) -> Iterator[Outcome]:  # fmt: skip
     """Predictions for images or tables of vectors, as they come; a `Skipped` for a picture that cannot be read.
 
@@ -53,6 +53,7 @@ def predict_files(
         overwrite: replace files that are there already. An input is never replaced.
         resume: go on with the table of a call that ended early, from the same model, sources and settings. Its rows
             are handed on first.
+        cluster: other machines that score images (`workflows/cluster.py`), with the same outcome.
 
     Raises InputError at once when there is nothing to score or a file would be replaced; later when the table to go on
     with does not fit; with `strict`, also when a file cannot be read.
@@ -61,15 +62,26 @@ def predict_files(
     if predictor.config.input == "vector":
         if overlays is not None:
             raise InputError("this model scores vectors, so there is no image to draw on; leave the maps out")
+        if cluster is not None:
+            raise InputError("this model scores vectors, which one machine does in no time; leave the cluster out")
         refuse_to_replace([out] if out else [], map(Path, sources), overwrite or resume)
         work: Work = _Vectors(predictor, sources)
     else:
+        if overlays is not None and cluster is not None:
+            raise InputError("a cluster draws no maps; leave out the maps or the cluster")
         total = known.count(sources)
         targets = overlays.targets(each.place for each in known.pictures(sources)) if overlays else []
         refuse_to_replace([*targets, *([out] if out else [])], known.files(sources), overwrite or resume)
-        work = _Pictures(predictor, sources, strict, total, overlays, targets)
+        work = _Pictures(predictor, sources, strict, total, overlays, targets, cluster)
     table = None if out is None else open_table(out, predictor.config.identity, overwrite=overwrite, resume=resume)
     return _outcomes(work, table)
+
+
+class Cluster(Protocol):
+    """Machines that score."""
+
+    def score(self, chunks: Iterator[list[Picture]]) -> Iterator[list[Outcome]]:
+        """The outcomes of chunks of pictures, in their order, each chunk scored together."""
 
 
 class Work(Protocol):
@@ -126,6 +138,7 @@ class _Pictures:
     total: int | None
     overlays: Overlays | None
     targets: Sequence[Path]
+    cluster: Cluster | None = None
 
     def names(self) -> Iterator[str]:
         return (each.name for each in known.pictures(self.sources))
@@ -133,18 +146,36 @@ class _Pictures:
     def outcomes(self, done: int) -> Iterator[list[Outcome]]:
         size = max(1, min(CHUNK, CHUNK_BYTES // self.predictor.image_bytes))
         position = done - done % size  # the last bit of a score may depend on those that it is scored with
-        with (
-            closing(ahead(self._pictures(position), _read, self._prepare, _THREADS, size)) as prepared,
-            bar("scoring", self.total, done, unit="images") as advance,
-        ):
-            while chunk := list(islice(prepared, size)):
+        chunks = self._here if self.cluster is None else self._there
+        with closing(chunks(size, position)) as scored, bar("scoring", self.total, done, unit="images") as advance:
+            for chunk in scored:
                 known_already = max(0, done - position)
-                yield self._scored(chunk, position)[known_already:]
-                for each in chunk[known_already:]:
-                    advance(f"scoring {each.picture.place.name}")
+                yield chunk[known_already:]
                 position += len(chunk)
+                for each in chunk[known_already:]:
+                    advance(f"scoring {_name(each)}")
         if position == 0:
             raise InputError(f"{', '.join(map(str, self.sources))}: no images found")
+
+    def _here(self, size: int, position: int) -> Generator[list[Outcome]]:
+        with closing(ahead(self._pictures(position), _read, self._prepare, _THREADS, size)) as prepared:
+            while chunk := list(islice(prepared, size)):
+                yield self._scored(chunk, position)
+                position += len(chunk)
+
+    def _there(self, size: int, position: int) -> Generator[list[Outcome]]:
+        assert self.cluster is not None
+        with closing(self._pictures(position)) as wanted:
+            for chunk in self.cluster.score(iter(lambda: list(islice(wanted, size)), [])):
+                for each in chunk:
+                    if self.strict and isinstance(each, Skipped):
+                        raise InputError(each.reason)
+                yield chunk
+
+    def together(self, pictures: Sequence[Picture]) -> list[Outcome]:
+        """The outcomes of a few pictures that are scored together."""
+        prepared = ahead((each for each in pictures), _read, self._prepare, _THREADS, len(pictures))
+        return self._scored(list(prepared), 0)
 
     def _pictures(self, first: int) -> Generator[Picture]:
         with closing(known.pictures(self.sources)) as all_of_them:
@@ -206,6 +237,15 @@ class _Good(NamedTuple):
     name: str
     image: Pixels
     size: Size
+
+
+def score_together(predictor: Predictor, pictures: Sequence[Picture]) -> list[Outcome]:
+    """The outcomes of a few pictures, a chunk of `Cluster.score`."""
+    return _Pictures(predictor, [], False, len(pictures), None, []).together(pictures)
+
+
+def _name(outcome: Outcome) -> str:
+    return Path(str(outcome.path if isinstance(outcome, Skipped) else outcome.source)).name
 
 
 def _read(picture: Picture) -> _Read:
