@@ -7,7 +7,8 @@ Makes JPEG photographs (noise over smooth shades, quality 90) of 1000 x 1000 and
 way reads the same file once, so that whatever else the machine does falls on all alike; times are processor time of
 the calling thread. `before`: decoded to an array, made an image again and resized in three channels, as it was until
 this way was shortened. With `--model`, also from files to scores at the model's side: by `predict_files`, with its
-threads, against a plain loop (Pillow, the scorer, one by one), in elapsed time. Prints a line of JSON.
+threads, against a plain loop (Pillow, the scorer, one by one), in elapsed time and in processor time of all threads;
+`--sides` without a number leaves the rest out. Prints a line of JSON.
 """
 
 import argparse
@@ -91,23 +92,25 @@ def to_scores(folder: Path, runtime: str, rounds: int, files: int) -> dict[str, 
             "predict_files": lambda: list(predict_files(model, [name])),
             "draft": lambda: list(predict_files(draft, [name])),
         }
-        times: dict[str, list[float]] = {way: [] for way in ways}
+        clocks = {"elapsed": time.perf_counter, "processor": time.process_time}
+        times: dict[tuple[str, str], list[float]] = {(way, clock): [] for way in ways for clock in clocks}
         for _ in range(1 + rounds):
             for way, call in ways.items():
-                start = time.perf_counter()
+                start = {clock: read() for clock, read in clocks.items()}
                 call()
-                times[way].append(1000 * (time.perf_counter() - start) / files)
+                for clock, read in clocks.items():
+                    times[way, clock].append(1000 * (read() - start[clock]) / files)
     found: dict[str, object] = {"side": preprocessing.size, "method": model.config.method, "runtime": runtime}
-    for way in ways:
-        found[f"{way}_ms"] = round(median(times[way][1:]), 2)
-        ratios = sorted(a / b for a, b in zip(times["plain"][1:], times[way][1:], strict=True))
-        found[f"plain/{way}"] = [round(ratios[0], 2), round(median(ratios), 2), round(ratios[-1], 2)]
+    for (way, clock), measured in times.items():
+        ratios = sorted(a / b for a, b in zip(times["plain", clock][1:], measured[1:], strict=True))
+        found[f"{way}_{clock}_ms"] = round(median(measured[1:]), 2)
+        found[f"plain/{way}_{clock}"] = [round(ratios[0], 2), round(median(ratios), 2), round(ratios[-1], 2)]
     return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sides", type=int, nargs="+", default=[64, 256])
+    parser.add_argument("--sides", type=int, nargs="*", default=[64, 256])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--model", type=Path, nargs="*", default=[])
     parser.add_argument("--runtime", choices=["auto", "torch", "onnx"], default="auto")
