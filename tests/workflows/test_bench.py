@@ -66,7 +66,7 @@ def test_the_screen(folder: Path, vectors: Path, capsys: pytest.CaptureFixture[s
     words = ["--images", str(pristine_parts / "test"), "--rounds", "2", "--threads", "1"]
     assert run(["bench", str(folder), "--against", str(folder), *words]) == 0
     out = capsys.readouterr().out
-    for said in ("algan-image by AlganImage, 16 given", "1 thread ", "from start to first score", "GFLOP an image",
+    for said in ("algan-image by torch, 16 given", "1 thread ", "from start to first score", "GFLOP an image",
                  "times faster", "infer 16", "all 1"):  # fmt: skip
         assert said in out
     assert run(["bench", str(folder), "--against", str(vectors), "--rounds", "2"]) == 2

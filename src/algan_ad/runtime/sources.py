@@ -43,7 +43,7 @@ def count(sources: Sequence[str | Path]) -> int | None:
             total = None if n is None or total is None else total + n
     if total == 0:
         raise InputError(
-            f"{', '.join(map(str, sources))}: no images found; expected image files, or folders, lists, archives or "
+            f"{', '.join(map(str, sources))}: no images found; expected image files or folders, lists, archives or "
             "videos of them"
         )
     return total

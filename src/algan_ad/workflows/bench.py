@@ -111,7 +111,7 @@ def bench(
     shown = "made-up numbers" if not files else f"{len(files)} given" if images else "a made-up photograph"
     machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
     return Bench(
-        str(folder), model.config.method, type(model.scorer).__name__, shown, stages, throughput, seconds, processor,
+        str(folder), model.config.method, _runtime(model), shown, stages, throughput, seconds, processor,
         peak, flops, limit, shares, machine,
     )  # fmt: skip
 
@@ -135,6 +135,10 @@ def compare(
         if files:
             calls["all 1"] = [_whole(model, files) for model in models]
         return {name: _ratio(mine, others, rounds) for name, (mine, others) in calls.items()}
+
+
+def _runtime(model: Predictor) -> str:
+    return "torch" if hasattr(model, "detector") else "ONNX Runtime"  # of a `Model`, whose import takes torch
 
 
 def _files(model: Predictor, images: Sequence[Path], temporary: Path) -> list[Path]:
