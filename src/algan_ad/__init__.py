@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from algan_ad.runtime.calibration import Calibration
     from algan_ad.runtime.errors import AlganError, InputError, MissingExtra, TrainingDiverged
     from algan_ad.runtime.images import Skipped
-    from algan_ad.runtime.prediction import Prediction, write_csv
+    from algan_ad.runtime.prediction import Prediction
     from algan_ad.runtime.predictor import Predictor
+    from algan_ad.runtime.tables import write_csv
     from algan_ad.workflows.evaluate import evaluate
     from algan_ad.workflows.load import load_model
     from algan_ad.workflows.model import Model
@@ -60,7 +61,7 @@ _HOMES = {
     "plan": "workflows.wishes",
     "predict_files": "runtime.bulk",
     "train": "workflows.train",
-    "write_csv": "runtime.prediction",
+    "write_csv": "runtime.tables",
 }
 
 

@@ -88,6 +88,13 @@ def test_maps_come_from_the_network(model: Path, pristine_parts: Path) -> None:
     assert float(prediction.anomaly_map.mean()) == pytest.approx(prediction.score)
 
 
+def test_bench_needs_no_torch_either(model: Path) -> None:
+    done = algan("bench", model, "--rounds", 2, "--threads", 1, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert (found["scorer"], found["flops"], found["share_of_limit"]) == ("ONNX Runtime", None, None)
+
+
 def test_verbs_that_only_read(model: Path, tmp_path: Path) -> None:
     for words, said in (
         (["info", model], "brightness"),

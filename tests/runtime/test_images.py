@@ -27,6 +27,7 @@ from algan_ad.runtime.images import (
     load,
     load_many,
     media_type,
+    prepare,
 )
 from algan_ad.runtime.regions import Region
 
@@ -361,6 +362,84 @@ class TestPreprocessing:
         preprocessing = Preprocessing(size=5)
         np.testing.assert_array_equal(load(tmp_path / "a.png", preprocessing), preprocessing.apply(RGB))
 
+    @given(
+        st.sampled_from(
+            ["1 PNG", "L PNG", "L JPEG", "LA PNG", "P PNG", "RGB PNG", "RGB JPEG", "RGBA PNG", "CMYK JPEG", "CMYK TIFF",
+             "YCbCr TIFF", "I;16 PNG", "F TIFF"]
+        ),
+        st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 3, 6, 8]),
+        st.sampled_from(
+            [Preprocessing(size=16), Preprocessing(size=16, grayscale=True), Preprocessing(size=16, resize=20),
+             Preprocessing(size=16, fit="letterbox", marks=True), Preprocessing(size=16, levels=(9, 40_000)),
+             Preprocessing(size=8, canvas=(24, 8), tiled=True)]
+        ),
+    )  # fmt: skip
+    def test_the_short_way_has_the_same_bits(
+        self, kind: str, width: int, height: int, turn: int, preprocessing: Preprocessing
+    ) -> None:
+        """Files are resized as Pillow has decoded them, grey ones in one channel; arrays as RGB."""
+        mode, suffix = kind.split()
+        noise = np.random.default_rng(width * height).integers(0, 256, (height, width, 4), np.uint8)
+        deep = {"I;16": noise[..., 0] * np.uint16(257), "F": noise[..., 0].astype(np.float32)}
+        image = Image.fromarray(deep[mode]) if mode in deep else Image.fromarray(noise).convert(mode)
+        exif = Image.Exif()
+        exif[ORIENTATION] = turn
+        data = encode(image, suffix, exif=exif)
+        np.testing.assert_array_equal(
+            load(data, preprocessing), preprocessing.apply(decode(data, preprocessing.levels))
+        )
+
+
+class TestDraft:
+    """JPEG's own down-scaling."""
+
+    def photograph(self, width: int, height: int, **options: Any) -> bytes:
+        shades = np.random.default_rng(0).integers(60, 200, (6, 8, 3), np.uint8)
+        return encode(Image.fromarray(shades).resize((width, height), Image.Resampling.BICUBIC), "JPEG", **options)
+
+    @pytest.mark.parametrize(
+        "options", [{}, {"fit": "letterbox", "marks": True}, {"resize": 20}, {"canvas": (24, 16)}, {"grayscale": True}]
+    )
+    @pytest.mark.parametrize("turn", [1, 3, 6, 8])
+    def test_pixels_are_nearly_the_same_and_lie_at_the_same_place(self, options: dict[str, Any], turn: int) -> None:
+        exif = Image.Exif()
+        exif[ORIENTATION] = turn
+        data = self.photograph(407, 301, exif=exif)
+        whole, size = prepare(data, Preprocessing(size=16, **options))
+        quick, same_size = prepare(data, Preprocessing(size=16, draft=True, **options))
+        assert size == same_size == ((301, 407) if turn > 4 else (407, 301))
+        assert whole.shape == quick.shape
+        assert (whole != quick).any()  # it was scaled down
+        assert np.abs(quick.astype(int) - whole).mean() < 2
+
+    def test_less_is_decoded_but_twice_the_size_is_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        seen = []
+        monkeypatch.setattr(Preprocessing, "apply_to", lambda _, image, size: seen.append((image.size, size)))
+        for side in (64, 65, 16, 1):
+            prepare(self.photograph(512, 1024), Preprocessing(size=side, draft=True))
+        assert seen == [((w, 2 * w), (512, 1024)) for w in (128, 256, 64, 64)]
+
+    def test_other_formats_keep_their_bits(self) -> None:
+        exif = Image.Exif()
+        exif[ORIENTATION] = 6
+        for kind in ("PNG", "TIFF", "WEBP"):
+            data = encode(
+                Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 70, 3), np.uint8)), kind, exif=exif
+            )
+            plain, draft = (prepare(data, Preprocessing(size=8, draft=each)) for each in (False, True))
+            np.testing.assert_array_equal(plain[0], draft[0])
+            assert plain[1] == draft[1]
+
+    def test_incomplete_pictures_are_refused_all_the_same(self) -> None:
+        draft = Preprocessing(size=8, draft=True)
+        data = self.photograph(512, 512)
+        with pytest.raises(InputError):
+            load(data[: len(data) // 2], draft)
+        with pytest.raises(InputError, match="its data end before the picture does"):
+            load(data[: len(data) // 2] + b"\xff\xd9", draft)
+        grey_at_its_end = encode(Image.new("L", (500, 500), 128), "JPEG")
+        assert (load(grey_at_its_end, draft) == 128).all()
+
 
 class TestLoadMany:
     @pytest.fixture
@@ -392,14 +471,14 @@ class TestLoadMany:
     def test_strict_does_not_read_the_rest(self, paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
         read = []
 
-        def slow(path: Path, _: Preprocessing) -> np.ndarray:
+        def slow(path: Path, _: Preprocessing) -> tuple[np.ndarray, tuple[int, int]]:
             read.append(path)
             if path == paths[3]:
                 raise InputError("bad")
             time.sleep(0.002)
-            return np.zeros((2, 2, 3), np.uint8)
+            return np.zeros((2, 2, 3), np.uint8), (2, 2)
 
-        monkeypatch.setattr(images, "load", slow)
+        monkeypatch.setattr(images, "prepare", slow)
         with pytest.raises(InputError):
             load_many(paths * 20, Preprocessing(size=2), strict=True)
         assert len(read) < 400
@@ -421,11 +500,11 @@ class TestLoadMany:
     def test_images_are_decoded_side_by_side(self, paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
         both = threading.Barrier(2, timeout=10)
 
-        def meet(*_: object) -> np.ndarray:
+        def meet(*_: object) -> tuple[np.ndarray, tuple[int, int]]:
             both.wait()
-            return np.zeros((2, 2, 3), np.uint8)
+            return np.zeros((2, 2, 3), np.uint8), (2, 2)
 
-        monkeypatch.setattr(images, "load", meet)
+        monkeypatch.setattr(images, "prepare", meet)
         monkeypatch.setattr(images, "_THREADS", 2)
         assert load_many(paths[:2], Preprocessing(size=2)).kept == [0, 1]
 

@@ -98,6 +98,25 @@ class TestWhatFollowsFromThePictures:
             framed([(640, 480)], "algan-image", fit="proportions")
 
 
+def test_draft_is_recorded_and_holds_for_prediction(tmp_path: Path) -> None:
+    for i in range(12):
+        (tmp_path / "parts").mkdir(exist_ok=True)
+        Image.fromarray(picture(i, (400, 400))).save(tmp_path / f"parts/{i}.jpg")
+    models = [
+        train(tmp_path / "parts", "algan-image", out, config={"image_size": 32, "width": 4, "epochs": 1}, draft=draft)
+        for draft, out in ((False, None), (True, tmp_path / "model"))
+    ]
+    read = load_model(tmp_path / "model")
+    assert read.config.preprocessing is not None
+    assert read.config.preprocessing.draft
+    assert read.config.plan["draft"].model_dump(include={"value", "origin"}) == {"value": True, "origin": "user"}
+    paths = sorted((tmp_path / "parts").iterdir())
+    np.testing.assert_array_equal(read.samples(paths), models[1].samples(paths))
+    assert (read.samples(paths) != models[0].samples(paths)).any()
+    with pytest.raises(InputError, match="draft is for images"):
+        train(np.zeros((40, 3)), "algan-vector", draft=True)
+
+
 def test_nothing_is_distorted_from_the_file_to_the_picture_of_the_map(tmp_path: Path) -> None:
     data = folder(tmp_path / "parts", (160, 80))
     model = train(data, "algan-patch", tmp_path / "model", config=PATCH)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from algan_ad import __version__
 from algan_ad.cli import (
+    bench,
     benchmark,
     data,
     demo,
@@ -45,6 +46,7 @@ algan {__version__}: anomaly detection that learns from normal examples only
   algan predict MODEL IMAGE...        score and decide new images
   algan threshold MODEL               show the threshold and its promise, or set another false alarm rate
   algan info MODEL                    show a model: its method, its origin, the promise of its threshold
+  algan bench MODEL                   measure its speed here: stages, throughput, start, memory
   algan methods                       list the methods that `train --method` knows
   algan benchmark list                list the comparisons that ship: every table and figure of the thesis
   algan benchmark run PLAN            carry out a comparison, or go on with it
@@ -68,6 +70,7 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "predict": predict.verb,
     "threshold": threshold.verb,
     "info": info.verb,
+    "bench": bench.verb,
     "methods": methods.verb,
     "benchmark run": benchmark.run_verb,
     "benchmark list": benchmark.list_verb,

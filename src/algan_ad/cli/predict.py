@@ -1,5 +1,6 @@
 """`algan predict`."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,24 +11,40 @@ from algan_ad.cli.parsing import Device, Json, ModelFolder, Strict, Threads, emi
 from algan_ad.runtime.errors import InputError
 
 if TYPE_CHECKING:
+    from algan_ad.workflows.cluster import RayCluster
     from algan_ad.workflows.overlays import OverlayFolder
 
 
 @dataclass
 class Predict:
-    """Score and decide images: files, or folders with all that is below. The most anomalous come first on screen."""
+    """Score and decide images: files, folders with all that is below, globs, lists (.txt, one a line), zip and tar
+    archives, videos. The most anomalous come first on screen.
+
+    The table (--out) is written as the images are scored, in constant memory.
+    """
 
     model: ModelFolder
     paths: Annotated[
-        Positional[tuple[Path, ...]], arg(metavar="PATH...", help="images, folders of them, or tables of vectors")
+        Positional[tuple[Path, ...]],
+        arg(
+            metavar="PATH...", help="images, or folders, globs, lists, archives or videos of them; or tables of vectors"
+        ),
     ]
-    out: Annotated[Path | None, arg(help="write all predictions to this file, as CSV")] = None
+    out: Annotated[
+        Path | None, arg(help="write all predictions to this file as they come: .csv, .jsonl or .parquet")
+    ] = None
+    resume: Annotated[
+        bool, arg(help="go on with the --out of a call that was killed, from the same model and paths")
+    ] = False
     maps: Annotated[
         Path | None,
         arg(help="folder for one picture per image: its anomaly map (or an attribution of its score), laid over it"),
     ] = None
     false_alarm_rate: Annotated[
         float | None, arg(help="wanted share of good parts flagged (default: the model's own)")
+    ] = None
+    ray: Annotated[
+        str | None, arg(metavar="ADDRESS", help="score on a Ray cluster; local: by processes that Ray starts here")
     ] = None
     overwrite: Annotated[bool, arg(help="replace files that --out and --maps name; an input is never replaced")] = False
     device: Device = "auto"
@@ -38,40 +55,49 @@ class Predict:
 
 def verb(argv: list[str]) -> int:
     o = parse(Predict, "predict", argv)
-    from algan_ad.cli.show import show_predictions
+    from algan_ad.cli.show import Predictions
     from algan_ad.runtime.bulk import list_skipped, predict_files
-    from algan_ad.runtime.images import Skipped
-    from algan_ad.runtime.prediction import Prediction, write_csv
+    from algan_ad.runtime.errors import Option
     from algan_ad.runtime.progress import log
     from algan_ad.workflows.load import load_model
 
     if not o.paths:
         raise InputError("predict: expected at least one image or folder after the model")
+    if o.resume and o.out is None:
+        raise InputError(Option("resume", True), ": expected the table to go on with, as ", Option("out"))
     model = load_model(o.model, o.device, threads=o.threads)
     if o.false_alarm_rate is not None:
         model = model.with_false_alarm_rate(o.false_alarm_rate)
     calibration = model.config.calibration
     if o.false_alarm_rate is not None and calibration is not None and not calibration.sufficient:
         log(f"warning: {calibration.explain()}")
-    found = list(
-        predict_files(model, o.paths, strict=o.strict, out=o.out, overlays=_overlays(o.maps), overwrite=o.overwrite)
-    )
-    predictions = [each for each in found if isinstance(each, Prediction)]
-    skipped = [each for each in found if isinstance(each, Skipped)]
-    list_skipped(skipped)
-    if skipped and not predictions:
-        raise InputError(f"none of {len(found)} images can be read; the first: {skipped[0].reason}")
-    if o.out is not None:
-        write_csv(predictions, o.out)
+    found = Predictions(keep=o.json)
+    with _cluster(o) as cluster:
+        for each in predict_files(
+            model, o.paths, strict=o.strict, out=o.out, overlays=_overlays(o.maps), overwrite=o.overwrite,
+            resume=o.resume, cluster=cluster,
+        ):  # fmt: skip
+            found.add(each)
+    list_skipped(found.skipped, found.n_skipped)
+    if found.skipped and not found.n:
+        raise InputError(f"none of {found.n_skipped} images can be read; the first: {found.skipped[0].reason}")
     result = {
         "model": str(o.model),
-        "n": len(predictions),
-        "n_anomalous": sum(bool(each.anomalous) for each in predictions),
+        "n": found.n,
+        "n_anomalous": found.n_anomalous,
         "guaranteed_rate": calibration.guaranteed_rate if calibration else None,
-        "predictions": [each.to_dict() for each in predictions],
-        "skipped": [{"path": str(each.path), "reason": each.reason} for each in skipped],
+        "predictions": [each.to_dict() for each in found.predictions],
+        "skipped": [{"path": str(each.path), "reason": each.reason} for each in found.skipped],
     }
-    return emit(result, o.json, lambda console: show_predictions(console, predictions, skipped, o.out))
+    return emit(result, o.json, lambda console: found.show(console, o.out))
+
+
+def _cluster(o: Predict) -> "AbstractContextManager[RayCluster | None]":
+    if o.ray is None:
+        return nullcontext()
+    from algan_ad.workflows.cluster import open_cluster
+
+    return open_cluster(o.ray, o.model, o.device, o.threads, o.false_alarm_rate)
 
 
 def _overlays(folder: Path | None) -> "OverlayFolder | None":

@@ -1,6 +1,7 @@
 """Screens of the verbs, for a console without markup, which shows names as they are."""
 
 from collections.abc import Sequence
+from heapq import heappop, heappush
 from pathlib import Path
 
 from rich.console import Console
@@ -20,6 +21,7 @@ from algan_ad.runtime.prediction import Prediction
 from algan_ad.runtime.protocols import WORDS
 
 SHOWN = 20
+LISTED = 1000  # unreadable files
 MAPS = {"own": "anomaly maps of the method itself", "attribution": "attributions of the score"}
 
 
@@ -49,23 +51,43 @@ def show_evaluation(
     console.print(f"report: {page}", soft_wrap=True)
 
 
-def show_predictions(
-    console: Console, predictions: Sequence[Prediction], skipped: Sequence[Skipped], out: Path | None
-) -> None:
-    """Print the most anomalous predictions first; the CSV file holds all of them."""
-    table = Table("score", "p-value", "decision", "source", box=None)
-    for each in sorted(predictions, key=lambda each: -each.score)[:SHOWN]:
-        p_value = "-" if each.p_value is None else f"{each.p_value:.4f}"
-        decision = Text({True: "anomalous", False: "normal", None: "-"}[each.anomalous], "red" * bool(each.anomalous))
-        table.add_row(f"{each.score:.4f}", p_value, decision, each.source or "-")
-    console.print(table)
-    if len(predictions) > SHOWN:
-        console.print(f"... and {len(predictions) - SHOWN} with lower scores")
-    console.print(
-        f"{sum(bool(each.anomalous) for each in predictions)} of {len(predictions)} anomalous, {len(skipped)} skipped"
-    )
-    if out is not None:
-        console.print(f"all predictions: {out}", soft_wrap=True)
+class Predictions:
+    """The predictions of a call, as they come: counts, the most anomalous, the first unreadable files; or all."""
+
+    def __init__(self, keep: bool) -> None:
+        self.keep = keep
+        self.n = self.n_anomalous = self.n_skipped = 0
+        self.predictions: list[Prediction] = []
+        self.skipped: list[Skipped] = []
+        self._most: list[tuple[float, int, Prediction]] = []  # a heap; of equal scores the first ones stay
+
+    def add(self, outcome: Prediction | Skipped) -> None:
+        if isinstance(outcome, Skipped):
+            self.n_skipped += 1
+            if self.keep or len(self.skipped) < LISTED:
+                self.skipped.append(outcome)
+            return
+        self.n += 1
+        self.n_anomalous += bool(outcome.anomalous)
+        if self.keep:
+            self.predictions.append(outcome)
+        heappush(self._most, (outcome.score, -self.n, outcome))
+        if len(self._most) > SHOWN:
+            heappop(self._most)
+
+    def show(self, console: Console, out: Path | None) -> None:
+        """Print the most anomalous predictions first; the table holds all of them."""
+        table = Table("score", "p-value", "decision", "source", box=None)
+        for _, _, each in sorted(self._most, reverse=True):
+            p_value = "-" if each.p_value is None else f"{each.p_value:.4f}"
+            words = {True: "anomalous", False: "normal", None: "-"}[each.anomalous]
+            table.add_row(f"{each.score:.4f}", p_value, Text(words, "red" * bool(each.anomalous)), each.source or "-")
+        console.print(table)
+        if self.n > SHOWN:
+            console.print(f"... and {self.n - SHOWN} with lower scores")
+        console.print(f"{self.n_anomalous} of {self.n} anomalous, {self.n_skipped} skipped")
+        if out is not None:
+            console.print(f"all predictions: {out}", soft_wrap=True)
 
 
 def show_check(console: Console, report: Report) -> None:

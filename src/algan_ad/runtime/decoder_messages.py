@@ -1,7 +1,8 @@
-"""Messages that Pillow and libtiff print about damaged files, beside the reason that `decode` gives."""
+"""Messages that Pillow, libtiff and OpenCV print about damaged files, beside the reason that we give."""
 
 import ctypes
 import logging
+import os
 import warnings
 
 from PIL import _imaging
@@ -15,6 +16,8 @@ def silence_decoders() -> None:
     """
     warnings.filterwarnings("ignore", module=r"PIL\.")
     logging.getLogger("PIL").addHandler(logging.NullHandler())
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # OpenCV reads them when it is imported
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     libtiff = ctypes.CDLL(_imaging.__file__)  # Pillow's core, and what it is linked with
     for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
         set_handler = getattr(libtiff, name, None)

@@ -48,13 +48,13 @@ def replacing(path: Path) -> Iterator[Path]:
     A missing folder is made.
     Raises AlganError when the disk is full, InputError when `path` cannot be written.
     """
-    with explaining_write_errors(path), (_filling if _is_stream(path) else _renaming)(path) as temporary:
+    with explaining_write_errors(path), (_filling if is_stream(path) else _renaming)(path) as temporary:
         yield temporary
 
 
 @contextmanager
 def _renaming(path: Path) -> Iterator[Path]:
-    target = _behind_links(path)
+    target = behind_links(path)
     temporary = target.with_name(f".{target.stem}-{secrets.token_hex(4)}{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -70,15 +70,15 @@ def _filling(path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="algan-") as folder:
         temporary = Path(folder) / f"content{path.suffix}"
         yield temporary
-        with temporary.open("rb") as content, _open_stream(path) as stream:
+        with temporary.open("rb") as content, open_stream(path) as stream:
             shutil.copyfileobj(content, stream)
 
 
-def _is_stream(path: Path) -> bool:
+def is_stream(path: Path) -> bool:
     return path.exists() and (not (path.is_file() or path.is_dir()) or _standard_stream(path) is not None)
 
 
-def _open_stream(path: Path) -> BinaryIO:
+def open_stream(path: Path) -> BinaryIO:
     standard = _standard_stream(path)
     if standard is None:
         return path.open("wb")
@@ -95,23 +95,36 @@ def _standard_stream(path: Path) -> int | None:
     return None
 
 
-def _behind_links(path: Path) -> Path:
+def behind_links(path: Path) -> Path:
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def refuse_to_replace(targets: Iterable[Path], inputs: Iterable[Path], overwrite: bool) -> None:
-    """Raise InputError if writing a target would replace an input or, unless `overwrite`, any file."""
-    read = {path.resolve() for path in inputs}
-    for target in targets:
-        if target.resolve() in read:
-            raise InputError(f"{target}: is an input and would be replaced; choose another place")
-        if target.is_file() and not _is_stream(target) and not overwrite:
+    """Raise InputError if writing a target would replace an input or, unless `overwrite`, any file.
+
+    `inputs` are only gone through, one by one, where a target is there already.
+    """
+    there = {identity: target for target in targets if (identity := _identity(target))}
+    for path in inputs if there else ():
+        if (identity := _identity(path)) in there:
+            raise InputError(f"{there[identity]}: is an input and would be replaced; choose another place")
+    for target in there.values():
+        if target.is_file() and not is_stream(target) and not overwrite:
             raise InputError(f"{target}: exists already; choose another place, or set ", Option("overwrite", True))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """The file behind a path; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def remove_leftovers(path: Path) -> None:
     """Remove the temporary siblings of `path` that killed processes left. No process may write `path` meanwhile."""
-    target = _behind_links(path)
+    target = behind_links(path)
     for each in target.parent.glob(f".{glob.escape(target.stem)}-{'[0-9a-f]' * 8}{target.suffix}"):
         each.unlink(missing_ok=True)
 

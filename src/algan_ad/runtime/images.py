@@ -1,7 +1,7 @@
 """The one way from a file to pixels, for training, evaluation and prediction alike."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from pydantic import Field, model_validator
 
 from algan_ad.runtime.errors import InputError
@@ -34,6 +34,7 @@ MAX_SIDE = 65_535  # the largest of a JPEG; each row and column of pixels costs 
 MAX_PIXELS_PER_BYTE = 10_000
 # Listed, because Pillow would otherwise also try formats that start other programs (EPS).
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+SPARE = 2  # pixels, each way, that a picture keeps for one of the output while a JPEG decoder scales it down
 OUTSIDE = 128  # the grey of what lies outside the region of interest
 _THREADS = min(8, os.cpu_count() or 1)
 
@@ -48,9 +49,20 @@ def decode(source: Path | bytes, levels: Levels | None = None, max_pixels: int |
     MAX_PIXELS), which is checked before memory is taken for them, for sides beyond MAX_SIDE, for headers that
     promise more than MAX_PIXELS_PER_BYTE, and when the memory does not suffice.
     """
-    name = "image data" if isinstance(source, bytes) else str(source)
+    image, _ = _explained(source, levels, max_pixels=max_pixels)
+    return np.array(image.convert("RGB"))
+
+
+def _explained(
+    source: Path | bytes,
+    levels: Levels | None,
+    enough: Callable[[Size], Size] | None = None,
+    name: str | None = None,
+    max_pixels: int | None = None,
+) -> tuple[Image.Image, Size]:
+    name = name or ("image data" if isinstance(source, bytes) else str(source))
     try:
-        return _decode(source, levels, MAX_PIXELS if max_pixels is None else max_pixels)
+        return _decode(source, levels, enough, MAX_PIXELS if max_pixels is None else max_pixels)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -80,14 +92,28 @@ def media_type(content: bytes) -> str:
         raise InputError(f"image data: not an image ({_EXPECTED})") from error
 
 
-def _decode(source: Path | bytes, levels: Levels | None, max_pixels: int) -> Pixels:
+def _decode(
+    source: Path | bytes, levels: Levels | None, enough: Callable[[Size], Size] | None, max_pixels: int
+) -> tuple[Image.Image, Size]:
+    """The picture as a Pillow image of mode L or RGB, and its width and height as it was.
+
+    A JPEG decoder may leave the picture smaller than it was, but not than what is `enough` for its width and height.
+    """
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
     if size == 0:
         raise InputError("empty (0 bytes); replace or remove it.")
     with Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS) as image:
         _check_size(image.width, image.height, size, max_pixels)
-        load_whole(image, source)
-        return np.array(_to_rgb(ImageOps.exif_transpose(image), levels))
+        drafted = enough is not None and image.format in ("JPEG", "MPO")
+        lying = drafted and image.getexif().get(ExifTags.Base.Orientation) in _LYING
+        upright = (image.height, image.width) if lying else image.size
+        least = enough(upright) if enough is not None and drafted else None
+        load_whole(image, source, least[::-1] if least and lying else least)
+        ImageOps.exif_transpose(image, in_place=True)
+        return _flat(image, levels), upright if drafted else image.size
+
+
+_LYING = (5, 6, 7, 8)  # values of the EXIF orientation: on its side
 
 
 def _check_size(width: int, height: int, file_bytes: int, max_pixels: int) -> None:
@@ -102,19 +128,18 @@ def _check_size(width: int, height: int, file_bytes: int, max_pixels: int) -> No
         )
 
 
-def _to_rgb(image: Image.Image, levels: Levels | None) -> Image.Image:
+def _flat(image: Image.Image, levels: Levels | None) -> Image.Image:
+    """Grey of 8 bits (L) where the picture is grey, for one channel is resized in a third of the time; else RGB."""
     if _is_deep(image):
-        return _grey_to_rgb(_from_16_bit(np.asarray(image), levels))
+        return Image.fromarray(_from_16_bit(np.asarray(image), levels))
     if image.mode == "F":
-        return _grey_to_rgb(_from_float(np.asarray(image)))
+        return Image.fromarray(_from_float(np.asarray(image)))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
-
-
-def _grey_to_rgb(grey: Pixels) -> Image.Image:
-    return Image.fromarray(grey).convert("RGB")
+    if image.mode in ("L", "RGB"):
+        return image
+    return image.convert("L" if image.mode == "1" else "RGB")
 
 
 def _is_deep(image: Image.Image) -> bool:
@@ -166,6 +191,9 @@ class Preprocessing(Schema):
     grayscale: bool = Field(default=False, description="drop the colour: three equal channels")
     levels: Levels | None = Field(
         default=None, description="of 16-bit grey: the values that become 0 and 255; None = its upper 8 bits"
+    )
+    draft: bool = Field(
+        default=False, description="a JPEG may be scaled down while it is decoded, by 2, 4 or 8, to twice the size"
     )
     fit: Fit = Field(default="stretch", description="stretch the picture onto the canvas, or keep its proportions")
     canvas: Size | None = Field(default=None, description="width and height of the output; None = size x size")
@@ -227,10 +255,18 @@ class Preprocessing(Schema):
 
         Beyond its edges the picture goes on as its mirror image; what lies outside the region has one grey.
         """
-        image = Image.fromarray(pixels)
+        return self.apply_to(Image.fromarray(pixels), (pixels.shape[1], pixels.shape[0]))
+
+    def enough(self, picture: Size) -> Size:
+        """Width and height below which a picture must not be scaled down while it is decoded."""
+        box = self.place(picture)
+        return SPARE * box.width, SPARE * box.height
+
+    def apply_to(self, image: Image.Image, size: Size) -> Pixels:
+        """The same for a Pillow image of mode L or RGB, whose width and height were `size` in the file."""
         if self.grayscale:
             image = image.convert("L")
-        size, box = image.size, self.place(image.size)
+        box = self.place(size)
         small = np.array(image.resize((box.width, box.height), Image.Resampling.BILINEAR).convert("RGB"))
         if self.region is not None:
             small[~self._inside(box)] = OUTSIDE
@@ -273,7 +309,25 @@ class Loaded:
 
 def load(source: Path | bytes, preprocessing: Preprocessing) -> Pixels:
     """Decode and preprocess one image: uint8 (H, W, C). Raises InputError as `decode` does."""
-    return preprocessing.apply(decode(source, preprocessing.levels))
+    return prepare(source, preprocessing)[0]
+
+
+def prepare(
+    source: Path | bytes | Pixels, preprocessing: Preprocessing, name: str | None = None
+) -> tuple[Pixels, Size]:
+    """Decode and preprocess one image: uint8 (H, W, C), and the width and height of the picture as it was.
+
+    Pixels, uint8 (H, W, 3), are decoded already. Errors of `decode` call the image by `name`, or by its path.
+    """
+    if isinstance(source, np.ndarray):
+        return preprocessing.apply(source), (source.shape[1], source.shape[0])
+    image, size = open_image(source, preprocessing, name)
+    return preprocessing.apply_to(image, size), size
+
+
+def open_image(source: Path | bytes, preprocessing: Preprocessing, name: str | None = None) -> tuple[Image.Image, Size]:
+    """A decoded picture as `Preprocessing.apply_to` takes it: a Pillow image, and its width and height as it was."""
+    return _explained(source, preprocessing.levels, preprocessing.enough if preprocessing.draft else None, name)
 
 
 def load_many(
@@ -303,8 +357,7 @@ def _load_in_threads(
 ) -> Iterator[tuple[Pixels, Size] | InputError]:
     def attempt(path: Path) -> tuple[Pixels, Size] | InputError:
         try:
-            pixels = decode(path, preprocessing.levels)
-            return preprocessing.apply(pixels), (pixels.shape[1], pixels.shape[0])
+            return prepare(path, preprocessing)
         except InputError as error:
             if strict:
                 raise

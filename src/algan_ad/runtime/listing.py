@@ -1,7 +1,7 @@
 """The content of folders: sorted, without hidden files."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from algan_ad.runtime.errors import InputError
@@ -38,6 +38,8 @@ def _listed(folder: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> tuple[P
     return tuple(folder / name for name in sorted(names))
 
 
-def images_below(folder: Path) -> list[Path]:
-    """Images in a folder and its sub-folders, sorted by name, a folder's own images first."""
-    return [*images(folder), *(path for inner in folders(folder) for path in images_below(inner))]
+def images_below(folder: Path) -> Iterator[Path]:
+    """Images in a folder and its sub-folders, sorted by name, a folder's own images first, as they are found."""
+    yield from images(folder)
+    for inner in folders(folder):
+        yield from images_below(inner)

@@ -103,6 +103,11 @@ class ModelConfig(Schema):
             raise InputError("preprocessing belongs to input 'image', and only to it")
         return self
 
+    @property
+    def identity(self) -> str:
+        """16 hexadecimal digits that stand for the model and its threshold, but not for the history of that."""
+        return _digest(self.model_dump(mode="json", exclude={"threshold_history"}))[:16]
+
     def with_false_alarm_rate(self, rate: float, reason: str | None = None) -> "ModelConfig":
         """The same model with another threshold, from the same held-out scores, and a record of the change.
 

@@ -1,16 +1,12 @@
-"""The one result type, the same in Python, in JSON and in CSV."""
+"""The one result type, the same in Python, in JSON and in tables."""
 
-import csv
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from algan_ad.runtime.errors import AlganError
-from algan_ad.runtime.files import replacing
 
 
 @dataclass(frozen=True)
@@ -46,18 +42,3 @@ class Prediction:
             "threshold": self.threshold,
             "anomalous": self.anomalous,
         }
-
-
-_COLUMNS = ("source", "score", "p_value", "threshold", "anomalous")
-
-
-def write_csv(predictions: Iterable[Prediction], path: str | Path) -> None:
-    """Write one row per prediction under a header, UTF-8, unknown values empty, atomically."""
-    with (
-        replacing(Path(path)) as temporary,
-        # file names need not be valid Unicode
-        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
-    ):
-        rows = csv.DictWriter(file, _COLUMNS)
-        rows.writeheader()
-        rows.writerows(prediction.to_dict() for prediction in predictions)

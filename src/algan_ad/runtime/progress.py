@@ -8,7 +8,16 @@ from threading import Event, Thread
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from algan_ad.runtime.errors import Option, dashed, plain
 
@@ -19,12 +28,23 @@ LINE_SECONDS = 60.0  # between two lines where there is no terminal
 _voice = plain
 
 _console = Console(stderr=True)
+
+
+class _Rate(ProgressColumn):
+    """The column "123 images/s" of a task with a unit."""
+
+    def render(self, task: Task) -> Text:
+        unit = task.fields["unit"]
+        return Text(f"{task.speed:.3g} {unit}/s" if unit and task.speed else "")
+
+
 # One display for all bars, so that a bar inside another one is a second line.
 _bars = Progress(
     TextColumn("{task.description}"),
     BarColumn(),
     MofNCompleteColumn(),
     TimeRemainingColumn(elapsed_when_finished=True),
+    _Rate(),
     console=_console,
     transient=True,
     speed_estimate_period=3600,  # an epoch may take longer than rich's 30 s, and the time left would never be shown
@@ -35,6 +55,11 @@ _bars = Progress(
 def set_quiet(quiet: bool) -> None:
     """Silence the bars and the lines of this process, or show them again."""
     _console.quiet = quiet
+
+
+def is_quiet() -> bool:
+    """True while the bars and the lines of this process are silenced."""
+    return _console.quiet
 
 
 def track(iterable: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
@@ -49,8 +74,10 @@ def track(iterable: Iterable[Item], label: str, total: int | None = None) -> Ite
 
 
 @contextmanager
-def bar(label: str, total: int | None, done: int = 0) -> Iterator[Callable[[str], None]]:
+def bar(label: str, total: int | None, done: int = 0, unit: str = "") -> Iterator[Callable[[str], None]]:
     """A progress bar to move by hand: call what it yields after each step, with the next label.
+
+    With a `unit`, as "images", it also shows how many of them are done in a second.
 
     A terminal shows the bar with the time left; a bar inside another one is a second line. Elsewhere a plain line is
     written every LINE_SECONDS, so that shorter work writes nothing. A quiet process shows nothing.
@@ -58,7 +85,7 @@ def bar(label: str, total: int | None, done: int = 0) -> Iterator[Callable[[str]
     if _console.quiet:
         yield lambda label: None
         return
-    task = _bars.add_task(label, total=total, completed=done)
+    task = _bars.add_task(label, total=total, completed=done, unit=unit)
     ended = Event()
     if _console.is_terminal:
         _bars.start()
@@ -84,7 +111,8 @@ def _line(task: Task) -> str:
     """The line "training  loss  D 1.386: 12 of 96, 0:05:00 so far, about 0:35:00 left"."""
     steps = f"{task.completed:.0f}" if task.total is None else f"{task.completed:.0f} of {task.total:.0f}"
     left = "" if task.time_remaining is None else f", about {_spell(task.time_remaining)} left"
-    return f"{task.description}: {steps}, {_spell(task.elapsed or 0)} so far{left}"
+    rate = _Rate().render(task).plain
+    return f"{task.description}: {steps}, {_spell(task.elapsed or 0)} so far{left}{rate and f', {rate}'}"
 
 
 def _spell(seconds: float) -> str:

@@ -12,14 +12,20 @@ from PIL import Image, TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
 from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.placement import Size
 
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # a marker of a JPEG; the bytes left out occur within coded pixels
 _END_OF_IMAGE = b"\xff\xd9"
 _MID_GREY = {"L": 128, "RGB": (128, 128, 128), "CMYK": (127, 127, 127, 127)}  # libjpeg's filling; CMYK is inverted
 
 
-def load_whole(image: ImageFile, source: Path | bytes) -> None:
-    """Decode `image`, which was opened from `source`, in place. Raises InputError when its data end too soon."""
+def load_whole(image: ImageFile, source: Path | bytes, least: Size | None = None) -> None:
+    """Decode `image`, which was opened from `source`, in place. Raises InputError when its data end too soon.
+
+    A JPEG is scaled down by its decoder as long as width and height stay above `least`.
+    """
+    if least is not None:
+        image.draft(None, least)
     if image.format == "PNG":
         whole = _load_png(image, source)
     elif isinstance(image, TiffImagePlugin.TiffImageFile):
@@ -27,7 +33,7 @@ def load_whole(image: ImageFile, source: Path | bytes) -> None:
         image.load()
     else:
         image.load()
-        whole = image.format not in ("JPEG", "MPO") or _is_whole_jpeg(image, source)
+        whole = image.format not in ("JPEG", "MPO") or _is_whole_jpeg(image, source, least)
     if not whole:
         raise InputError("its data end before the picture does; replace or remove it.")
 
@@ -63,7 +69,7 @@ def _has_all_strips(image: TiffImagePlugin.TiffImageFile) -> bool:
     return sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes) >= planes * image.width * image.height
 
 
-def _is_whole_jpeg(image: ImageFile, source: Path | bytes) -> bool:
+def _is_whole_jpeg(image: ImageFile, source: Path | bytes, least: Size | None) -> bool:
     """Decode with other bytes in place of the end marker: only a picture that waits for more data changes.
 
     A gap within the last block of 16 x 16 pixels is not found, nor is a missing scan of a progressive JPEG.
@@ -74,6 +80,8 @@ def _is_whole_jpeg(image: ImageFile, source: Path | bytes) -> bool:
     data = source if isinstance(source, bytes) else source.read_bytes()
     coded = data[: _end_of_jpeg(data)].rstrip(b"\xff")
     with Image.open(BytesIO(coded + b"\x55" * 64 + _END_OF_IMAGE), formats=["JPEG"]) as longer:
+        if least is not None:
+            longer.draft(None, least)
         return longer.tobytes() == image.tobytes()
 
 

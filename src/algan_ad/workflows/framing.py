@@ -48,7 +48,7 @@ def frame(
             Option("fit", wanted), f": {detector.name} takes squares; letterbox keeps the proportions, too"
         )
     values = base.model_dump() | {"fit": "letterbox" if wanted == "letterbox" else "stretch"}
-    values["levels"] = options.levels or levels
+    values |= {"levels": options.levels or levels, "draft": options.draft}
     n_tiles = _tiles(options, base.size, max(usual))
     if n_tiles > 1:
         values |= {"resize": None, "tiled": True, "canvas": _tiled_canvas(usual, n_tiles, base.size)}

@@ -16,7 +16,7 @@ from algan_ad.training.device import DeviceName
 from algan_ad.training.trackers import TrackerName
 
 CHECKPOINT_SECONDS = 60.0
-FRAMING = ("fit", "levels", "roi", "tiles")  # options for images alone
+FRAMING = ("draft", "fit", "levels", "roi", "tiles")  # options for images alone
 PictureFit = Literal["stretch", "proportions", "letterbox"]
 _OF_DATA = "None = as suits the data set (5.2.5)"
 
@@ -50,6 +50,11 @@ class DataOptions(Schema):
         None,
         description="region of interest, what lies outside does not count: an image whose white part counts, or the "
         "corners x,y of a polygon as shares of width and height, '0.1,0.1 0.9,0.1 0.5,0.9'; several are separated by ;",
+    )
+    draft: bool = Field(
+        False,
+        description="let the JPEG decoder scale large photographs down, to twice the method's size or more, in "
+        "training and ever after: quicker, slightly other pixels",
     )
     tiles: Annotated[int, Ge(1)] | Literal["auto"] | None = Field(
         None,

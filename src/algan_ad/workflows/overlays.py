@@ -1,10 +1,9 @@
 """Anomaly maps laid over their images, as PNG files in the same sub-folders as the images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from itertools import chain, count
 from pathlib import Path
 
-from algan_ad.runtime.bulk import Found
 from algan_ad.runtime.files import replacing
 from algan_ad.runtime.images import Pixels
 from algan_ad.runtime.prediction import Prediction
@@ -17,10 +16,10 @@ class OverlayFolder:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
-    def targets(self, found: Sequence[Found]) -> list[Path]:
+    def targets(self, places: Iterator[Path]) -> list[Path]:
         """The file for each image: its own place as .png, numbered if that is taken."""
         taken: dict[Path, None] = {}  # in order
-        for place in (each.place for each in found):
+        for place in places:
             candidates = chain([place.stem], (f"{place.stem}-{n}" for n in count(2)))
             files = (place.with_name(f"{name}.png") for name in candidates)
             taken[next(file for file in files if file not in taken)] = None

@@ -140,7 +140,7 @@ def _prepare_array(images: NDArray[np.uint8], detector: Detector, options: DataO
 def _prepare_vectors(source: str | Path | NDArray[Any], options: DataOptions, seed: int) -> Prepared:
     """Leave rows labelled anomalous (`y` of an .npz) for the test, with a fifth of the normal rows beside them."""
     _refuse_thesis(options)
-    for wish in [*options.wishes, *(name for name in FRAMING if getattr(options, name) is not None)]:
+    for wish in [*options.wishes, *(name for name in FRAMING if getattr(options, name) not in (None, False))]:
         raise InputError(Option(wish), " is for images; leave it out for vectors")
     table = read_table(source)
     vectors = table.vectors.astype(np.float32)
