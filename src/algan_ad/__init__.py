@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from algan_ad.evaluation.results import Evaluation
     from algan_ad.runtime.bulk import predict_files
     from algan_ad.runtime.calibration import Calibration
-    from algan_ad.runtime.errors import AlganError, InputError, MissingExtra, TrainingDiverged
+    from algan_ad.runtime.errors import AlganError, ExportRefused, InputError, MissingExtra, TrainingDiverged
     from algan_ad.runtime.images import Skipped
     from algan_ad.runtime.prediction import Prediction, write_csv
     from algan_ad.runtime.predictor import Predictor
     from algan_ad.workflows.evaluate import evaluate
+    from algan_ad.workflows.export import export_model
     from algan_ad.workflows.load import load_model
     from algan_ad.workflows.model import Model
     from algan_ad.workflows.options import TrainOptions
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "ALGANDetector", "AlganError", "Calibration", "Evaluation", "InputError", "MissingExtra", "Model", "Prediction",
-    "Predictor", "Skipped", "TrainOptions", "TrainingDiverged", "__version__", "change_false_alarm_rate",
-    "create_detector", "evaluate", "list_methods", "load_model", "plan", "predict_files", "train", "write_csv",
+    "ALGANDetector", "AlganError", "Calibration", "Evaluation", "ExportRefused", "InputError", "MissingExtra", "Model",
+    "Prediction", "Predictor", "Skipped", "TrainOptions", "TrainingDiverged", "__version__", "change_false_alarm_rate",
+    "create_detector", "evaluate", "export_model", "list_methods", "load_model", "plan", "predict_files", "train",
+    "write_csv",
 ]  # fmt: skip
 
 _HOMES = {
@@ -44,6 +46,7 @@ _HOMES = {
     "AlganError": "runtime.errors",
     "Calibration": "runtime.calibration",
     "Evaluation": "evaluation.results",
+    "ExportRefused": "runtime.errors",
     "InputError": "runtime.errors",
     "MissingExtra": "runtime.errors",
     "Model": "workflows.model",
@@ -55,6 +58,7 @@ _HOMES = {
     "change_false_alarm_rate": "workflows.threshold",
     "create_detector": "detectors",
     "evaluate": "workflows.evaluate",
+    "export_model": "workflows.export",
     "list_methods": "detectors",
     "load_model": "workflows.load",
     "plan": "workflows.wishes",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pydantic import ValidationError
 
 from algan_ad import __version__
-from algan_ad.cli import benchmark, data, demo, evaluate, info, methods, plan, predict, threshold, train
+from algan_ad.cli import benchmark, data, demo, evaluate, export, info, methods, plan, predict, threshold, train
 from algan_ad.cli.parsing import fail
 from algan_ad.runtime.decoder_messages import silence_decoders
 from algan_ad.runtime.errors import AlganError, InputError, MissingExtra, dashed
@@ -29,6 +29,7 @@ algan {__version__}: anomaly detection that learns from normal examples only
   algan evaluate MODEL PATH           measure on labelled images and write report.html
   algan predict MODEL IMAGE...        score and decide new images
   algan threshold MODEL               show the threshold and its promise, or set another false alarm rate
+  algan export MODEL                  write the network that scores without torch, and check that it agrees
   algan info MODEL                    show a model: its method, its origin, the promise of its threshold
   algan methods                       list the methods that `train --method` knows
   algan benchmark list                list the comparisons that ship: every table and figure of the thesis
@@ -47,6 +48,7 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "evaluate": evaluate.verb,
     "predict": predict.verb,
     "threshold": threshold.verb,
+    "export": export.verb,
     "info": info.verb,
     "methods": methods.verb,
     "benchmark run": benchmark.run_verb,
