@@ -18,6 +18,8 @@ from algan_ad.runtime.errors import AlganError, InputError, MissingExtra, dashed
 from algan_ad.runtime.progress import speak_dashes
 from algan_ad.runtime.schema import describe
 
+EXTRAS = {"matplotlib": "evaluate", "scipy": "evaluate"}  # that bring a package; "train" brings all others
+
 OVERVIEW = f"""\
 algan {__version__}: anomaly detection that learns from normal examples only
 
@@ -110,7 +112,8 @@ def run(argv: list[str]) -> int:
     except SystemExit as stop:  # tyro has shown the help, or what is wrong with an option
         return int(stop.code or 0)
     except ModuleNotFoundError as error:
-        return fail(f"{error.name} is not installed; this verb needs pip install 'algan-ad[train]'", 2)
+        extra = EXTRAS.get(str(error.name).split(".")[0], "train")
+        return fail(f"{error.name} is not installed; this verb needs pip install 'algan-ad[{extra}]'", 2)
     except BrokenPipeError:
         raise
     except OSError as error:  # a disk that fails, a file that goes away meanwhile

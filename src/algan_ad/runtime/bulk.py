@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.errors import InputError, Option
 from algan_ad.runtime.files import refuse_to_replace
 from algan_ad.runtime.images import Pixels, Skipped
 from algan_ad.runtime.listing import images_below
@@ -100,3 +100,10 @@ def list_skipped(skipped: Sequence[Skipped]) -> None:
         log(f"warning: {len(skipped)} unreadable files were skipped:")
     for each in skipped:
         log(f"  {each.reason}")
+
+
+def report_skipped(skipped: Sequence[Skipped], strict: bool) -> None:
+    """Count and list unreadable files; with `strict`, raise InputError for them."""
+    if skipped and strict:
+        raise InputError(Option("strict"), f": {len(skipped)} unreadable files, the first: {skipped[0].reason}")
+    list_skipped(skipped)
