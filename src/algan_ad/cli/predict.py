@@ -1,12 +1,12 @@
 """`algan predict`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from algan_ad.cli.parsing import Device, Json, ModelFolder, Strict, Threads, emit, parse
+from algan_ad.cli.parsing import Json, ModelFolder, Scoring, Strict, emit, parse
 from algan_ad.runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ class Predict:
         float | None, arg(help="wanted share of good parts flagged (default: the model's own)")
     ] = None
     overwrite: Annotated[bool, arg(help="replace files that --out and --maps name; an input is never replaced")] = False
-    device: Device = "auto"
-    threads: Threads = None
+    scoring: Scoring = field(default_factory=Scoring)
     strict: Strict = False
     json: Json = False
 
@@ -47,7 +46,7 @@ def verb(argv: list[str]) -> int:
 
     if not o.paths:
         raise InputError("predict: expected at least one image or folder after the model")
-    model = load_model(o.model, o.device, threads=o.threads)
+    model = load_model(o.model, **vars(o.scoring))
     if o.false_alarm_rate is not None:
         model = model.with_false_alarm_rate(o.false_alarm_rate)
     calibration = model.config.calibration
