@@ -17,6 +17,7 @@ from algan_ad.cli import (
     data,
     demo,
     evaluate,
+    export,
     info,
     methods,
     plan,
@@ -34,6 +35,8 @@ from algan_ad.runtime.errors import AlganError, InputError, MissingExtra, dashed
 from algan_ad.runtime.progress import speak_dashes
 from algan_ad.runtime.schema import describe
 
+EXTRAS = {"matplotlib": "evaluate", "scipy": "evaluate"}  # that bring a package; "train" brings all others
+
 OVERVIEW = f"""\
 algan {__version__}: anomaly detection that learns from normal examples only
 
@@ -45,6 +48,7 @@ algan {__version__}: anomaly detection that learns from normal examples only
   algan evaluate MODEL PATH           measure on labelled images and write report.html
   algan predict MODEL IMAGE...        score and decide new images
   algan threshold MODEL               show the threshold and its promise, or set another false alarm rate
+  algan export MODEL                  write the network that scores without torch, and check that it agrees
   algan info MODEL                    show a model: its method, its origin, the promise of its threshold
   algan bench MODEL                   measure its speed here: stages, throughput, start, memory
   algan methods                       list the methods that `train --method` knows
@@ -69,6 +73,7 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "evaluate": evaluate.verb,
     "predict": predict.verb,
     "threshold": threshold.verb,
+    "export": export.verb,
     "info": info.verb,
     "bench": bench.verb,
     "methods": methods.verb,
@@ -142,7 +147,9 @@ def run(argv: list[str]) -> int:
     except SystemExit as stop:  # tyro has shown the help, or what is wrong with an option
         return int(stop.code or 0)
     except ModuleNotFoundError as error:
-        extra = "serve" if argv[0] in ("serve", "station") and error.name != "torch" else "train"
+        missing = str(error.name).split(".")[0]
+        serving = argv[0] in ("serve", "station") and missing != "torch"
+        extra = "serve" if serving else EXTRAS.get(missing, "train")
         return fail(f"{error.name} is not installed; this verb needs pip install 'algan-ad[{extra}]'", 2)
     except BrokenPipeError:
         raise

@@ -27,6 +27,8 @@ from algan_ad.runtime.files import refuse_to_replace
 from algan_ad.runtime.model_folder import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, PlanEntry
 from algan_ad.runtime.progress import log
 from algan_ad.runtime.schema import Schema
+from algan_ad.runtime.self_test import SELF_TEST
+from algan_ad.runtime.sessions import NETWORK
 from algan_ad.runtime.tiles import whole
 from algan_ad.training.budget import Budget, seconds_of
 from algan_ad.training.device import using_threads
@@ -34,6 +36,7 @@ from algan_ad.training.lock import locked
 from algan_ad.training.loop import RunFolder, Trained
 from algan_ad.training.seeding import private_randomness
 from algan_ad.workflows.evaluate import remove_reports
+from algan_ad.workflows.export import add_network_if_any
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.options import CHECKPOINT_SECONDS, TrainOptions
 from algan_ad.workflows.pictures import png, sheet
@@ -101,6 +104,9 @@ def _train(configured: Configured, options: TrainOptions, folder: Path | None, b
         model.save(folder, _extra_files(model, run.folder, detector), options.overwrite)
         remove_reports(folder)  # of the model that was there before
         run.folder.remove()
+        if options.export:
+            assert prepared.data.held_out is not None
+            add_network_if_any(folder, model, prepared.data.held_out)
     return model
 
 
@@ -130,7 +136,7 @@ def _check_out(folder: Path, options: TrainOptions) -> None:
     out = Option("out", str(folder))
     if (folder / CONFIG).exists() and not options.overwrite:
         raise InputError(out, ": holds a model already; choose another folder or set ", Option("overwrite", True))
-    refuse_to_replace([folder / name for name in (CARD, METRICS, WEIGHTS)], [], options.overwrite)
+    refuse_to_replace([folder / name for name in (CARD, METRICS, WEIGHTS, NETWORK, SELF_TEST)], [], options.overwrite)
     run = _run_path(folder)
     if RunFolder(run).checkpoint.exists() and not options.resume and not options.overwrite:
         raise InputError(
