@@ -16,7 +16,7 @@ def test_score_is_the_maximum_of_the_map_of_mahalanobis_distances() -> None:
     module = detector.module
     assert isinstance(module, PadimScorer)
     train, test = (
-        by_position(embedding(module.backbone, torch.from_numpy(part), module.kept)).double().numpy()
+        by_position(embedding(module.backbone, torch.from_numpy(part), module.columns)).double().numpy()
         for part in (images(16, 0), x)
     )
     distances = np.empty((len(train), 2))
@@ -34,9 +34,8 @@ def test_score_is_the_maximum_of_the_map_of_mahalanobis_distances() -> None:
 def test_features_left_out_early_are_those_left_out_late(kept: list[int]) -> None:
     """Of squeezenet's 128 and 256: some of both levels, or of one alone, on the grid of the finest all the same."""
     backbone = PyramidBackbone("squeezenet1_1", ["features.3", "features.6"], RANDOM)
-    x, chosen = torch.from_numpy(images(2, 0)), torch.tensor(kept)
-    expected = concatenated(backbone(x), "nearest")[:, chosen]
-    assert torch.equal(embedding(backbone, x, chosen), expected)
+    x = torch.from_numpy(images(2, 0))
+    assert torch.equal(embedding(backbone, x, kept), concatenated(backbone(x), "nearest")[:, kept])
 
 
 def test_holed_images_score_higher_and_show_where() -> None:

@@ -1,6 +1,6 @@
 """PaDiM: a Gaussian of the features at each position (Defard et al., 2021; thesis 3.3, eq. 3.14)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -42,6 +42,7 @@ class PadimScorer(nn.Module):
     def __init__(self, backbone: PyramidBackbone, kept: Tensor, mean: Tensor, factor: Tensor) -> None:
         super().__init__()
         self.backbone = backbone
+        self.columns: list[int] = kept.tolist()  # plain numbers: an exported graph has fixed shapes
         for name, tensor in (("kept", kept), ("mean", mean), ("factor", factor)):
             self.register_buffer(name, tensor)
 
@@ -49,7 +50,7 @@ class PadimScorer(nn.Module):
         return self.forward_with_maps(images)[0]
 
     def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        x = embedding(self.backbone, images, self.kept)
+        x = embedding(self.backbone, images, self.columns)
         rows = by_position(x) - self.mean[:, None]
         distances = torch.bmm(rows, self.factor.transpose(1, 2)).norm(dim=2)  # (P, N)
         found = distances.T.reshape(len(x), *x.shape[2:])
@@ -75,8 +76,8 @@ class Padim(PyramidDetector):
 
     def build_module(self, tensors: Mapping[str, Tensor]) -> PadimScorer:
         c = self.config
-        empty = (torch.empty_like(tensors[name]) for name in ("kept", "mean", "factor"))
-        return PadimScorer(PyramidBackbone(c.backbone, c.layers, RANDOM), *empty)
+        empty = (torch.empty_like(tensors[name]) for name in ("mean", "factor"))
+        return PadimScorer(PyramidBackbone(c.backbone, c.layers, RANDOM), tensors["kept"].clone(), *empty)
 
     def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         at_least_two(data.train)
@@ -85,7 +86,7 @@ class Padim(PyramidDetector):
         kept = self._draw(backbone, run.seed)
         gaussians = Gaussians()
         for batch in batches(data.train, self.device, "features"):
-            gaussians.add(by_position(embedding(backbone, batch, kept)))
+            gaussians.add(by_position(embedding(backbone, batch, kept.tolist())))
         self.module = PadimScorer(backbone, kept, gaussians.mean, gaussians.inverse_factor(EPSILON)).eval()
         return FITTED_ONCE
 
@@ -101,7 +102,7 @@ class Padim(PyramidDetector):
 
 
 @torch.no_grad()
-def embedding(backbone: PyramidBackbone, images: Tensor, kept: Tensor) -> Tensor:
+def embedding(backbone: PyramidBackbone, images: Tensor, kept: Sequence[int]) -> Tensor:
     """uint8 (N, S, S, 3) -> (N, d, H, W): the kept features, coarse maps repeated on the finest grid (III-A).
 
     kept: indices, ascending. Other features are left out before the maps are enlarged, which saves most of the work.
@@ -109,7 +110,7 @@ def embedding(backbone: PyramidBackbone, images: Tensor, kept: Tensor) -> Tensor
     levels, first = [], 0
     for found in backbone(images):
         last = first + found.shape[1]
-        levels.append(found[:, kept[(kept >= first) & (kept < last)] - first])
+        levels.append(found[:, [column - first for column in kept if first <= column < last]])
         first = last
     return concatenated(levels, "nearest")
 

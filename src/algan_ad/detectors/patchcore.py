@@ -47,31 +47,31 @@ class PatchScorer(nn.Module):
         self.register_buffer("bank", bank)
 
     def forward(self, images: Tensor) -> Tensor:
-        if images.shape[-1] > COLOURS:  # the bounds of `_score` know of no marks
+        if images.shape[-1] > COLOURS:  # `_bounds` knows of no marks
             return self.forward_with_maps(images)[0]
-        return torch.stack([self._score(x) for x in patches(self.backbone, images, self.dim).flatten(1, 2)])
+        x = patches(self.backbone, images, self.dim).flatten(1, 2)
+        return self._score(x, *(self._bounds(x) if len(self.bank) > SMALL else self._nearest(x, self.bank)))
 
     def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Scores (N,), and maps of the distances of all patches, which take several times as long as the largest."""
         x = patches(self.backbone, images, self.dim)
-        distances, rows = (each.reshape(len(x), -1) for each in nearest(x.flatten(0, 2), self.bank, 1))
+        distances, rows = self._nearest(x.flatten(1, 2), self.bank)
         counts = counted(images, x.shape[1:3])
         counting = distances if counts is None else distances.where(counts.flatten(1), -torch.inf)
-        farthest = counting.argmax(1)
-        each = torch.arange(len(x), device=x.device)
-        scores = map(self._weighted, counting[each, farthest], x.flatten(1, 2)[each, farthest], rows[each, farthest])
-        return torch.stack(list(scores)), marked_map(distances.reshape(x.shape[:3]), images, counts)
+        score = self._score(x.flatten(1, 2), counting, rows)
+        return score, marked_map(distances.reshape(x.shape[:3]), images, counts)
 
-    def _score(self, x: Tensor) -> Tensor:
-        """Patches of one image (P, d) -> its score ()."""
-        distances, rows = self._bounds(x) if len(self.bank) > SMALL else self._nearest(x, self.bank)
-        farthest = distances.argmax()
-        return self._weighted(distances[farthest], x[farthest], rows[farthest])
+    def _score(self, x: Tensor, distances: Tensor, rows: Tensor) -> Tensor:
+        """Scores (N,) of patches (N, P, d), their distances (N, P) and the numbers of their nearest rows (N, P)."""
+        farthest = distances.argmax(1, keepdim=True)
+        patch = _taken(x, farthest)[:, 0]
+        return self._weighted(distances.gather(1, farthest)[:, 0], patch, rows.gather(1, farthest)[:, 0])
 
-    def _nearest(self, x: Tensor, part: Tensor) -> tuple[Tensor, Tensor]:
-        """Distances (P,) of patches (P, d) to the nearest rows of a part of the bank, and those rows' numbers (P,)."""
-        distances, rows = nearest(x, part, 1)
-        return distances[:, 0], rows[:, 0]
+    @staticmethod
+    def _nearest(x: Tensor, part: Tensor) -> tuple[Tensor, Tensor]:
+        """Distances (...) of patches (..., d) to the nearest rows of a part of the bank, and those rows' numbers."""
+        distances, rows = nearest(x.flatten(0, -2), part, 1)
+        return distances.reshape(x.shape[:-1]), rows.reshape(x.shape[:-1])
 
     def _bounds(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Results of `_nearest` in the whole bank for the farthest patch; for the others, upper bounds of distances.
@@ -82,29 +82,34 @@ class PatchScorer(nn.Module):
         """
         parts = self.bank.tensor_split(PARTS)
         bounds, rows = self._nearest(x, parts[0])
-        likely = bounds.topk(min(LIKELY, len(x))).indices
-        bounds[likely], rows[likely] = self._nearest(x[likely], self.bank)
-        score, first = bounds[likely].max(), len(parts[0])
+        likely = bounds.topk(min(LIKELY, x.shape[1])).indices  # (N, LIKELY)
+        distances, found = self._nearest(_taken(x, likely), self.bank)
+        bounds, rows = bounds.scatter(1, likely, distances), rows.scatter(1, likely, found)
+        score, first = distances.amax(1, keepdim=True), len(parts[0])
         for part in parts[1:]:
-            left = (bounds > score).nonzero()[:, 0]
-            if not len(left):
-                break
-            distances, found = self._nearest(x[left], part)
+            image, patch = left = (bounds > score).nonzero(as_tuple=True)
+            distances, found = self._nearest(x[image, patch], part)
             closer = distances < bounds[left]
-            bounds[left[closer]], rows[left[closer]] = distances[closer], found[closer] + first
+            rows = rows.index_put(left, torch.where(closer, found + first, rows[left]))
+            bounds = bounds.index_put(left, torch.minimum(distances, bounds[left]))
             first += len(part)
         return bounds, rows
 
     def _weighted(self, distance: Tensor, patch: Tensor, row: Tensor) -> Tensor:
         """Eq. 7: |m_test - m*| (1 - exp |m_test - m*| / sum of exp |m_test - m| over the b nearest of m* in the bank).
 
-        distance: |m_test - m*| (). patch: m_test (d,). row: number of m* in the bank, int64 ().
+        distance: |m_test - m*| (N,). patch: m_test (N, d). row: number of m* in the bank, int64 (N,).
         """
         if self.reweight < 2:
             return distance
-        around = self.bank[nearest(self.bank[row][None], self.bank, self.reweight)[1][0]]  # (b, d), m* among them
-        share: Tensor = (distance - (patch - around).norm(dim=1).logsumexp(0)).exp()
+        around = self.bank[nearest(self.bank[row], self.bank, self.reweight)[1]]  # (N, b, d), m* among them
+        share: Tensor = (distance - (patch[:, None] - around).norm(dim=2).logsumexp(1)).exp()
         return distance * (1 - share)
+
+
+def _taken(x: Tensor, positions: Tensor) -> Tensor:
+    """Of each image the patches at some positions: (N, P, d) and int64 (N, k) -> (N, k, d)."""
+    return x.gather(1, positions[..., None].expand(-1, -1, x.shape[2]))
 
 
 class PatchCore(PyramidDetector):

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours in a memory bank: faiss on the CPU, one matrix product on an accelerator."""
+"""Exact nearest neighbours in a memory bank: faiss on the CPU, one matrix product on accelerators and in exports."""
 
 import torch
 from torch import Tensor
@@ -14,8 +14,12 @@ def nearest(queries: Tensor, bank: Tensor, k: int) -> tuple[Tensor, Tensor]:
     The squared distances of the search come from |q|^2 + |b|^2 - 2 qb and lose digits where q and b are close;
     those returned are computed from q - b.
     """
-    rows = (_by_faiss if bank.device.type == "cpu" else _by_product)(queries.detach(), bank.detach(), k)
-    distances, order = (queries[:, None] - bank[rows]).norm(dim=2).sort(dim=1, stable=True)
+    exporting = torch.compiler.is_exporting()
+    search = _at_once if exporting else _by_faiss if bank.device.type == "cpu" else _by_product
+    rows = search(queries.detach(), bank.detach(), k)
+    found = (queries[:, None] - bank[rows]).norm(dim=2)
+    # ONNX has no stable sort.
+    distances, order = found.topk(k, largest=False) if exporting else found.sort(dim=1, stable=True)
     return distances, rows.gather(1, order)
 
 
@@ -28,6 +32,9 @@ def _by_faiss(queries: Tensor, bank: Tensor, k: int) -> Tensor:
 
 
 def _by_product(queries: Tensor, bank: Tensor, k: int) -> Tensor:
-    squares = bank.square().sum(1)
-    parts = (torch.addmm(squares, some, bank.T, alpha=-2) for some in torch.split(queries, ROWS))
-    return torch.cat([part.topk(k, largest=False).indices for part in parts])
+    return torch.cat([_at_once(some, bank, k) for some in torch.split(queries, ROWS)])
+
+
+def _at_once(queries: Tensor, bank: Tensor, k: int) -> Tensor:
+    """In one product. The number of queries is open in an exported graph, so that they cannot be split there."""
+    return torch.addmm(bank.square().sum(1), queries, bank.T, alpha=-2).topk(k, largest=False).indices
