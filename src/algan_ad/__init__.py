@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from algan_ad.evaluation.results import Evaluation
     from algan_ad.runtime.bulk import predict_files
     from algan_ad.runtime.calibration import Calibration
-    from algan_ad.runtime.errors import AlganError, InputError, MissingExtra, TrainingDiverged
+    from algan_ad.runtime.errors import AlganError, ExportRefused, InputError, MissingExtra, TrainingDiverged
     from algan_ad.runtime.images import Skipped
     from algan_ad.runtime.prediction import Prediction
     from algan_ad.runtime.predictor import Predictor
     from algan_ad.runtime.tables import write_csv
     from algan_ad.workflows.evaluate import evaluate
+    from algan_ad.workflows.export import export_model
     from algan_ad.workflows.load import load_model
     from algan_ad.workflows.model import Model
     from algan_ad.workflows.options import TrainOptions
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
     from algan_ad.workflows.wishes import plan
 
 __all__ = [
-    "ALGANDetector", "AlganError", "Calibration", "Evaluation", "InputError", "MissingExtra", "Model", "Prediction",
-    "Predictor", "Skipped", "TrainOptions", "TrainingDiverged", "__version__", "change_false_alarm_rate",
-    "create_detector", "evaluate", "list_methods", "load_model", "plan", "predict_files", "train", "write_csv",
+    "ALGANDetector", "AlganError", "Calibration", "Evaluation", "ExportRefused", "InputError", "MissingExtra", "Model",
+    "Prediction", "Predictor", "Skipped", "TrainOptions", "TrainingDiverged", "__version__", "change_false_alarm_rate",
+    "create_detector", "evaluate", "export_model", "list_methods", "load_model", "plan", "predict_files", "train",
+    "write_csv",
 ]  # fmt: skip
 
 _HOMES = {
@@ -45,6 +47,7 @@ _HOMES = {
     "AlganError": "runtime.errors",
     "Calibration": "runtime.calibration",
     "Evaluation": "evaluation.results",
+    "ExportRefused": "runtime.errors",
     "InputError": "runtime.errors",
     "MissingExtra": "runtime.errors",
     "Model": "workflows.model",
@@ -56,6 +59,7 @@ _HOMES = {
     "change_false_alarm_rate": "workflows.threshold",
     "create_detector": "detectors",
     "evaluate": "workflows.evaluate",
+    "export_model": "workflows.export",
     "list_methods": "detectors",
     "load_model": "workflows.load",
     "plan": "workflows.wishes",

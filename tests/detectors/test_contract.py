@@ -65,6 +65,7 @@ def test_a_row_of_the_catalogue_says_what_the_method_is(name: str) -> None:
     assert row.input == made.input
     assert row.epochs == issubclass(method, TrainedDetector)
     assert row.backbone == ("backbone" in method.Config.model_fields)
+    assert row.exports == (not method.not_exported)
     assert row.maps == ("own" if method.draws_maps else "attribution" if made.input == "image" else None)
     assert len(row.summary) > 15
 

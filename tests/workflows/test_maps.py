@@ -64,7 +64,7 @@ def judge(detector: Detector, folder: Path) -> tuple[list[np.ndarray], list[np.n
     preprocessing = detector.preprocessing(Recipe())
     assert preprocessing is not None
     images = load_many([item.path for item in items], preprocessing).images
-    scores, pixels = score_and_judge(detector, images, judged_masks(detector, items, preprocessing))
+    scores, pixels = score_and_judge(detector, images, judged_masks(detector.draws_maps, items, preprocessing))
     np.testing.assert_allclose(scores, detector.score(images))
     return pixels  # type: ignore[return-value]
 

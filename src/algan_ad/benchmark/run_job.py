@@ -115,7 +115,7 @@ def _evaluate(spec: RunSpec, detector: Detector, samples: Samples, scores: Score
         held_out = detector.score(samples.calibration)
         calibration = Calibration(scores=held_out, false_alarm_rate=FALSE_ALARM_RATE, also_selected=trained.by_labels)
     names = [item.defect for item in samples.items] or ["anomalous" if label else "good" for label in samples.labels]
-    masks = judged_masks(detector, samples.items, samples.preprocessing)
+    masks = judged_masks(detector.draws_maps, samples.items, samples.preprocessing)
     # This scores a second time, because the time of scoring is that of scores alone.
     pixels = score_and_judge(detector, samples.test, masks)[1] if masks else None
     return evaluate_scores(

@@ -17,6 +17,7 @@ from algan_ad.cli import (
     data,
     demo,
     evaluate,
+    export,
     info,
     methods,
     plan,
@@ -45,6 +46,7 @@ algan {__version__}: anomaly detection that learns from normal examples only
   algan evaluate MODEL PATH           measure on labelled images and write report.html
   algan predict MODEL IMAGE...        score and decide new images
   algan threshold MODEL               show the threshold and its promise, or set another false alarm rate
+  algan export MODEL                  write the network that scores without torch, and check that it agrees
   algan info MODEL                    show a model: its method, its origin, the promise of its threshold
   algan bench MODEL                   measure its speed here: stages, throughput, start, memory
   algan methods                       list the methods that `train --method` knows
@@ -69,6 +71,7 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "evaluate": evaluate.verb,
     "predict": predict.verb,
     "threshold": threshold.verb,
+    "export": export.verb,
     "info": info.verb,
     "bench": bench.verb,
     "methods": methods.verb,

@@ -1,8 +1,11 @@
 """`algan info`."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Annotated
 
-from algan_ad.cli.parsing import Json, ModelFolder, emit, parse
+from tyro.conf import arg
+
+from algan_ad.cli.parsing import Json, ModelFolder, Threads, emit, parse
 
 
 @dataclass
@@ -10,13 +13,20 @@ class Info:
     """Show a model: method, plan with fixed / derived / user marks, data, threshold and its promise."""
 
     model: ModelFolder
+    self_test: Annotated[
+        bool, arg(help="score the samples that travel with network.onnx, and compare with the trained model's scores")
+    ] = False
+    threads: Threads = None
     json: Json = False
 
 
 def verb(argv: list[str]) -> int:
     o = parse(Info, "info", argv)
     from algan_ad.cli.show import show_model
-    from algan_ad.runtime.model_folder import read_model
+    from algan_ad.runtime.model_folder import verify_model
+    from algan_ad.runtime.self_test import self_test
 
-    config, _ = read_model(o.model)
-    return emit(config.model_dump(mode="json"), o.json, lambda console: show_model(console, o.model, config))
+    config = verify_model(o.model)
+    agreement = self_test(o.model, o.threads) if o.self_test else None
+    result = config.model_dump(mode="json") | ({} if agreement is None else {"self_test": asdict(agreement)})
+    return emit(result, o.json, lambda console: show_model(console, o.model, config, agreement))

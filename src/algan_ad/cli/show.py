@@ -19,6 +19,7 @@ from algan_ad.runtime.model_folder import ModelConfig, ThresholdChange
 from algan_ad.runtime.numbers import percent
 from algan_ad.runtime.prediction import Prediction
 from algan_ad.runtime.protocols import WORDS
+from algan_ad.runtime.self_test import Agreement
 
 SHOWN = 20
 LISTED = 1000  # unreadable files
@@ -118,8 +119,8 @@ def show_check(console: Console, report: Report) -> None:
         console.print("nothing odd was found")
 
 
-def show_model(console: Console, folder: Path, config: ModelConfig) -> None:
-    """Print the plan with its fixed / derived / user marks, and the facts around it."""
+def show_model(console: Console, folder: Path, config: ModelConfig, agreement: Agreement | None = None) -> None:
+    """Print the plan with its fixed / derived / user marks, the facts around it, and the outcome of a self-test."""
     facts = Table(show_header=False, box=None)
     facts.add_row("model", str(folder))
     facts.add_row("method", config.method)
@@ -141,6 +142,8 @@ def show_model(console: Console, folder: Path, config: ModelConfig) -> None:
         style = None if entry.origin == "fixed" else "bold"
         plan.add_row(name, str(entry.value), entry.origin, entry.reason or "", style=style)
     console.print(plan)
+    if agreement is not None:
+        console.print(f"self-test passed: {agreement.explain()}", soft_wrap=True)
 
 
 def _changed(change: ThresholdChange) -> str:

@@ -112,6 +112,7 @@ class DcganAdversary(GanAdversary):
 
 class AnoGan(ImageGan):
     name = "anogan"
+    not_exported = "it searches for the latent of every image by gradient descent"
     Config = AnoGanConfig
     default_selection: ClassVar[Selection] = "last"  # a look at made-up anomalies would take 512 searches
     draws_maps = True

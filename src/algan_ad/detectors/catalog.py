@@ -20,6 +20,7 @@ class Method(Schema):
             vectors.
         epochs: True for a method that is trained epoch by epoch and can be resumed, False for one that is fitted once.
         backbone: True for a method that can look at images through a pre-trained network.
+        exports: True for a method that a network of ONNX can be made of; the class of any other holds the reason.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Method(Schema):
     maps: Literal["own", "attribution"] | None
     epochs: bool = False
     backbone: bool = False
+    exports: bool = True
 
     @property
     def returns(self) -> tuple[str, ...]:
@@ -44,8 +46,10 @@ class Method(Schema):
 
 
 def _row(name: str, home: str, family: Family, takes: Input, maps: Literal["own", "attribution"] | None = None,
-         *, epochs: bool = False, backbone: bool = False) -> Method:  # fmt: skip
-    return Method(name=name, home=home, family=family, input=takes, maps=maps, epochs=epochs, backbone=backbone)
+         *, epochs: bool = False, backbone: bool = False, exports: bool = True) -> Method:  # fmt: skip
+    return Method(
+        name=name, home=home, family=family, input=takes, maps=maps, epochs=epochs, backbone=backbone, exports=exports
+    )
 
 
 GAN: Family = "GAN on images"
@@ -59,7 +63,7 @@ CATALOG: tuple[Method, ...] = (
     _row("algan-patch", "algan_patch:AlganPatch", "ALGAN", "image", "own", epochs=True, backbone=True),
     _row("algan-vector", "algan_vector:AlganVector", "ALGAN", "vector", epochs=True),
     _row("alocc", "alocc:Alocc", GAN, "image", "own", epochs=True),
-    _row("anogan", "anogan:AnoGan", GAN, "image", "own", epochs=True),
+    _row("anogan", "anogan:AnoGan", GAN, "image", "own", epochs=True, exports=False),
     _row("egbad", "egbad:Egbad", GAN, "image", "own", epochs=True),
     _row("ganomaly", "ganomaly:Ganomaly", GAN, "image", "own", epochs=True),
     _row("skip-ganomaly", "skip_ganomaly:SkipGanomaly", GAN, "image", "own", epochs=True),
@@ -72,13 +76,13 @@ CATALOG: tuple[Method, ...] = (
     _row("padim", "padim:Padim", FEATURES, "image", "own", backbone=True),
     _row("patchcore", "patchcore:PatchCore", FEATURES, "image", "own", backbone=True),
     _row("spade", "spade:Spade", FEATURES, "image", "own", backbone=True),
-    _row("gmm", "gmm:Gmm", CLASSIC, "vector", backbone=True),
-    _row("isolation-forest", "isolation_forest:IsolationForest", CLASSIC, "vector", backbone=True),
-    _row("kde", "kde:Kde", CLASSIC, "vector", backbone=True),
-    _row("kmeans", "kmeans:Kmeans", CLASSIC, "vector", backbone=True),
-    _row("knn", "knn:Knn", CLASSIC, "vector", backbone=True),
-    _row("lof", "lof:Lof", CLASSIC, "vector", backbone=True),
-    _row("mahalanobis", "mahalanobis:Mahalanobis", CLASSIC, "vector", backbone=True),
-    _row("ocsvm", "ocsvm:Ocsvm", CLASSIC, "vector", backbone=True),
+    _row("gmm", "gmm:Gmm", CLASSIC, "vector", backbone=True, exports=False),
+    _row("isolation-forest", "isolation_forest:IsolationForest", CLASSIC, "vector", backbone=True, exports=False),
+    _row("kde", "kde:Kde", CLASSIC, "vector", backbone=True, exports=False),
+    _row("kmeans", "kmeans:Kmeans", CLASSIC, "vector", backbone=True, exports=False),
+    _row("knn", "knn:Knn", CLASSIC, "vector", backbone=True, exports=False),
+    _row("lof", "lof:Lof", CLASSIC, "vector", backbone=True, exports=False),
+    _row("mahalanobis", "mahalanobis:Mahalanobis", CLASSIC, "vector", backbone=True, exports=False),
+    _row("ocsvm", "ocsvm:Ocsvm", CLASSIC, "vector", backbone=True, exports=False),
     _row("cutpaste", "cutpaste:CutPaste", PSEUDO, "image", "attribution", epochs=True, backbone=True),
 )

@@ -117,6 +117,7 @@ class PatchCore(PyramidDetector):
 
     name = "patchcore"
     draws_maps = by_position = True
+    exports_maps = False  # the search is quick where it stops at the farthest patch
     Config = PatchCoreConfig
     config: PatchCoreConfig
     module: PatchScorer | None

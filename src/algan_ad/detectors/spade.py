@@ -71,6 +71,7 @@ class Spade(PyramidDetector):
 
     name = "spade"
     draws_maps = True
+    exports_maps = False  # each takes as many passes of the backbone as there are neighbours
     map_batch = 64  # each batch passes an image of the gallery once
     Config = SpadeConfig
     config: SpadeConfig

@@ -54,5 +54,9 @@ class MissingExtra(AlganError, ImportError):
     """An optional part of the package that is not installed (exit status 2)."""
 
 
+class ExportRefused(AlganError):
+    """A model of which no network can be made, or none that scores as the model does (exit status 1)."""
+
+
 class TrainingDiverged(AlganError):
     """Training that produced NaN, or a discriminator with one output for everything (exit status 1)."""

@@ -153,9 +153,9 @@ def write_model(
 
 
 def rewrite_config(folder: Path, config: ModelConfig, changed_files: Mapping[str, bytes]) -> ModelConfig:
-    """Replace the configuration of a model and the contents of some of its files, whole or not at all.
+    """Replace the configuration of a model and the contents of some of its files, or add files, whole or not at all.
 
-    `read_model` must have read the model before. The weights and all other files stay as they are. Returns the
+    `verify_model` must have read the model before. The weights and all other files stay as they are. Returns the
     configuration with the SHA-256 of the changed files. Raises as `write_model` does.
     """
     config = ModelConfig(**{**dict(config), "files": config.files | _hashes(changed_files)})
@@ -206,8 +206,8 @@ def _remove_stale_files(folder: Path, wanted: set[str]) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def read_model(folder: Path) -> tuple[ModelConfig, Tensors]:
-    """Read a model and verify all its files: `folder / name` can then be opened for each of `config.files`.
+def verify_model(folder: Path) -> ModelConfig:
+    """Read the configuration and verify all files: `folder / name` can then be opened for each of `config.files`.
 
     Raises InputError when the folder or a file is missing, truncated or altered, or made by another version.
     """
@@ -222,6 +222,12 @@ def read_model(folder: Path) -> tuple[ModelConfig, Tensors]:
             raise InputError(f"{path}: missing from the model, or not a file; copy the model folder again.")
         if sha256(path) != expected:
             raise InputError(f"{path}: truncated or altered since it was saved; copy the model folder again.")
+    return config
+
+
+def read_model(folder: Path) -> tuple[ModelConfig, Tensors]:
+    """A model that `verify_model` has verified, with its tensors. Raises InputError as that does."""
+    config = verify_model(folder)
     try:
         return config, load_file(folder / WEIGHTS)
     except (SafetensorError, OSError) as error:

@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 
 from algan_ad.runtime.errors import InputError, MissingExtra, Option
-from algan_ad.runtime.model_folder import read_model
+from algan_ad.runtime.model_folder import WEIGHTS, ModelConfig, verify_model
 from algan_ad.runtime.predictor import Maps, Predictor, Rows, Scores
 from algan_ad.runtime.progress import track
 
 NETWORK = "network.onnx"
+NETWORK_SCHEMA = 1
+PREFIX = "algan_ad."  # of the properties that an export leaves in a network
+MOST_BYTES = 2**31 - 1  # of a protobuf message, which an ONNX file is
 BATCH = 16
 
 
@@ -19,7 +22,7 @@ class OnnxScorer:
     """A scorer that runs an ONNX graph. Several threads may use it at once.
 
     The graph's input is `samples`, uint8 (N, S, S, 3) or float32 (N, d); its outputs are `scores` (N,) and, where the
-    method draws them, `maps` (N, S, S).
+    method draws them, `maps` (N, S, S). All of it lies in one file: data outside of it is refused.
     Raises InputError for a file that is no such graph, MissingExtra without ONNX Runtime.
     """
 
@@ -30,6 +33,9 @@ class OnnxScorer:
             raise MissingExtra(f"{path}: scoring needs pip install onnxruntime") from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0  # 0: the physical cores
+        options.log_severity_level = 4  # what ends the session is raised
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise InputError(f"{path}: {size} bytes, more than an ONNX file holds; export the model again")
         try:
             self.session = onnxruntime.InferenceSession(path.read_bytes(), options, ["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime has an exception of its own for every status
@@ -38,14 +44,32 @@ class OnnxScorer:
         if [each.name for each in self.session.get_inputs()] != ["samples"] or "scores" not in self.outputs:
             raise InputError(f"{path}: not a scoring network; expected the input 'samples' and the output 'scores'")
 
+    @property
+    def draws_maps(self) -> bool:
+        """True when the graph gives maps, too."""
+        return "maps" in self.outputs
+
     def score(self, samples: Rows) -> Scores:
         return _joined([found[0] for found in self._run(samples, ["scores"])])
 
     def score_and_maps(self, samples: Rows) -> tuple[Scores, Maps]:
-        if "maps" not in self.outputs:
+        if not self.draws_maps:
             raise InputError("this model's network gives scores only: leave out the maps, or install algan-ad[train]")
         found = list(self._run(samples, ["scores", "maps"]))
         return _joined([scores for scores, _ in found]), [each for _, maps in found for each in maps]
+
+    def check_origin(self, path: Path, config: ModelConfig) -> None:
+        """Raises InputError unless this network was exported from the model of that configuration."""
+        made = self.session.get_modelmeta().custom_metadata_map
+        version = made.get(f"{PREFIX}schema_version")
+        if version is None:
+            raise InputError(f"{path}: not a network that algan-ad exported; export the model again")
+        if version != str(NETWORK_SCHEMA):
+            raise InputError(
+                f"{path}: of schema {version}, and this algan-ad reads {NETWORK_SCHEMA}; export the model again"
+            )
+        if made.get(f"{PREFIX}weights_sha256") != config.files[WEIGHTS]:
+            raise InputError(f"{path}: exported from other weights than {WEIGHTS}; export the model again")
 
     def _run(self, samples: Rows, outputs: list[str]) -> Iterator[list[Any]]:
         for start in track(range(0, len(samples), BATCH), "scores"):
@@ -62,10 +86,12 @@ def has_network(folder: Path) -> bool:
 
 
 def load_predictor(folder: Path, threads: int | None = None) -> Predictor:
-    """The model of a folder, run without torch. Raises InputError as `read_model` does, and without a network."""
-    config, _ = read_model(folder)
+    """The model of a folder, run without torch. Raises InputError as `verify_model` does, and without its network."""
+    config = verify_model(folder)
     if threads is not None and threads < 1:
         raise InputError(Option("threads", threads), ": expected 1 or more")
     if NETWORK not in config.files:
         raise InputError(f"{folder}: holds no {NETWORK}; install algan-ad[train] to score with its weights")
-    return Predictor(OnnxScorer(folder / NETWORK, threads), config)
+    scorer = OnnxScorer(folder / NETWORK, threads)
+    scorer.check_origin(folder / NETWORK, config)
+    return Predictor(scorer, config)

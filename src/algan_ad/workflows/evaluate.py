@@ -18,21 +18,20 @@ from algan_ad.runtime.clock import now
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.files import explaining_write_errors, refuse_to_replace
 from algan_ad.runtime.images import Skipped
-from algan_ad.runtime.predictor import Scores
+from algan_ad.runtime.predictor import Predictor, Scores
 from algan_ad.runtime.progress import log
 from algan_ad.runtime.vectors import read_labels
 from algan_ad.training.trackers import read_rows
 from algan_ad.workflows.commissioning import held_out_hashes
 from algan_ad.workflows.commissioning_pictures import picture_defects, picture_nearest
 from algan_ad.workflows.maps import judged_masks, score_and_judge
-from algan_ad.workflows.model import Model
 from algan_ad.workflows.pictures import overlay, thumbnail
 from algan_ad.workflows.samples import hash_files, hash_rows, report_skipped
 
 RESULTS, PAGE, EXPECTED = "evaluation.json", "report.html", "commissioning.json"
 
 
-def evaluate(model: Model, source: str | Path, strict: bool = False, may_be_empty: bool = False) -> Evaluation:
+def evaluate(model: Predictor, source: str | Path, strict: bool = False, may_be_empty: bool = False) -> Evaluation:
     """Score the labelled samples of `source` that had no part in training, and measure.
 
     These are the images of a test folder, or all labelled ones if there is none; for a data set that the thesis
@@ -56,7 +55,7 @@ def evaluate(model: Model, source: str | Path, strict: bool = False, may_be_empt
     loaded = DecodedImages([item.path for item in items], model.config.preprocessing, label="reading test images")
     report_skipped(loaded.skipped, strict)
     kept = [items[i] for i in loaded.kept]
-    masks = judged_masks(model.detector, kept, model.config.preprocessing)
+    masks = judged_masks(model.config.maps == "own", kept, model.config.preprocessing)
     scores, pixels = score_and_judge(model.whole, loaded, masks)
     return _measure(
         model,
@@ -72,7 +71,7 @@ def evaluate(model: Model, source: str | Path, strict: bool = False, may_be_empt
 
 
 def _measure(
-    model: Model, dataset: str, scores: Scores, labels: Sequence[int], defects: Sequence[str], paths: Sequence[str],
+    model: Predictor, dataset: str, scores: Scores, labels: Sequence[int], defects: Sequence[str], paths: Sequence[str],
     n_left_out: int, skipped: Sequence[Skipped] = (), pixels: JudgedMaps | None = None,
 ) -> Evaluation:  # fmt: skip
     config = model.config
@@ -83,7 +82,7 @@ def _measure(
     )  # fmt: skip
 
 
-def _candidates(model: Model, dataset: Dataset) -> tuple[Item, ...]:
+def _candidates(model: Predictor, dataset: Dataset) -> tuple[Item, ...]:
     """Images of a data set that a model may be tested on, if it has not seen them.
 
     A user's own images under normal-only are all candidates, because the images that the model was made with are known
@@ -97,12 +96,12 @@ def _candidates(model: Model, dataset: Dataset) -> tuple[Item, ...]:
     return split(dataset, protocol, model.config.seed).test if own else everything
 
 
-def _seen_before(model: Model, items: Sequence[Item]) -> bool:
+def _seen_before(model: Predictor, items: Sequence[Item]) -> bool:
     seen = _seen(model)
     return any(digest in seen for digest in hash_files([item.path for item in items]))
 
 
-def _unseen(model: Model, items: Sequence[Item], root: Path, may_be_empty: bool) -> list[Item]:
+def _unseen(model: Predictor, items: Sequence[Item], root: Path, may_be_empty: bool) -> list[Item]:
     seen = _seen(model)
     digests = hash_files([item.path for item in items])
     groups = {item.group for item, digest in zip(items, digests, strict=True) if digest in seen} - {None}
@@ -122,13 +121,13 @@ def _count_left_out(n: int, n_all: int, what: str, or_with: str = "") -> None:
         log(f"{n} of {n_all} {what} were left out: the model was made with them{or_with}")
 
 
-def _seen(model: Model) -> set[str]:
+def _seen(model: Predictor) -> set[str]:
     files = model.config.fingerprint["files"]
     assert isinstance(files, dict)
     return {str(digest) for digest in files.values()}
 
 
-def _evaluate_vectors(model: Model, source: Path) -> Evaluation:
+def _evaluate_vectors(model: Predictor, source: Path) -> Evaluation:
     labels = read_labels(source)
     if labels is None:
         raise InputError(f"{source}: no labels; expected an .npz file with X (n, d) and y (n,), 1 = anomalous")
@@ -140,7 +139,7 @@ def _evaluate_vectors(model: Model, source: Path) -> Evaluation:
         raise InputError(f"{source}: the model was made with every row; nothing is left to test on")
     names = ["good" if labels[i] == 0 else "anomalous" for i in rows]
     places = [f"row {i + 1}" for i in rows]
-    scores = model.detector.score(vectors[rows])
+    scores = model.scorer.score(vectors[rows])
     return _measure(model, source.stem, scores, labels[rows].tolist(), names, places, len(vectors) - len(rows))
 
 
@@ -172,7 +171,7 @@ def _made_here(folder: Path) -> bool:
 
 
 def report(
-    model: Model, evaluation: Evaluation, folder: Path, model_folder: Path | None = None, maps: bool = True,
+    model: Predictor, evaluation: Evaluation, folder: Path, model_folder: Path | None = None, maps: bool = True,
     overwrite: bool = False, commissioning: Commissioning | None = None,
 ) -> Path:  # fmt: skip
     """Write `evaluation.json` and `report.html` into `folder`, with maps beside the images or without.
@@ -199,7 +198,7 @@ def report(
 
 
 def _gallery(
-    model: Model, evaluation: Evaluation, commissioning: Commissioning | None, model_folder: Path | None, maps: bool
+    model: Predictor, evaluation: Evaluation, commissioning: Commissioning | None, model_folder: Path | None, maps: bool
 ) -> Gallery:
     """Pictures of the images as the detector sees them, because the maps belong to those."""
     if model.config.preprocessing is None:
@@ -224,7 +223,7 @@ def _gallery(
         {path: overlay(image, heat, highest) for path, image, heat in zip(shown, images, heats, strict=False)},
         picture("fake-normal"),
         picture("fake-anomalous"),
-        own_maps=model.detector.draws_maps,
+        own_maps=model.config.maps == "own",
         made_up=picture_defects(commissioning, levels) if commissioning else {},
         nearest=picture_nearest(commissioning, levels) if commissioning else {},
     )

@@ -3,20 +3,19 @@
 from collections.abc import Sequence
 
 from algan_ad.data.layouts import Item
-from algan_ad.detectors.shared.contract import Detector
 from algan_ad.evaluation.results import JudgedMaps
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.predictor import Rows, Scorer, Scores
 from algan_ad.workflows.masks import Truth, read_mask
 
 
-def judged_masks(detector: Detector, items: Sequence[Item], preprocessing: Preprocessing | None) -> dict[int, Truth]:
+def judged_masks(own_maps: bool, items: Sequence[Item], preprocessing: Preprocessing | None) -> dict[int, Truth]:
     """The marks of the test images whose truth is known for every pixel, by their position among the items.
 
     Empty for a method that draws no maps, and where no defect is marked. An attribution explains a score and is
     never judged as a map.
     """
-    if not detector.draws_maps or preprocessing is None or not any(item.masks for item in items):
+    if not own_maps or preprocessing is None or not any(item.masks for item in items):
         return {}
     truths = {i: truth for i, item in enumerate(items) if (truth := read_mask(item, preprocessing)) is not None}
     marked = [truth.marked for truth in truths.values()]

@@ -94,6 +94,7 @@ class TrainOptions(DataOptions):
         CHECKPOINT_SECONDS, ge=0, description="least time between two checkpoints, in seconds"
     )
     track: tuple[TrackerName, ...] = Field((), description="log the metrics with these, too")
+    export: bool = Field(True, description="network.onnx, by which the model scores without torch")
     quality_backbone: str | None = Field(
         None,
         description="network that judges generated images: Fréchet distance, inception score (5.8); None = no judge",

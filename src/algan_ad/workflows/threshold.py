@@ -5,6 +5,7 @@ from pathlib import Path
 from algan_ad.report.cards import model_card
 from algan_ad.runtime.model_folder import CARD, ModelConfig, read_model, rewrite_config
 from algan_ad.runtime.progress import log
+from algan_ad.runtime.sessions import NETWORK
 
 
 def change_false_alarm_rate(folder: str | Path, rate: float, reason: str | None = None) -> ModelConfig:
@@ -23,6 +24,8 @@ def change_false_alarm_rate(folder: str | Path, rate: float, reason: str | None 
         return config
     if (reports := Path(folder) / "evaluation").is_dir():
         log(f"warning: {reports} shows the former threshold; evaluate the model again")
+    if NETWORK in config.files:
+        log(f"warning: {NETWORK} on its own still names the former threshold; algan export brings it up to date")
     pictures = [name for name in config.files if name.endswith(".png")]
     cards = {CARD: model_card(changed, pictures).encode()} if CARD in config.files else {}
     return rewrite_config(Path(folder), changed, cards)

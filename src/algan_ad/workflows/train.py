@@ -34,6 +34,7 @@ from algan_ad.training.lock import locked
 from algan_ad.training.loop import RunFolder, Trained
 from algan_ad.training.seeding import private_randomness
 from algan_ad.workflows.evaluate import remove_reports
+from algan_ad.workflows.export import network_files_if_any
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.options import CHECKPOINT_SECONDS, TrainOptions
 from algan_ad.workflows.pictures import png, sheet
@@ -98,7 +99,10 @@ def _train(configured: Configured, options: TrainOptions, folder: Path | None, b
     seconds = trained.earlier_seconds + time.monotonic() - start  # of a resumed run all sessions count
     model = _model(_as_carried_out(configured, trained, budget), options, trained, seconds)
     if folder is not None and run.folder is not None:
-        model.save(folder, _extra_files(model, run.folder, detector), options.overwrite)
+        files = _extra_files(model, run.folder, detector)
+        if options.export:
+            files |= network_files_if_any(model, prepared.calibration)
+        model.save(folder, files, options.overwrite)
         remove_reports(folder)  # of the model that was there before
         run.folder.remove()
     return model

@@ -104,6 +104,7 @@ class ClassicalDetector(Detector):
     """A traditional method: a subclass gives its settings and `scorer`."""
 
     input: Literal["image", "vector"] = "vector"  # of the class: an instance with a backbone takes images
+    not_exported = "scikit-learn's estimator scores, not a network of torch"
     config: ClassicalConfig
     module: ClassicalScorer | None
 

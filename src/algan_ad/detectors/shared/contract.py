@@ -76,6 +76,9 @@ class Detector(ABC):
     draws_maps: ClassVar[bool] = False
     score_batch: ClassVar[int] = 32  # samples that are scored at once
     map_batch: ClassVar[int] = 8  # images whose maps are drawn at once
+    not_exported: ClassVar[str] = ""  # the reason, of a method whose module no ONNX graph can hold
+    # A graph computes all its outputs: maps that cost far more than the score stay out of it.
+    exports_maps: ClassVar[bool] = True
 
     def __init__(self, config: Schema, device: DeviceName = "auto") -> None:
         self.config = config

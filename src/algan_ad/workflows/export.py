@@ -1,0 +1,88 @@
+"""Export of a trained model: the network in its folder that scores without torch, and the samples that prove it."""
+
+import hashlib
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from algan_ad.export.check import check, check_samples
+from algan_ad.export.graph import make_network
+from algan_ad.runtime.errors import ExportRefused, InputError, MissingExtra, Option
+from algan_ad.runtime.listing import images_below
+from algan_ad.runtime.model_folder import ModelConfig, rewrite_config
+from algan_ad.runtime.predictor import Rows
+from algan_ad.runtime.progress import log
+from algan_ad.runtime.self_test import SELF_TEST, Agreement, read_reference, self_test
+from algan_ad.runtime.sessions import NETWORK, OnnxScorer
+from algan_ad.workflows.model import Model, load_trained
+
+N_READ = 64  # images of a folder that a check looks at
+
+
+def export_model(folder: str | Path, samples: str | Path | None = None) -> Agreement:
+    """Write network.onnx into a model folder, and the samples that repeat its check anywhere.
+
+    Args:
+        folder: a model that `algan train` wrote.
+        samples: good images or a table of good vectors that the model was not trained on, to check the network with;
+            None = those that an earlier export left in the folder.
+
+    Returns:
+        The agreement of the network with the trained model, as it lies in the folder.
+
+    Raises:
+        InputError: no model, a damaged one, or no samples to check with.
+        ExportRefused: a method without a network, or one that does not score as the model does.
+    """
+    folder = Path(folder)
+    model = load_trained(folder, "cpu")
+    if model.detector.not_exported:
+        raise ExportRefused(f"{folder}: {model.detector.name} has no network: {model.detector.not_exported}")
+    found = _known_samples(folder, model.config) if samples is None else _given_samples(model, Path(samples))
+    rewrite_config(folder, model.config, _files(model, found))
+    return self_test(folder)
+
+
+def network_files_if_any(model: Model, held_out: Rows) -> dict[str, bytes]:
+    """Content by name of network.onnx and its samples; without them, and with a line that says why, where none can be.
+
+    held_out: samples that the model was not trained on.
+    """
+    try:
+        return _files(model, check_samples(held_out, model.detector.views))
+    except (ExportRefused, MissingExtra) as error:
+        log(f"no {NETWORK}: {error}")
+        return {}
+
+
+def _files(model: Model, samples: NDArray[Any]) -> dict[str, bytes]:
+    weights = hashlib.sha256(save(model.detector.tensors())).hexdigest()
+    content = make_network(model.detector, torch.from_numpy(samples[:1]), model.config, weights)
+    with TemporaryDirectory(prefix="algan-") as place:  # ONNX Runtime shall read a file, as it will
+        (Path(place) / NETWORK).write_bytes(content)
+        reference = check(model.detector, OnnxScorer(Path(place) / NETWORK), samples, model.config.calibration)
+    return {NETWORK: content, SELF_TEST: reference.to_bytes()}
+
+
+def _known_samples(folder: Path, config: ModelConfig) -> NDArray[Any]:
+    if SELF_TEST not in config.files:
+        raise InputError(
+            f"{folder}: holds no samples to check an export with; name good ones that it was not trained on: ",
+            Option("samples"),
+        )
+    return read_reference(folder, config.files).samples
+
+
+def _given_samples(model: Model, source: Path) -> NDArray[Any]:
+    if model.config.input == "vector":
+        return check_samples(model.samples(source))
+    paths = images_below(source) if source.is_dir() else [source]
+    if not paths:
+        raise InputError(f"{source}: no images found; expected good ones that the model was not trained on")
+    chosen = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, N_READ, dtype=np.int64))]
+    return check_samples(model.samples(chosen), model.detector.views)
