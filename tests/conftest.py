@@ -1,12 +1,21 @@
 """Fixtures that all tests share: the real data beside the project, one thread, tiny data sets."""
 
+import hashlib
 import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
+from onnx import TensorProto, helper
 from PIL import Image
+from safetensors.numpy import save
+
+from algan_ad.runtime.calibration import Calibration
+from algan_ad.runtime.images import Preprocessing
+from algan_ad.runtime.model_folder import ModelConfig, write_model
+from algan_ad.runtime.self_test import Reference
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -60,3 +69,41 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     y = np.repeat([0, 1], [40, 8])
     np.savez(path, X=np.random.default_rng(0).normal(size=(48, 4)) + 9 * y[:, None], y=y)
     return path
+
+
+@pytest.fixture(scope="session")
+def brightness() -> onnx.ModelProto:
+    """A network whose score is the mean of the pixels, and whose map is the mean of the colours."""
+    nodes = [
+        helper.make_node("Cast", ["samples"], ["x"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["x", "all"], ["scores"], keepdims=0),
+        helper.make_node("ReduceMean", ["x", "colours"], ["maps"], keepdims=0),
+    ]
+    graph = helper.make_graph(
+        nodes, "brightness",
+        [helper.make_tensor_value_info("samples", TensorProto.UINT8, ["n", 32, 32, 3])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n"]),
+         helper.make_tensor_value_info("maps", TensorProto.FLOAT, ["n", 32, 32])],
+        [helper.make_tensor("all", TensorProto.INT64, [3], [1, 2, 3]),
+         helper.make_tensor("colours", TensorProto.INT64, [1], [3])],
+    )  # fmt: skip
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    weights = hashlib.sha256(save({})).hexdigest()
+    helper.set_model_props(made, {"algan_ad.schema_version": "1", "algan_ad.weights_sha256": weights})
+    onnx.checker.check_model(made)
+    return made
+
+
+@pytest.fixture
+def brightness_model(brightness: onnx.ModelProto, tmp_path: Path) -> Path:
+    """A model folder with that network, and with samples for its self-test."""
+    config = ModelConfig(
+        method="brightness", plan={}, input="image", preprocessing=Preprocessing(size=32), protocol="normal-only",
+        calibration=Calibration(scores=range(1, 100), false_alarm_rate=0.05), selection="none", fingerprint={}, seed=0,
+        versions={}, training={},
+    )  # fmt: skip
+    samples = np.full((3, 32, 32, 3), [[[[10]]], [[[95]]], [[[200]]]], np.uint8)
+    reference = Reference(samples, np.array([10.0, 95, 200]), 0.01)
+    files = {"network.onnx": brightness.SerializeToString(), "self-test.safetensors": reference.to_bytes()}
+    write_model(tmp_path / "model", config, {}, files)
+    return tmp_path / "model"

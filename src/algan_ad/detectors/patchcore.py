@@ -15,7 +15,7 @@ from algan_ad.features.neighbours import nearest
 from algan_ad.features.patches import patches
 from algan_ad.training.loop import Trained
 
-PARTS = 16  # parts of the bank, searched one after the other
+DOUBLINGS = 4  # the bank is searched in its first sixteenth, then in the next, then in the next eighth ...
 SMALL = 1024  # rows; a smaller bank is searched as a whole, which costs less than a search by parts
 LIKELY = 8  # patches that are compared with the whole bank at once
 
@@ -80,7 +80,7 @@ class PatchScorer(nn.Module):
         above: patches that can no longer be the farthest are left out of the next one. The first rows of a coreset
         are a coreset themselves, so that the bounds are close from the beginning.
         """
-        parts = self.bank.tensor_split(PARTS)
+        parts = self.bank.tensor_split([len(self.bank) >> k for k in range(DOUBLINGS, 0, -1)])
         bounds, rows = self._nearest(x, parts[0])
         likely = bounds.topk(min(LIKELY, x.shape[1])).indices  # (N, LIKELY)
         distances, found = self._nearest(_taken(x, likely), self.bank)

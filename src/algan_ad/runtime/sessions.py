@@ -70,6 +70,10 @@ class OnnxScorer:
             )
         if made.get(f"{PREFIX}weights_sha256") != config.files[WEIGHTS]:
             raise InputError(f"{path}: exported from other weights than {WEIGHTS}; export the model again")
+        node = self.session.get_inputs()[0]
+        found, expected = _described(node.type[len("tensor(") : -1], node.shape[1:]), _described(*_sample_of(config))
+        if found != expected:
+            raise InputError(f"{path}: takes {found}, and the model {expected}; export the model again")
 
     def _run(self, samples: Rows, outputs: list[str]) -> Iterator[list[Any]]:
         for start in track(range(0, len(samples), BATCH), "scores"):
@@ -78,6 +82,17 @@ class OnnxScorer:
 
 def _joined(scores: list[Any]) -> Scores:
     return np.concatenate(scores).astype(np.float64) if scores else np.empty(0)
+
+
+def _sample_of(config: ModelConfig) -> tuple[str, list[Any]]:
+    """Type and shape of one sample, in the words of ONNX Runtime."""
+    if config.preprocessing is None:
+        return "float", [config.fingerprint["n_features"]]
+    return "uint8", [config.preprocessing.size, config.preprocessing.size, 3]
+
+
+def _described(kind: str, shape: list[Any]) -> str:
+    return f"{kind} (n, {', '.join(map(str, shape))})"
 
 
 def has_network(folder: Path) -> bool:

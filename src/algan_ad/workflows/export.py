@@ -48,13 +48,18 @@ def export_model(folder: str | Path, samples: str | Path | None = None) -> Agree
     return self_test(folder)
 
 
-def network_files_if_any(model: Model, held_out: Rows) -> dict[str, bytes]:
-    """Content by name of network.onnx and its samples; without them, and with a line that says why, where none can be.
+def network_files(model: Model, held_out: Rows) -> dict[str, bytes]:
+    """Content of network.onnx and of its self-test, by name. Raises ExportRefused as `export_model` does.
 
     held_out: samples that the model was not trained on.
     """
+    return _files(model, check_samples(held_out, model.detector.views))
+
+
+def network_files_if_any(model: Model, held_out: Rows) -> dict[str, bytes]:
+    """As `network_files`; for a model that is not exported, nothing and a line with the reason."""
     try:
-        return _files(model, check_samples(held_out, model.detector.views))
+        return network_files(model, held_out)
     except (ExportRefused, MissingExtra) as error:
         log(f"no {NETWORK}: {error}")
         return {}

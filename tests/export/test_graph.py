@@ -1,0 +1,134 @@
+"""Every method that exports: network, saved model and fitted detector give the same scores, maps and decisions."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from numpy.typing import NDArray
+from tiny import DIM, SIDE, TINY
+
+from algan_ad.data.recipe import Recipe
+from algan_ad.detectors import CATALOG, METHODS
+from algan_ad.detectors.algan_vector import AlganVector
+from algan_ad.detectors.shared.contract import Detector, RunOptions, TrainingData
+from algan_ad.export import graph
+from algan_ad.export.graph import make_network
+from algan_ad.runtime.calibration import Calibration
+from algan_ad.runtime.errors import ExportRefused
+from algan_ad.runtime.model_folder import ModelConfig
+from algan_ad.workflows.export import network_files
+from algan_ad.workflows.load import load_model
+from algan_ad.workflows.model import Model
+from algan_ad.workflows.plan import method_plan
+
+#: More than one setting, of the methods whose graph depends on it.
+VARIANTS: dict[str, list[dict[str, Any]]] = {
+    "algan-vector": [{}, {"discriminator": "layers"}],
+    "ganomaly-vector": [{}, {"backbone": "squeezenet1_1", "backbone_weights": "random", "image_size": SIDE}],
+    "patchcore": [{}, {"coreset": 1.0, "reweight": 3}],  # a bank large enough for the pruned search
+    "alocc": [{"epochs": 6}],  # after the two of the other suites all scores are nearly one
+}
+CASES = [(each.name, changes) for each in CATALOG if each.exports for changes in VARIANTS.get(each.name, [{}])]
+
+
+def samples(detector: Detector, n: int, seed: int) -> NDArray[Any]:
+    """Images uint8 (n, SIDE, SIDE, 3), or vectors float32 (n, DIM)."""
+    rng = np.random.default_rng(seed)
+    if detector.input == "image":
+        return rng.integers(0, 256, (n, SIDE, SIDE, 3), dtype=np.uint8)
+    return rng.normal(size=(n, DIM)).astype(np.float32)
+
+
+def model(name: str, changes: dict[str, Any]) -> Model:
+    detector = METHODS[name](METHODS[name].Config(**{**TINY[name], **changes}), "cpu")
+    detector.fit(TrainingData(samples(detector, 40, 0), held_out=samples(detector, 5, 1)), RunOptions(0, "cpu"))
+    image = detector.input == "image"
+    return Model(detector, ModelConfig(
+        method=name, plan=method_plan(detector, "normal-only"), input=detector.input,
+        preprocessing=detector.preprocessing(Recipe()), protocol="normal-only", selection="none",
+        maps=None if not image else "own" if detector.draws_maps else "attribution",
+        calibration=Calibration(scores=detector.score(samples(detector, 19, 2)), false_alarm_rate=0.1),
+        fingerprint={"n_features": DIM}, seed=0, versions={}, training={},
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "changes"), CASES)
+def test_saved_is_loaded_is_exported(name: str, changes: dict[str, Any], tmp_path: Path) -> None:
+    made = model(name, changes)
+    made.save(tmp_path, network_files(made, samples(made.detector, 9, 2)))
+    network, loaded = load_model(tmp_path, runtime="onnx"), load_model(tmp_path, runtime="torch")
+    x = samples(made.detector, 14, 3)
+    scores = made.score(x)
+    np.testing.assert_array_equal(loaded.score(x), scores)
+    assert made.config.calibration is not None
+    bound = 1e-4 * np.std(made.config.calibration.scores)
+    for batch in (1, 7):
+        found = np.concatenate([network.score(x[i : i + batch]) for i in range(0, 14, batch)])
+        assert np.abs(found - scores).max() <= bound
+    assert np.std(scores) > 100 * bound
+    assert [each.anomalous for each in network.predict(x)] == [each.anomalous for each in made.predict(x)]
+    if made.detector.draws_maps and made.detector.exports_maps:
+        maps, expected = (np.stack(each.scorer.score_and_maps(x)[1]) for each in (network, made))
+        assert np.abs(maps - expected).max() <= 1e-4 * expected.std()
+
+
+@pytest.mark.parametrize("name", [each.name for each in CATALOG if not each.exports])
+def test_a_method_without_a_network_says_why(name: str) -> None:
+    detector = METHODS[name](METHODS[name].Config(**TINY[name]), "cpu")
+    with pytest.raises(ExportRefused, match=f"{name} has no network: .*(scikit-learn|gradient)"):
+        make_network(detector, torch.zeros(1), ModelConfig.model_construct(), "")
+
+
+@pytest.fixture(scope="module")
+def vectors() -> Model:
+    return model("algan-vector", {})
+
+
+def network_of(made: Model) -> bytes:
+    x = torch.from_numpy(samples(made.detector, 1, 3))
+    return make_network(made.detector, x, made.config, "ab" * 32)
+
+
+def test_a_network_knows_its_decisions(vectors: Model) -> None:
+    known = {each.key: each.value for each in onnx.load_from_string(network_of(vectors)).metadata_props}
+    calibration = vectors.config.calibration
+    assert calibration is not None
+    assert float(known["algan_ad.threshold"]) == calibration.threshold
+    assert Calibration(**json.loads(known["algan_ad.calibration"])) == calibration
+    assert json.loads(known["algan_ad.preprocessing"]) is None
+    assert (known["algan_ad.method"], known["algan_ad.weights_sha256"]) == ("algan-vector", "ab" * 32)
+
+
+def test_a_network_holds_no_path_of_the_machine(vectors: Model) -> None:
+    content = network_of(vectors)
+    assert b".py" not in content
+    assert str(Path(graph.__file__).parents[2]).encode() not in content
+
+
+def test_an_export_leaves_the_detector_as_it_is(vectors: Model) -> None:
+    x = samples(vectors.detector, 5, 3)
+    scores, module, state = vectors.score(x), vectors.detector.module, torch.get_rng_state()
+    network_of(vectors)
+    assert vectors.detector.module is module
+    np.testing.assert_array_equal(vectors.score(x), scores)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_one_too_large_for_a_file_is_refused(vectors: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph, "MOST_BYTES", 100)
+    with pytest.raises(ExportRefused, match=r"its weights take .* GiB, and an ONNX file holds less than"):
+        network_of(vectors)
+
+
+def test_what_torch_cannot_export_is_refused(vectors: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Branch(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.sum(1) if float(x.sum()) > 0 else -x.sum(1)
+
+    monkeypatch.setattr(AlganVector, "scoring_module", lambda self: (Branch(), torch.device("cpu")))
+    with pytest.raises(ExportRefused, match="torch cannot export algan-vector: GuardOnDataDependent"):
+        network_of(vectors)
