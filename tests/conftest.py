@@ -99,8 +99,8 @@ def brightness_model(brightness: onnx.ModelProto, tmp_path: Path) -> Path:
     """A model folder with that network, and with samples for its self-test."""
     config = ModelConfig(
         method="brightness", plan={}, input="image", preprocessing=Preprocessing(size=32), protocol="normal-only",
-        calibration=Calibration(scores=range(1, 100), false_alarm_rate=0.05), selection="none", fingerprint={}, seed=0,
-        versions={}, training={},
+        calibration=Calibration(scores=range(1, 100), false_alarm_rate=0.05), selection="none", seed=0,
+        fingerprint={"files": {}}, versions={}, training={"n_train": 1, "n_calibration": 99},
     )  # fmt: skip
     samples = np.full((3, 32, 32, 3), [[[[10]]], [[[95]]], [[[200]]]], np.uint8)
     reference = Reference(samples, np.array([10.0, 95, 200]), 0.01)

@@ -14,13 +14,13 @@ BLOCKED = (
     "torch", "torchvision", "timm", "kornia", "captum", "torchmetrics", "faiss", "FrEIA", "sklearn", "scipy", "pandas",
     "pyarrow", "matplotlib", "filelock", "ray", "mlflow", "tensorboard", "onnx", "onnxscript",
 )  # fmt: skip
-ALGAN = f"""
+ALGAN = """
 import sys
 
 class Blocked:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {BLOCKED!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+        if name.split(".")[0] in %r:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Blocked())
 from algan_ad.cli import main
@@ -28,8 +28,11 @@ main()
 """
 
 
-def algan(*words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", ALGAN, *map(str, words)], capture_output=True, text=True, check=False)
+def algan(*words: object, installed: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    program = ALGAN % ({*BLOCKED} - {*installed},)
+    return subprocess.run(
+        [sys.executable, "-c", program, *map(str, words)], capture_output=True, text=True, check=False
+    )
 
 
 @pytest.fixture
@@ -60,6 +63,16 @@ def test_bench_needs_no_torch_either(model: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
     assert (found["scorer"], found["flops"], found["share_of_limit"]) == ("ONNX Runtime", None, None)
+
+
+def test_evaluate_needs_scipy_and_matplotlib_only(model: Path, pristine_parts: Path) -> None:
+    done = algan("evaluate", model, pristine_parts)
+    assert done.returncode == 2
+    assert "is not installed; this verb needs pip install 'algan-ad[evaluate]'" in done.stderr
+    done = algan("evaluate", model, pristine_parts, "--json", installed=("scipy", "matplotlib"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["n_anomalous"] == 8
+    assert (model / "evaluation" / "report.html").is_file()
 
 
 def test_verbs_that_only_read(model: Path, tmp_path: Path) -> None:

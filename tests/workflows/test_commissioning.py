@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from algan_ad.cli import run
+from algan_ad.data.fingerprint import hash_files
 from algan_ad.evaluation.commissioning import Commissioning
 from algan_ad.evaluation.results import ImageScore, evaluate_scores
 from algan_ad.runtime.errors import InputError
@@ -20,7 +21,6 @@ from algan_ad.workflows import commissioning
 from algan_ad.workflows.commissioning import Line, commission, held_out_hashes
 from algan_ad.workflows.evaluate import evaluate, remove_reports, report
 from algan_ad.workflows.model import Model
-from algan_ad.workflows.samples import hash_files
 
 
 class Darkness:

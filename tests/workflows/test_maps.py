@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from algan_ad.data.layouts import Item, open_dataset
 from algan_ad.data.recipe import Recipe
 from algan_ad.detectors.shared.contract import FITTED_ONCE, Detector, RunOptions, TrainingData
+from algan_ad.runtime.errors import MissingExtra
 from algan_ad.runtime.images import Preprocessing, load_many
+from algan_ad.runtime.predictor import Maps, Rows, Scores
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.loop import Trained
 from algan_ad.workflows.maps import judged_masks, score_and_judge
@@ -124,3 +126,17 @@ def test_own_maps_are_drawn_as_they_are(detector: Darkness) -> None:
     x = np.random.default_rng(0).integers(0, 255, (2, 32, 32, 3), dtype=np.uint8)
     np.testing.assert_allclose(detector.score_and_maps(x)[1][1], 255 - x[1].mean(2), rtol=1e-5)
     assert torch.is_tensor(detector.module(torch.from_numpy(x)))  # type: ignore[misc]
+
+
+def test_maps_that_need_torch_are_left_out_aloud(detector: Darkness, capsys: pytest.CaptureFixture[str]) -> None:
+    class WithoutTorch:
+        score = detector.score
+
+        def score_and_maps(self, samples: Rows) -> tuple[Scores, Maps]:
+            raise MissingExtra("the network gives scores only")
+
+    x = np.random.default_rng(0).integers(0, 255, (2, 32, 32, 3), dtype=np.uint8)
+    scores, judged = score_and_judge(WithoutTorch(), x, {0: np.eye(32, dtype=bool)})
+    assert judged is None
+    np.testing.assert_array_equal(scores, detector.score(x))
+    assert "no maps are judged: the network gives scores only" in capsys.readouterr().err

@@ -35,6 +35,8 @@ from algan_ad.runtime.errors import AlganError, InputError, MissingExtra, dashed
 from algan_ad.runtime.progress import speak_dashes
 from algan_ad.runtime.schema import describe
 
+EXTRAS = {"matplotlib": "evaluate", "scipy": "evaluate"}  # that bring a package; "train" brings all others
+
 OVERVIEW = f"""\
 algan {__version__}: anomaly detection that learns from normal examples only
 
@@ -145,7 +147,9 @@ def run(argv: list[str]) -> int:
     except SystemExit as stop:  # tyro has shown the help, or what is wrong with an option
         return int(stop.code or 0)
     except ModuleNotFoundError as error:
-        extra = "serve" if argv[0] in ("serve", "station") and error.name != "torch" else "train"
+        missing = str(error.name).split(".")[0]
+        station = argv[0] in ("serve", "station") and missing != "torch"
+        extra = "serve" if station else EXTRAS.get(missing, "train")
         return fail(f"{error.name} is not installed; this verb needs pip install 'algan-ad[{extra}]'", 2)
     except BrokenPipeError:
         raise

@@ -44,10 +44,10 @@ def verb(argv: list[str]) -> int:
     from algan_ad.cli.show import show_evaluation
     from algan_ad.workflows.commissioning import Line, commission
     from algan_ad.workflows.evaluate import evaluate, report, report_folder
-    from algan_ad.workflows.model import load_trained
+    from algan_ad.workflows.load import load_model
 
     line = Line(mm_per_pixel=o.mm_per_pixel, parts_per_shift=o.parts_per_shift)
-    model = load_trained(o.model, o.device, o.threads)
+    model = load_model(o.model, o.device, threads=o.threads)
     evaluation = evaluate(model, o.path, o.strict, may_be_empty=not o.no_commissioning)
     expected = None if o.no_commissioning else commission(model, o.path, evaluation, line)
     folder = o.report or report_folder(o.model, evaluation.dataset)

@@ -4,7 +4,9 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from numpy.typing import NDArray
 from PIL import Image
 
 from algan_ad.data.layouts import Item
@@ -45,3 +47,13 @@ def describe(paths: Sequence[Path]) -> tuple[dict[str, int], dict[str, int]]:
         except Exception as error:  # Pillow's readers raise almost anything on damaged headers
             raise InputError(f"{path}: not a readable image ({error}); replace or remove it") from error
     return dict(sizes.most_common()), dict(modes.most_common())
+
+
+def hash_files(paths: Sequence[Path]) -> list[str]:
+    """The sha256 of each file."""
+    return [sha256(path) for path in track(paths, "looking for known images")]
+
+
+def hash_rows(rows: NDArray[Any]) -> dict[str, str]:
+    """The sha256 of each sample, by its position."""
+    return {str(i): hashlib.sha256(row.tobytes()).hexdigest() for i, row in enumerate(rows)}

@@ -63,7 +63,7 @@ def make_network(detector: Detector, sample: Tensor, config: ModelConfig, weight
         import onnx
         import onnxscript  # noqa: F401 (torch needs it)
     except ImportError as error:
-        raise MissingExtra("an export needs onnx and onnxscript: pip install 'algan-ad[train]'") from error
+        raise MissingExtra("an export needs pip install 'algan-ad[export]'") from error
     with _quiet(), torch.no_grad():
         try:
             program: Any = torch.onnx.export(

@@ -12,7 +12,7 @@ import numpy as np
 
 from algan_ad.runtime import sources as known
 from algan_ad.runtime.ahead import ahead
-from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.errors import InputError, Option
 from algan_ad.runtime.files import refuse_to_replace
 from algan_ad.runtime.images import Pixels, Skipped, prepare
 from algan_ad.runtime.pictures import Content, Picture
@@ -264,3 +264,10 @@ def list_skipped(skipped: Sequence[Skipped], n: int | None = None) -> None:
         log(f"  {each.reason}")
     if n > len(skipped):
         log(f"  ... and {n - len(skipped)} more")
+
+
+def report_skipped(skipped: Sequence[Skipped], strict: bool) -> None:
+    """Count and list unreadable files; with `strict`, raise InputError for them."""
+    if skipped and strict:
+        raise InputError(Option("strict"), f": {len(skipped)} unreadable files, the first: {skipped[0].reason}")
+    list_skipped(skipped)

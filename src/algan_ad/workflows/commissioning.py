@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
+from algan_ad.data.fingerprint import hash_files
 from algan_ad.data.graded import KINDS, Canvas
 from algan_ad.data.layouts import open_dataset
 from algan_ad.data.masks import Mask
@@ -30,7 +31,7 @@ from algan_ad.runtime.predictor import Predictor
 from algan_ad.runtime.progress import track
 from algan_ad.runtime.schema import Schema
 from algan_ad.runtime.seeding import seed_from
-from algan_ad.workflows.samples import hash_files
+from algan_ad.workflows.maps import score_with_maps_if_any
 
 CONTRASTS = (10, 25, 60)  # grey levels of 255
 LARGEST, SMALLEST, N_SIZES = 1 / 4, 1 / 128, 6  # shares of the shorter side of the images
@@ -217,7 +218,10 @@ def _find_nearest(
     nearest = sorted(usable, key=lambda each: (-each.score, each.path))[:N_NEAREST]
     if model.config.maps != "own":
         return tuple(Near(**dict(each)) for each in nearest), None
-    maps = model.whole.score_and_maps(model.samples([each.path for each in nearest]))[1]
+    images = model.samples([each.path for each in nearest])
+    maps = score_with_maps_if_any(model.whole, images, "searched for the place of false alarms")[1]
+    if not maps:
+        return tuple(Near(**dict(each)) for each in nearest), None
     found, outside = [], []
     for each, heat in zip(nearest, maps, strict=True):
         image = decode(Path(each.path), preprocessing.levels)

@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algan_ad.data.cache import DecodedImages
+from algan_ad.data.fingerprint import hash_files, hash_rows
 from algan_ad.data.layouts import Dataset, Item, open_dataset
 from algan_ad.data.splits import SAME_TRAINING, split
 from algan_ad.evaluation.commissioning import Commissioning
 from algan_ad.evaluation.results import Evaluation, JudgedMaps, evaluate_scores, read_evaluation, write_evaluation
 from algan_ad.report.gallery import Gallery, pictured
 from algan_ad.report.page import write_report
+from algan_ad.runtime.bulk import report_skipped
 from algan_ad.runtime.clock import now
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.files import explaining_write_errors, refuse_to_replace
@@ -24,9 +26,8 @@ from algan_ad.runtime.vectors import read_labels
 from algan_ad.training.trackers import read_rows
 from algan_ad.workflows.commissioning import held_out_hashes
 from algan_ad.workflows.commissioning_pictures import picture_defects, picture_nearest
-from algan_ad.workflows.maps import judged_masks, score_and_judge
+from algan_ad.workflows.maps import judged_masks, score_and_judge, score_with_maps_if_any
 from algan_ad.workflows.pictures import overlay, thumbnail
-from algan_ad.workflows.samples import hash_files, hash_rows, report_skipped
 
 RESULTS, PAGE, EXPECTED = "evaluation.json", "report.html", "commissioning.json"
 
@@ -211,7 +212,7 @@ def _gallery(
         return [model.of_picture(each, size) for each, size in zip(canvases, loaded.sizes, strict=True)]
 
     images = of_pictures(loaded.images[..., :3])
-    heats = of_pictures(model.whole.score_and_maps(loaded.images)[1]) if maps else []
+    heats = of_pictures(score_with_maps_if_any(model.whole, loaded.images, "shown")[1]) if maps else []
     highest = max((float(heat.max()) for heat in heats), default=0.0)
 
     def picture(kind: str) -> bytes | None:

@@ -59,7 +59,8 @@ class MapsByTorch:
     def score_and_maps(self, samples: Rows) -> tuple[Scores, Maps]:
         if self.network.draws_maps:
             return self.network.score_and_maps(samples)
-        return self.network.score(samples), self._trained.score_and_maps(samples)[1]
+        maps = self._trained.score_and_maps(samples)[1]
+        return self.network.score(samples), maps
 
     @cached_property
     def _trained(self) -> Scorer:

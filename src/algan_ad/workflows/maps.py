@@ -1,11 +1,13 @@
-"""Judgement of the anomaly maps that a method draws, by masks."""
+"""Anomaly maps that a method draws, where its scorer can draw them, and their judgement by masks."""
 
 from collections.abc import Sequence
 
 from algan_ad.data.layouts import Item
 from algan_ad.evaluation.results import JudgedMaps
+from algan_ad.runtime.errors import MissingExtra
 from algan_ad.runtime.images import Preprocessing
-from algan_ad.runtime.predictor import Rows, Scorer, Scores
+from algan_ad.runtime.predictor import Maps, Rows, Scorer, Scores
+from algan_ad.runtime.progress import log
 from algan_ad.workflows.masks import Truth, read_mask
 
 
@@ -24,13 +26,24 @@ def judged_masks(own_maps: bool, items: Sequence[Item], preprocessing: Preproces
 
 
 def score_and_judge(scorer: Scorer, images: Rows, truths: dict[int, Truth]) -> tuple[Scores, JudgedMaps | None]:
-    """Scores (N,), and from the same pass the maps to judge by `judged_masks`; None where there are no masks.
+    """Scores (N,), and from the same pass the maps to judge by `judged_masks`; None without masks or maps.
 
     What is no picture, and what surrounds the region of interest, takes no part.
     """
     if not truths:
         return scorer.score(images), None
-    scores, maps = scorer.score_and_maps(images)
+    scores, maps = score_with_maps_if_any(scorer, images, "judged")
+    if not maps:
+        return scores, None
     return scores, (
         [truth.of(truth.marked) for truth in truths.values()], [truth.of(maps[i]) for i, truth in truths.items()]
     )  # fmt: skip
+
+
+def score_with_maps_if_any(scorer: Scorer, images: Rows, use: str) -> tuple[Scores, Maps]:
+    """Scores (N,) and maps; no maps, and a line that says why they are not used, where drawing them needs torch."""
+    try:
+        return scorer.score_and_maps(images)
+    except MissingExtra as error:
+        log(f"no maps are {use}: {error}")
+        return scorer.score(images), []

@@ -1,6 +1,5 @@
 """Preparation of a path or an array for training: division, decoding, fingerprint."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,18 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algan_ad.data.cache import DecodedImages
-from algan_ad.data.fingerprint import fingerprint
+from algan_ad.data.fingerprint import fingerprint, hash_rows
 from algan_ad.data.layouts import Dataset, Item, is_list, open_dataset
 from algan_ad.data.overlap import copies_in_calibration, copies_in_test
 from algan_ad.data.recipe import Recipe
 from algan_ad.data.splits import Split, hold_out, split
 from algan_ad.detectors.shared.contract import Detector, TrainingData
-from algan_ad.runtime.bulk import list_skipped
+from algan_ad.runtime.bulk import report_skipped
 from algan_ad.runtime.errors import InputError, Option
-from algan_ad.runtime.files import sha256
 from algan_ad.runtime.images import Preprocessing, Skipped, as_batch
 from algan_ad.runtime.predictor import Rows, prepared
-from algan_ad.runtime.progress import log, track
+from algan_ad.runtime.progress import log
 from algan_ad.runtime.tiles import samples_of
 from algan_ad.runtime.vectors import SUFFIXES, read_labels, read_table
 from algan_ad.workflows.framing import frame, levels_of, sizes_of
@@ -168,16 +166,6 @@ def _refuse_thesis(options: DataOptions) -> None:
         )
 
 
-def hash_files(paths: Sequence[Path]) -> list[str]:
-    """The sha256 of each file."""
-    return [sha256(path) for path in track(paths, "looking for known images")]
-
-
-def hash_rows(rows: NDArray[Any]) -> dict[str, str]:
-    """The sha256 of each sample, by its position."""
-    return {str(i): hashlib.sha256(row.tobytes()).hexdigest() for i, row in enumerate(rows)}
-
-
 def warn(dataset: Dataset, parts: Split) -> None:
     """Log warnings about odd data; none of it ends a run."""
     for warning in dataset.warnings:
@@ -194,10 +182,3 @@ def warn(dataset: Dataset, parts: Split) -> None:
             f"warning: {len(known)} test images are also training images, the first is {test} (= {other}); "
             "they are left out of every evaluation"
         )
-
-
-def report_skipped(skipped: Sequence[Skipped], strict: bool) -> None:
-    """Count and list unreadable files; with `strict`, raise InputError for them."""
-    if skipped and strict:
-        raise InputError(Option("strict"), f": {len(skipped)} unreadable files, the first: {skipped[0].reason}")
-    list_skipped(skipped)
