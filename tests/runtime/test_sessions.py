@@ -1,18 +1,22 @@
 """A network is run only if it is whole, this model's own, and all in one file."""
 
 import copy
+import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from algan_ad import load_model
 from algan_ad.runtime import sessions
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.model_folder import rewrite_config, verify_model
-from algan_ad.runtime.sessions import OnnxScorer, load_predictor
+from algan_ad.runtime.sessions import OnnxScorer, Running, load_predictor
 
 Change = Callable[[onnx.ModelProto], None]
 
@@ -65,7 +69,7 @@ def _floats(network: onnx.ModelProto) -> None:
         (_property("schema_version", "2"), "of schema 2, and this algan-ad reads 1; export the model again"),
         (_property("weights_sha256", "0" * 64), "exported from other weights than weights.safetensors"),
         (_shape(64, 64, 3), r"takes uint8 \(n, 64, 64, 3\), and the model uint8 \(n, 32, 32, 3\)"),
-        (_floats, r"takes float \(n, 32, 32, 3\), and the model uint8"),
+        (_floats, r"takes float32 \(n, 32, 32, 3\), and the model uint8"),
     ],
 )
 def test_a_foreign_network_is_refused(
@@ -113,3 +117,76 @@ def test_no_samples(brightness_model: Path) -> None:
     predictor = load_predictor(brightness_model)
     assert predictor.score([]).shape == (0,)
     assert predictor.predict(np.zeros((0, 32, 32, 3), np.uint8), maps=True) == []
+
+
+@pytest.mark.parametrize(
+    ("samples", "said"),
+    [
+        (np.zeros((2, 32, 32, 3)), r"float64 \(n, 32, 32, 3\)"),
+        (np.zeros((2, 3, 32, 32), np.uint8), r"uint8 \(n, 3, 32, 32\)"),
+        (np.zeros((2, 64, 64, 3), np.uint8), r"uint8 \(n, 64, 64, 3\)"),
+        (np.zeros((32, 32, 3), np.uint8), r"uint8 \(n, 32, 3\)"),
+    ],
+)
+def test_samples_of_another_kind_are_refused(brightness_model: Path, samples: Any, said: str) -> None:
+    scorer = load_predictor(brightness_model).scorer
+    for score in (scorer.score, scorer.score_and_maps):
+        with pytest.raises(InputError, match=rf"^samples: {said}; this network takes uint8 \(n, 32, 32, 3\)$"):
+            score(samples)
+
+
+def test_a_provider_that_is_not_there(brightness_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"provider='Abacus': not in this ONNX Runtime, which has .*CPUExecution"):
+        load_model(brightness_model, provider="Abacus")
+    monkeypatch.setattr("onnxruntime.InferenceSession.get_providers", lambda session: ["CPUExecutionProvider"])
+    with pytest.raises(InputError, match=r"provider='AzureExecutionProvider': does not start on this machine"):
+        load_model(brightness_model, provider="AzureExecutionProvider")
+
+
+@pytest.mark.parametrize("wish", [{"threads": 0}, {"batch_size": 0}])
+def test_numbers_below_one(brightness_model: Path, wish: dict[str, int]) -> None:
+    with pytest.raises(InputError, match=f"{next(iter(wish))}: Input should be greater than or equal to 1"):
+        load_model(brightness_model, **wish)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wish", [{"provider": "CPUExecutionProvider"}, {"batch_size": 2}])
+def test_options_of_the_network_are_none_of_torch(brightness_model: Path, wish: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=f"{next(iter(wish))}: is for network.onnx, and torch scores here"):
+        load_model(brightness_model, runtime="torch", **wish)
+
+
+def test_batches_are_as_large_as_asked_for(brightness_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer, sizes = OnnxScorer(brightness_model / "network.onnx", Running(batch_size=3, threads=1)), []
+    run = scorer.session.run
+    monkeypatch.setattr(scorer, "session", type("Session", (), {"run": staticmethod(
+        lambda outputs, given: (sizes.append(len(given["samples"])), run(outputs, given))[1])}))  # fmt: skip
+    scorer.score(np.zeros((7, 32, 32, 3), np.uint8))
+    assert sizes == [3, 3, 1]
+
+
+def test_a_pickled_model_is_the_path_of_its_network(
+    brightness_model: Path, brightness: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    monkeypatch.chdir(brightness_model.parent)
+    model = load_model(brightness_model.name, threads=1)
+    pickled = pickle.dumps(model)
+    assert len(pickled) < len(brightness.SerializeToString()) + 5000
+    monkeypatch.chdir("/")
+    again = pickle.loads(pickled)
+    assert again.config == model.config
+    np.testing.assert_array_equal(again.score(x), model.score(x))
+    network = copy.deepcopy(brightness)
+    _property("weights_sha256", "0" * 64)(network)
+    (brightness_model / "network.onnx").write_bytes(network.SerializeToString())
+    with pytest.raises(InputError, match="another network than that which was pickled"):
+        pickle.loads(pickled)
+
+
+def test_threads_share_a_model(brightness_model: Path) -> None:
+    model, x = load_model(brightness_model), np.random.default_rng(0).integers(0, 256, (64, 32, 32, 3), dtype=np.uint8)
+    expected = model.score(x)
+    with ThreadPoolExecutor(4) as pool:
+        parts = list(pool.map(lambda i: model.score(x[i : i + 8]), range(57)))
+    for i, found in enumerate(parts):
+        np.testing.assert_array_equal(found, expected[i : i + 8])

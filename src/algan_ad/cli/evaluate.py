@@ -1,12 +1,12 @@
 """`algan evaluate`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from algan_ad.cli.parsing import Device, Json, ModelFolder, Strict, Threads, emit, parse
+from algan_ad.cli.parsing import Json, ModelFolder, Scoring, Strict, emit, parse
 
 
 @dataclass
@@ -33,8 +33,7 @@ class Evaluate:
     mm_per_pixel: Annotated[float | None, arg(help="of the original images; sizes are then given in mm, too")] = None
     parts_per_shift: Annotated[int | None, arg(help="good parts of a shift, to count its false alarms")] = None
     overwrite: Annotated[bool, arg(help="replace a report.html or evaluation.json that no evaluation made")] = False
-    device: Device = "auto"
-    threads: Threads = None
+    scoring: Scoring = field(default_factory=Scoring)
     strict: Strict = False
     json: Json = False
 
@@ -47,7 +46,7 @@ def verb(argv: list[str]) -> int:
     from algan_ad.workflows.load import load_model
 
     line = Line(mm_per_pixel=o.mm_per_pixel, parts_per_shift=o.parts_per_shift)
-    model = load_model(o.model, o.device, threads=o.threads)
+    model = load_model(o.model, **vars(o.scoring))
     evaluation = evaluate(model, o.path, o.strict, may_be_empty=not o.no_commissioning)
     expected = None if o.no_commissioning else commission(model, o.path, evaluation, line)
     folder = o.report or report_folder(o.model, evaluation.dataset)

@@ -29,7 +29,7 @@ def options_of(schema: type[Schema], names: Collection[str] | None = None) -> ty
 
 def explained(kind: type[Any]) -> type[Any]:
     """The same dataclass of options, except that a default is shown only where it says something."""
-    return make_dataclass(kind.__name__, list(_fields(kind)))
+    return make_dataclass(kind.__name__, list(_fields(kind)), namespace={"__doc__": kind.__doc__})
 
 
 def _option(info: FieldInfo) -> Any:
@@ -48,7 +48,8 @@ def _fields(kind: type[Any]) -> Iterator[tuple[str, Any, Any]]:
     for each in fields(kind):
         hint = hints[each.name]
         if isinstance(hint, type) and is_dataclass(hint):  # a group of options
-            yield each.name, hint, field(default_factory=hint)
+            group = explained(hint)
+            yield each.name, group, field(default_factory=group)
         else:
             bare, *others = get_args(hint) if get_origin(hint) is Annotated else (hint,)
             yield each.name, Annotated[bare, arg(help_behavior_hint=_default), *others], field(default=each.default)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from algan_ad.cli.parsing import Json, ModelFolder, Threads, emit, parse
+from algan_ad.cli.parsing import Json, ModelFolder, Provider, Threads, emit, parse
 
 
 @dataclass
@@ -17,6 +17,7 @@ class Info:
         bool, arg(help="score the samples that travel with network.onnx, and compare with the trained model's scores")
     ] = False
     threads: Threads = None
+    provider: Provider = None
     json: Json = False
 
 
@@ -25,8 +26,10 @@ def verb(argv: list[str]) -> int:
     from algan_ad.cli.show import show_model
     from algan_ad.runtime.model_folder import verify_model
     from algan_ad.runtime.self_test import self_test
+    from algan_ad.runtime.sessions import Running
 
     config = verify_model(o.model)
-    agreement = self_test(o.model, o.threads) if o.self_test else None
+    running = {name: value for name in ("threads", "provider") if (value := getattr(o, name)) is not None}
+    agreement = self_test(o.model, Running(**running)) if o.self_test else None
     result = config.model_dump(mode="json") | ({} if agreement is None else {"self_test": asdict(agreement)})
     return emit(result, o.json, lambda console: show_model(console, o.model, config, agreement))

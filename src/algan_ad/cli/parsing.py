@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from getpass import getuser
 from inspect import cleandoc
 from pathlib import Path
@@ -24,11 +25,28 @@ Device = Annotated[
 Json = Annotated[bool, arg(help="print one JSON object on standard output")]
 Strict = Annotated[bool, arg(help="an unreadable file ends the run instead of being skipped and listed")]
 Threads = Annotated[int | None, arg(help="threads of one operation (default: the physical cores)")]
+Provider = Annotated[
+    str | None, arg(help="execution provider of ONNX Runtime for the exported network (default: that of the CPU)")
+]
 ModelFolder = Annotated[Positional[Path], arg(metavar="MODEL", help="a folder that `algan train` made")]
 StationFolder = Annotated[Path, arg(help="folder of the station: record, images, maps")]
 Database = Annotated[
     str | None, arg(help="URL of a PostgreSQL database for the record (default: SQLite in the station)")
 ]
+
+
+@dataclass
+class Scoring:
+    """Options of everything that scores with a model."""
+
+    device: Device = "auto"
+    runtime: Annotated[
+        Literal["auto", "onnx", "torch"],
+        arg(help="scores by the exported network (onnx) or by torch; auto: the network where the model has one"),
+    ] = "auto"
+    threads: Threads = None
+    provider: Provider = None
+    batch_size: Annotated[int | None, arg(help="images that the exported network scores at once (default: 16)")] = None
 
 
 def parse(kind: type[Any], verb: str, argv: list[str], text: str | None = None) -> Any:

@@ -1,13 +1,13 @@
 """`algan predict`."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from algan_ad.cli.parsing import Device, Json, ModelFolder, Strict, Threads, emit, parse
+from algan_ad.cli.parsing import Json, ModelFolder, Scoring, Strict, emit, parse
 from algan_ad.runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ class Predict:
         str | None, arg(metavar="ADDRESS", help="score on a Ray cluster; local: by processes that Ray starts here")
     ] = None
     overwrite: Annotated[bool, arg(help="replace files that --out and --maps name; an input is never replaced")] = False
-    device: Device = "auto"
-    threads: Threads = None
+    scoring: Scoring = field(default_factory=Scoring)
     strict: Strict = False
     json: Json = False
 
@@ -65,7 +64,7 @@ def verb(argv: list[str]) -> int:
         raise InputError("predict: expected at least one image or folder after the model")
     if o.resume and o.out is None:
         raise InputError(Option("resume", True), ": expected the table to go on with, as ", Option("out"))
-    model = load_model(o.model, o.device, threads=o.threads)
+    model = load_model(o.model, **vars(o.scoring))
     if o.false_alarm_rate is not None:
         model = model.with_false_alarm_rate(o.false_alarm_rate)
     calibration = model.config.calibration

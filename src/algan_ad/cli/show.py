@@ -175,7 +175,8 @@ def show_methods(console: Console, methods: Sequence[Method]) -> None:
         for each in methods:
             if each.family == family:
                 fitted = "trained by epochs" if each.epochs else "fitted once"
-                console.print(f"  {each.name:{width}}  {_needs(each)}; {fitted}; returns {' and '.join(each.returns)}")
+                facts = [_needs(each), fitted, *([] if each.exports else ["not exported"])]
+                console.print(f"  {each.name:{width}}  {'; '.join(facts)}; returns {' and '.join(each.returns)}")
                 console.print(f"  {'':{width}}  {each.summary}", soft_wrap=True)
 
 

@@ -12,7 +12,7 @@ from safetensors.numpy import load, save
 
 from algan_ad.runtime.errors import AlganError, InputError
 from algan_ad.runtime.predictor import Scorer, Scores
-from algan_ad.runtime.sessions import NETWORK, load_predictor
+from algan_ad.runtime.sessions import NETWORK, Running, load_predictor
 
 SELF_TEST = "self-test.safetensors"
 MOST_BYTES = 4 * 2**20  # of the samples in a model folder; two travel in any case
@@ -95,12 +95,12 @@ def read_reference(folder: Path, files: Mapping[str, str]) -> Reference:
     return Reference(samples, scores, float(tolerance))
 
 
-def self_test(folder: Path, threads: int | None = None) -> Agreement:
+def self_test(folder: Path, running: Running | None = None) -> Agreement:
     """The agreement of the network of a model folder with the trained model, on this machine.
 
     Raises InputError without a network or its samples, AlganError where the scores differ.
     """
-    predictor = load_predictor(folder, threads)
+    predictor = load_predictor(folder, running)
     config = predictor.config
     threshold = None if config.calibration is None else config.calibration.threshold
     found = compare(predictor.scorer, read_reference(folder, config.files), threshold)

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from algan_ad.runtime.errors import MissingExtra
+from algan_ad.runtime.errors import InputError, MissingExtra, Option
 from algan_ad.runtime.predictor import Maps, Predictor, Rows, Scorer, Scores
-from algan_ad.runtime.sessions import OnnxScorer, has_network, load_predictor
+from algan_ad.runtime.sessions import NETWORK, SCORES_ONLY, OnnxScorer, Running, has_network, load_predictor
 
 if TYPE_CHECKING:
     from algan_ad.training.device import DeviceName
@@ -16,30 +16,41 @@ Runtime = Literal["auto", "onnx", "torch"]
 
 
 def load_model(
-    folder: str | Path, device: "DeviceName" = "auto", runtime: Runtime = "auto", threads: int | None = None
-) -> Predictor:
+    folder: str | Path, device: "DeviceName" = "auto", runtime: Runtime = "auto", threads: int | None = None,
+    provider: str | None = None, batch_size: int | None = None,
+) -> Predictor:  # fmt: skip
     """Read a model folder and check every file in it.
 
     Args:
         folder: the folder that `algan_ad.train` or `algan train` wrote.
-        device: the device on which torch scores; a network without torch scores on the CPU.
+        device: the device on which torch scores; a network without torch scores where its provider does.
         runtime: "onnx" runs the exported network without torch, "torch" the weights; "auto" takes the network where the
             folder holds one and no device is asked for, and torch only for maps that the network does not draw.
         threads: threads of one operation while scoring; None = the physical cores.
+        provider: execution provider of ONNX Runtime; None = that of the CPU.
+        batch_size: samples that the network scores at once; None = 16.
 
     Returns:
-        A `Predictor`; under torch a `Model`, which holds the detector, too.
+        A `Predictor`; under torch a `Model`, which holds the detector, too. Several threads may share either. Pickled,
+        one with a network names its files.
 
     Raises:
-        InputError: a folder that is damaged, too new, or without an exported network under "onnx"; threads below 1.
+        InputError: a folder that is damaged, too new, or without an exported network under "onnx"; a number below 1; a
+            provider that is not there; a provider or a batch_size where torch scores.
     """
     folder = Path(folder)
+    wishes = {"threads": threads, "provider": provider, "batch_size": batch_size}
+    wishes = {name: value for name, value in wishes.items() if value is not None}
+    running = Running(**wishes)
     if runtime == "onnx":
-        return load_predictor(folder, threads)
+        return load_predictor(folder, running)
     if runtime == "auto" and device == "auto" and has_network(folder):
-        predictor = load_predictor(folder, threads)
+        predictor = load_predictor(folder, running)
         assert isinstance(predictor.scorer, OnnxScorer)
-        return replace(predictor, scorer=MapsByTorch(predictor.scorer, folder, threads))
+        return replace(predictor, scorer=MapsByTorch(predictor.scorer, folder))
+    for name in ("provider", "batch_size"):
+        if name in wishes:
+            raise InputError(Option(name), f": is for {NETWORK}, and torch scores here; leave it out")
     from algan_ad.workflows.model import load_trained
 
     return load_trained(folder, device, threads)
@@ -51,7 +62,9 @@ class MapsByTorch:
 
     network: OnnxScorer
     folder: Path
-    threads: int | None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MapsByTorch, (self.network, self.folder.resolve())
 
     def score(self, samples: Rows) -> Scores:
         return self.network.score(samples)
@@ -67,7 +80,5 @@ class MapsByTorch:
         try:
             from algan_ad.workflows.model import load_trained
         except ModuleNotFoundError as error:
-            raise MissingExtra(
-                "the network of this model gives scores only: leave out the maps, or install algan-ad[train]"
-            ) from error
-        return load_trained(self.folder, "cpu", self.threads).scorer
+            raise MissingExtra(SCORES_ONLY) from error
+        return load_trained(self.folder, "cpu", self.network.running.threads).scorer
