@@ -20,8 +20,9 @@ from PIL import Image
 from algan_ad import __version__, cli
 from algan_ad.detectors import METHODS
 
-TINY = ["--method", "algan-image", "--image-size", "32", "--width", "4", "--epochs", "2", "--batch-size", "8"]
-LONG = [*TINY[:-4], "--epochs", "30", "--batch-size", "8", "--checkpoint-seconds", "0"]
+SIZE = ["--method", "algan-image", "--image-size", "32", "--width", "4", "--no-export"]
+TINY = [*SIZE, "--epochs", "2", "--batch-size", "8"]
+LONG = [*SIZE, "--epochs", "30", "--batch-size", "8", "--checkpoint-seconds", "0"]
 
 WITHOUT_TORCH = """
 import sys

@@ -16,8 +16,9 @@ from algan_ad.runtime import model_folder
 from algan_ad.training import loop
 
 SMALL = ["--method", "algan-image", "--image-size", "32", "--width", "4"]
-TINY = [*SMALL, "--epochs", "1", "--batch-size", "8"]
-VECTORS = ["--method", "algan-vector", "--epochs", "1", "--hidden", "8", "--z-dim", "4", "--batch-size", "8"]
+TINY = [*SMALL, "--no-export", "--epochs", "1", "--batch-size", "8"]
+VECTORS = ["--method", "algan-vector", "--epochs", "1", "--hidden", "8", "--z-dim", "4", "--batch-size", "8",
+           "--no-export"]  # fmt: skip
 
 Out = pytest.CaptureFixture[str]
 

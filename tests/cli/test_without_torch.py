@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from algan_ad import load_model
+from algan_ad import load_model, train
 
 BLOCKED = (
     "torch", "torchvision", "timm", "kornia", "captum", "torchmetrics", "faiss", "FrEIA", "sklearn", "scipy", "pandas",
@@ -63,6 +63,22 @@ def test_bench_needs_no_torch_either(model: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
     assert (found["scorer"], found["flops"], found["share_of_limit"]) == ("ONNX Runtime", None, None)
+
+
+def test_a_trained_model_scores_without_torch(pristine_parts: Path, tmp_path: Path) -> None:
+    settings = {"image_size": 32, "width": 4, "epochs": 1, "batch_size": 8}
+    made = train(pristine_parts, out=tmp_path / "m", config=settings, false_alarm_rate=0.2)
+    test = sorted((pristine_parts / "test").rglob("*.png"))
+    done = algan("predict", tmp_path / "m", *test, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    found, expected = json.loads(done.stdout)["predictions"], made.predict(test)
+    assert [each["anomalous"] for each in found] == [each.anomalous for each in expected]
+    np.testing.assert_allclose([each["p_value"] for each in found], [each.p_value for each in expected])
+    scores = made.score(test)
+    np.testing.assert_allclose([each["score"] for each in found], scores, atol=1e-4 * np.std(scores))
+    done = algan("predict", tmp_path / "m", *test, "--maps", tmp_path / "maps", installed=("scipy", "matplotlib"))
+    assert done.returncode == 2
+    assert "the network of this model gives scores only; torch draws its maps: pip install" in done.stderr
 
 
 def test_evaluate_needs_scipy_and_matplotlib_only(model: Path, pristine_parts: Path) -> None:

@@ -71,7 +71,7 @@ def test_plan_tells_where_each_value_came_from(image_model: Model) -> None:
 
 def test_array(pristine_parts: Path, tiny_image: Config, tmp_path: Path) -> None:
     good = images(pristine_parts / "train/good")
-    model = train(good, "algan-image", config=tiny_image, out=tmp_path / "m")
+    model = train(good, "algan-image", config=tiny_image, out=tmp_path / "m", export=False)
     assert model.config.training["dataset"] == "array"
     assert (model.config.training["n_train"], model.config.training["n_calibration"]) == (24, 6)
     assert same(train(good, "algan-image", config=tiny_image), model)
@@ -229,14 +229,14 @@ def test_model_folder_is_written_whole_and_replaced_only_on_demand(
     pristine_parts: Path, tiny_image: Config, tmp_path: Path
 ) -> None:
     out = tmp_path / "deep" / "model"
-    model = train(pristine_parts, "algan-image", config=tiny_image, out=out)
+    model = train(pristine_parts, "algan-image", config=tiny_image, out=out, export=False)
     config = json.loads((out / "config.json").read_text())
     assert set(config["files"]) == {path.name for path in out.iterdir()} - {"config.json"}
     assert [path.name for path in out.parent.iterdir()] == ["model"]
     with pytest.raises(InputError, match="holds a model already"):
-        train(pristine_parts, "algan-image", config=tiny_image, out=out, seed=1)
+        train(pristine_parts, "algan-image", config=tiny_image, out=out, export=False, seed=1)
     assert same(load_model(out), model)
-    other = train(pristine_parts, "algan-image", config=tiny_image, out=out, seed=1, overwrite=True)
+    other = train(pristine_parts, "algan-image", config=tiny_image, out=out, export=False, seed=1, overwrite=True)
     assert same(load_model(out), other)
     assert not same(other, model)
 
@@ -246,7 +246,7 @@ def test_model_folder_here(
 ) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    train(pristine_parts, "algan-image", config=tiny_image, out=".")
+    train(pristine_parts, "algan-image", config=tiny_image, out=".", export=False)
     assert load_model(".").config.seed == 0
 
 
@@ -287,14 +287,16 @@ def test_options_are_checked_by_one_schema(pristine_parts: Path) -> None:
 
 def test_files_of_the_user_stay(pristine_parts: Path, tiny_image: Config, tmp_path: Path) -> None:
     """A folder that is no model may hold a README and reports of the user."""
-    (tmp_path / "README.md").write_text("mine")
-    with pytest.raises(InputError, match=r"README.md: exists already; .* set overwrite=True"):
-        train(pristine_parts, "algan-image", config=tiny_image, out=tmp_path)
-    assert (tmp_path / "README.md").read_text() == "mine"
+    for name in ("README.md", "network.onnx"):
+        (tmp_path / name).write_text("mine")
+        with pytest.raises(InputError, match=rf"{name}: exists already; .* set overwrite=True"):
+            train(pristine_parts, "algan-image", config=tiny_image, out=tmp_path)
+        assert (tmp_path / name).read_text() == "mine"
+        (tmp_path / name).unlink()
     page = tmp_path / "m/evaluation/report.html"
     page.parent.mkdir(parents=True)
     page.write_text("mine")
-    model = train(pristine_parts, "algan-image", config=tiny_image, out=tmp_path / "m")
+    model = train(pristine_parts, "algan-image", config=tiny_image, out=tmp_path / "m", export=False)
     assert page.read_text() == "mine"
     with pytest.raises(InputError, match=r"report.html: exists already"):
         report(model, evaluate(model, pristine_parts), page.parent, maps=False)

@@ -14,7 +14,7 @@ from algan_ad.export.check import check, check_samples
 from algan_ad.export.graph import make_network
 from algan_ad.runtime.errors import ExportRefused, InputError, MissingExtra, Option
 from algan_ad.runtime.listing import images_below
-from algan_ad.runtime.model_folder import ModelConfig, rewrite_config
+from algan_ad.runtime.model_folder import ModelConfig, rewrite_config, verify_model
 from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.progress import log
 from algan_ad.runtime.self_test import SELF_TEST, Agreement, read_reference, self_test
@@ -48,6 +48,19 @@ def export_model(folder: str | Path, samples: str | Path | None = None) -> Agree
     return self_test(folder)
 
 
+def add_network_if_any(folder: Path, model: Model, held_out: Rows) -> None:
+    """Export a model that has just been saved into a folder; for one that is not exported, a line with the reason.
+
+    held_out: samples that the model was not trained on.
+    """
+    try:
+        files = network_files(model, held_out)
+    except (ExportRefused, MissingExtra) as error:
+        log(f"no {NETWORK}: {error}")
+    else:
+        rewrite_config(folder, verify_model(folder), files)
+
+
 def network_files(model: Model, held_out: Rows) -> dict[str, bytes]:
     """Content of network.onnx and of its self-test, by name. Raises ExportRefused as `export_model` does.
 
@@ -56,22 +69,20 @@ def network_files(model: Model, held_out: Rows) -> dict[str, bytes]:
     return _files(model, check_samples(held_out, model.detector.views))
 
 
-def network_files_if_any(model: Model, held_out: Rows) -> dict[str, bytes]:
-    """As `network_files`; for a model that is not exported, nothing and a line with the reason."""
-    try:
-        return network_files(model, held_out)
-    except (ExportRefused, MissingExtra) as error:
-        log(f"no {NETWORK}: {error}")
-        return {}
-
-
 def _files(model: Model, samples: NDArray[Any]) -> dict[str, bytes]:
     weights = hashlib.sha256(save(model.detector.tensors())).hexdigest()
     content = make_network(model.detector, torch.from_numpy(samples[:1]), model.config, weights)
     with TemporaryDirectory(prefix="algan-") as place:  # ONNX Runtime shall read a file, as it will
         (Path(place) / NETWORK).write_bytes(content)
-        reference = check(model.detector, OnnxScorer(Path(place) / NETWORK), samples, model.config.calibration)
+        reference = check(model.detector, _opened(Path(place) / NETWORK), samples, model.config.calibration)
     return {NETWORK: content, SELF_TEST: reference.to_bytes()}
+
+
+def _opened(path: Path) -> OnnxScorer:
+    try:
+        return OnnxScorer(path)
+    except InputError as error:
+        raise ExportRefused(f"the network does not run: {error}") from error
 
 
 def _known_samples(folder: Path, config: ModelConfig) -> NDArray[Any]:

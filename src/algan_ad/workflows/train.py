@@ -27,6 +27,8 @@ from algan_ad.runtime.files import refuse_to_replace
 from algan_ad.runtime.model_folder import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, PlanEntry
 from algan_ad.runtime.progress import log
 from algan_ad.runtime.schema import Schema
+from algan_ad.runtime.self_test import SELF_TEST
+from algan_ad.runtime.sessions import NETWORK
 from algan_ad.runtime.tiles import whole
 from algan_ad.training.budget import Budget, seconds_of
 from algan_ad.training.device import using_threads
@@ -34,7 +36,7 @@ from algan_ad.training.lock import locked
 from algan_ad.training.loop import RunFolder, Trained
 from algan_ad.training.seeding import private_randomness
 from algan_ad.workflows.evaluate import remove_reports
-from algan_ad.workflows.export import network_files_if_any
+from algan_ad.workflows.export import add_network_if_any
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.options import CHECKPOINT_SECONDS, TrainOptions
 from algan_ad.workflows.pictures import png, sheet
@@ -99,12 +101,11 @@ def _train(configured: Configured, options: TrainOptions, folder: Path | None, b
     seconds = trained.earlier_seconds + time.monotonic() - start  # of a resumed run all sessions count
     model = _model(_as_carried_out(configured, trained, budget), options, trained, seconds)
     if folder is not None and run.folder is not None:
-        files = _extra_files(model, run.folder, detector)
-        if options.export:
-            files |= network_files_if_any(model, prepared.calibration)
-        model.save(folder, files, options.overwrite)
+        model.save(folder, _extra_files(model, run.folder, detector), options.overwrite)
         remove_reports(folder)  # of the model that was there before
         run.folder.remove()
+        if options.export:
+            add_network_if_any(folder, model, prepared.calibration)
     return model
 
 
@@ -134,7 +135,7 @@ def _check_out(folder: Path, options: TrainOptions) -> None:
     out = Option("out", str(folder))
     if (folder / CONFIG).exists() and not options.overwrite:
         raise InputError(out, ": holds a model already; choose another folder or set ", Option("overwrite", True))
-    refuse_to_replace([folder / name for name in (CARD, METRICS, WEIGHTS)], [], options.overwrite)
+    refuse_to_replace([folder / name for name in (CARD, METRICS, WEIGHTS, NETWORK, SELF_TEST)], [], options.overwrite)
     run = _run_path(folder)
     if RunFolder(run).checkpoint.exists() and not options.resume and not options.overwrite:
         raise InputError(
