@@ -103,7 +103,7 @@ def brightness_model(brightness: onnx.ModelProto, tmp_path: Path) -> Path:
         fingerprint={"files": {}}, versions={}, training={"n_train": 1, "n_calibration": 99},
     )  # fmt: skip
     samples = np.full((3, 32, 32, 3), [[[[10]]], [[[95]]], [[[200]]]], np.uint8)
-    reference = Reference(samples, np.array([10.0, 95, 200]), 0.01)
+    reference = Reference(samples, np.array([10.0, 95, 200]), np.full(3, 0.01))
     files = {"network.onnx": brightness.SerializeToString(), "self-test.safetensors": reference.to_bytes()}
     write_model(tmp_path / "model", config, {}, files)
     return tmp_path / "model"

@@ -95,13 +95,16 @@ def test_the_same_scores_pass(scorer: OnnxScorer) -> None:
     detector, x = brightness_plus(0), check_samples(images(4))
     found = check(detector, scorer, x, CALIBRATION)
     np.testing.assert_array_equal(found.scores, detector.score(x))
-    assert found.tolerance == pytest.approx(1e-4 * np.std(CALIBRATION.scores))
+    far = np.abs(found.scores - 120)  # the last one is farther from the mean than a deviation
+    expected = 1e-4 * np.maximum(far, np.std(CALIBRATION.scores))
+    np.testing.assert_allclose(found.tolerances, expected)
+    assert expected[-1] > expected[0]
     check(brightness_plus(1e-3), scorer, x, CALIBRATION)
 
 
 @pytest.mark.parametrize("more", [2e-3, -1.0, float("nan")])
 def test_other_scores_are_refused(scorer: OnnxScorer, more: float) -> None:
-    with pytest.raises(ExportRefused, match=r"does not score as the model does: of 8 samples, .* \(allowed: 0.0012\)"):
+    with pytest.raises(ExportRefused, match=r"does not score as the model does: of 8 .* \(allowed: (0.0012|nan)\)"):
         check(brightness_plus(more), scorer, check_samples(images(4)), CALIBRATION)
 
 
@@ -114,7 +117,7 @@ def test_scores_that_hardly_differ_may_differ_by_their_last_places(scorer: OnnxS
     """A deviation of 1e-6 around 120 is less than float32 resolves."""
     flat = Calibration(scores=120 + 1e-6 * np.arange(20), false_alarm_rate=0.1)
     x: Any = check_samples(images(4))
-    assert check(brightness_plus(0), scorer, x, flat).tolerance < 2e-4
+    assert check(brightness_plus(0), scorer, x, flat).tolerances.max() < 2e-3
     with pytest.raises(ExportRefused):
         check(brightness_plus(3e-4), scorer, x, flat)
     assert torch.finfo(torch.float32).eps * 120 > 1e-5

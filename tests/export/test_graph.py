@@ -24,6 +24,7 @@ from algan_ad.workflows.export import network_files
 from algan_ad.workflows.load import load_model
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.plan import method_plan
+from algan_ad.workflows.train import train
 
 #: More than one setting, of the methods whose graph depends on it.
 VARIANTS: dict[str, list[dict[str, Any]]] = {
@@ -74,6 +75,23 @@ def test_saved_is_loaded_is_exported(name: str, changes: dict[str, Any], tmp_pat
     if made.detector.draws_maps and made.detector.exports_maps:
         maps, expected = (np.stack(each.scorer.score_and_maps(x)[1]) for each in (network, made))
         assert np.abs(maps - expected).max() <= 1e-4 * expected.std()
+
+
+@pytest.mark.parametrize(
+    ("name", "framing"),
+    [
+        *((name, {"fit": "letterbox", "roi": "0,0 0.6,0 0.6,1 0,1"}) for name in METHODS if METHODS[name].by_position),
+        ("padim", {"tiles": 2}),
+        ("algan-image", {"tiles": 2}),
+    ],
+)
+def test_pictures_with_margins_regions_and_tiles(name: str, framing: dict[str, Any], tmp_path: Path) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (60, 2 * SIDE, 3 * SIDE, 3), dtype=np.uint8)
+    config = TINY[name] | ({"places": 0} if name == "algan-patch" else {})
+    made = train(pictures[:50], name, tmp_path / "m", config=config, false_alarm_rate=0.1, **framing)
+    network, scores = load_model(tmp_path / "m", runtime="onnx"), made.score(pictures[50:])
+    found = [network.score(pictures[50:57]), *(network.score(each[None]) for each in pictures[57:])]
+    np.testing.assert_allclose(np.concatenate(found), scores, atol=1e-4 * np.std(scores))
 
 
 @pytest.mark.parametrize("name", [each.name for each in CATALOG if not each.exports])

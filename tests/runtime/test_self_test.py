@@ -53,7 +53,7 @@ class Fixed:
 
 
 def reference() -> Reference:
-    return Reference(np.array([[1.0], [2.0], [3.0]], np.float32), np.array([1.0, 2.0, 3.0]), 0.1)
+    return Reference(np.array([[1.0], [2.0], [3.0]], np.float32), np.array([1.0, 2.0, 3.0]), np.full(3, 0.1))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_score_that_is_no_number_never_holds() -> None:
 
 def _without(name: str) -> bytes:
     r = reference()
-    tensors = {"samples": r.samples, "scores": r.scores, "tolerance": np.array([r.tolerance])}
+    tensors = {"samples": r.samples, "scores": r.scores, "tolerances": r.tolerances}
     return save({key: tensor for key, tensor in tensors.items() if key != name})
 
 
@@ -88,9 +88,9 @@ def _without(name: str) -> bytes:
     [
         (lambda: b"", "not the samples of a self-test"),
         (lambda: _without("scores"), "not the samples of a self-test"),
-        (lambda: _without("tolerance"), "not the samples of a self-test"),
-        (lambda: Reference(np.zeros((2, 3)), np.zeros(3), 1).to_bytes(), "2 samples and scores of shape"),
-        (lambda: save({"samples": np.zeros((0, 3)), "scores": np.zeros(0), "tolerance": np.ones(1)}), "0 samples"),
+        (lambda: _without("tolerances"), "not the samples of a self-test"),
+        (lambda: Reference(np.zeros((2, 3)), np.zeros(3), np.ones(3)).to_bytes(), "2 samples and scores of shape"),
+        (lambda: save({"samples": np.zeros((0, 3)), "scores": np.zeros(0), "tolerances": np.zeros(0)}), "0 samples"),
     ],
 )
 def test_samples_that_are_none(brightness_model: Path, content: Callable[[], bytes], said: str) -> None:
@@ -107,6 +107,14 @@ def test_a_model_without_samples(brightness_model: Path) -> None:
 def test_samples_that_travel_are_few() -> None:
     for side, n in ((64, 341), (1024, 2)):
         images = np.zeros((400 if side == 64 else 4, side, side, 3), np.uint8)
-        content = Reference(images, np.zeros(len(images)), 1).to_bytes()
+        content = Reference(images, np.zeros(len(images)), np.ones(len(images))).to_bytes()
         assert len(content) < max(MOST_BYTES, 2 * images[0].nbytes) + 10_000
         assert len(content) > n * images[0].nbytes
+
+
+def test_a_far_sample_may_differ_by_more() -> None:
+    """What is reported is the sample that differs most, measured by its own tolerance."""
+    far = Reference(np.array([[1.0], [200.0]], np.float32), np.array([1.0, 200.0]), np.array([0.1, 10.0]))
+    assert compare(Fixed(0.05, 0.05), far, None) == Agreement(2, pytest.approx(0.05), 0.1, 0)
+    assert compare(Fixed(5, 5), far, None) == Agreement(2, 5.0, 0.1, 0)
+    assert not compare(Fixed(5, 5), far, None).holds

@@ -11,17 +11,17 @@ from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.self_test import Reference, compare
 from algan_ad.runtime.sessions import OnnxScorer
 
-AGREEMENT = 1e-4  # most that a score may differ, in standard deviations of the held-out scores
+AGREEMENT = 1e-4  # most that a score may differ, in its distance from the mean of normal ones, or their deviation
 ULPS = 8  # or in last places of float32, for scores that hardly differ from each other
 N_HELD_OUT = 32  # samples; a method that looks at many views of an image takes fewer
 N_MAPS = 4  # images whose maps are compared
 
 
 def check_samples(held_out: Rows, views: int = 1) -> NDArray[np.generic]:
-    """Held-out samples, each followed by an altered copy: uint8 (n, S, S, 3) or float32 (n, d).
+    """Held-out samples, each followed by an altered copy: uint8 (n, S, S, C) or float32 (n, d).
 
-    Images get one of the seven made-up defects, vectors are moved by three standard deviations; the last copy is
-    as far from anything normal as can be, an image with its grey levels turned round.
+    Images get one of the seven made-up defects in their middle square, vectors are moved by three standard deviations;
+    the last copy is as far from anything normal as can be, an image with its grey levels turned round.
     """
     n = max(1, min(len(held_out), N_HELD_OUT // views))
     good = np.asarray(held_out[np.linspace(0, len(held_out) - 1, n, dtype=np.int64)])
@@ -30,11 +30,13 @@ def check_samples(held_out: Rows, views: int = 1) -> NDArray[np.generic]:
 
 
 def _altered_images(good: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    altered = np.empty_like(good)
+    altered = good.copy()  # marks of pixels that do not count stay
+    side = min(good.shape[1:3])
+    square = (slice(None), *(slice((length - side) // 2, (length + side) // 2) for length in good.shape[1:3]), slice(3))
     for i, kind in enumerate(KINDS):
-        if len(part := good[i :: len(KINDS)]):
-            altered[i :: len(KINDS)] = make_up(part, kind)[0]
-    altered[-1] = 255 - good[-1]
+        if len(part := good[square][i :: len(KINDS)]):
+            altered[square][i :: len(KINDS)] = make_up(part, kind)[0]
+    altered[-1, ..., :3] = 255 - good[-1, ..., :3]
     return altered
 
 
@@ -54,9 +56,10 @@ def check(
     A decision can then differ only for a score that is as near to the threshold as that.
     """
     trained = detector.score(samples)
-    spread = np.std(trained if calibration is None or calibration.n < 2 else calibration.scores)
+    normal = trained if calibration is None or calibration.n < 2 else np.asarray(calibration.scores)
+    distances = np.maximum(np.abs(trained - normal.mean()), normal.std())
     rounding = np.finfo(np.float32).eps * np.abs(trained).max()
-    reference = Reference(samples, trained, float(max(AGREEMENT * spread, ULPS * rounding)))
+    reference = Reference(samples, trained, np.maximum(AGREEMENT * distances, ULPS * rounding))
     found = compare(scorer, reference, None if calibration is None else calibration.threshold)
     if not found.holds:
         raise ExportRefused(f"the network does not score as the model does: {found.explain()}")

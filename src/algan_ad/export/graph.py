@@ -21,7 +21,7 @@ TRACED = 2  # samples; torch would take a batch of one for a constant
 
 
 class Graph(nn.Module):
-    """Samples, uint8 (N, S, S, 3) or float32 (N, d) -> scores float32 (N,) and, of some methods, maps (N, S, S)."""
+    """Samples, uint8 (N, S, S, C) or float32 (N, d) -> scores float32 (N,) and, of some methods, maps (N, S, S)."""
 
     def __init__(self, module: nn.Module, maps: bool) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ def make_network(detector: Detector, sample: Tensor, config: ModelConfig, weight
     """The content of network.onnx.
 
     Args:
-        sample: one sample, uint8 (1, S, S, 3) or float32 (1, d), for its shape.
+        sample: one sample, uint8 (1, S, S, C) or float32 (1, d), for its shape.
         config: of the model; its threshold, calibration and preprocessing go along.
         weights_sha256: of the model's weights.safetensors.
 
@@ -130,12 +130,14 @@ def _reason(error: BaseException) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep remarks of the exporter on its own insides away from users."""
-    logger = logging.getLogger("onnx_ir")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ("onnx_ir", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -20,19 +20,19 @@ MOST_BYTES = 4 * 2**20  # of the samples in a model folder; two travel in any ca
 
 @dataclass(frozen=True)
 class Reference:
-    """Samples, uint8 (n, S, S, 3) or float32 (n, d), with the scores that the trained model gave them, float64 (n,).
+    """Samples, uint8 (n, S, S, C) or float32 (n, d), with the scores that the trained model gave them, float64 (n,).
 
-    tolerance: the most that a score may differ, in its own unit.
+    tolerances: the most that each score may differ, in its own unit, float64 (n,).
     """
 
     samples: NDArray[Any]
     scores: Scores
-    tolerance: float
+    tolerances: Scores
 
     def to_bytes(self) -> bytes:
         """The content of self-test.safetensors: as many of the samples as MOST_BYTES hold."""
         n = max(2, MOST_BYTES // max(1, self.samples[0].nbytes))
-        tensors = {"samples": self.samples[:n], "scores": self.scores[:n], "tolerance": np.array([self.tolerance])}
+        tensors = {"samples": self.samples[:n], "scores": self.scores[:n], "tolerances": self.tolerances[:n]}
         return save({name: np.array(tensor, order="C") for name, tensor in tensors.items()})
 
 
@@ -40,8 +40,8 @@ class Reference:
 class Agreement:
     """Differences between the scores of a network and those of the trained model, in the unit of the scores.
 
-    largest: of all samples, scored alone and together. tolerance: the most that is allowed. flips: samples that
-    are decided otherwise, except those as near to the threshold as the tolerance.
+    largest: of the sample that differs most, measured by its tolerance, scored alone and together. tolerance: of that
+    sample. flips: samples that are decided otherwise, except those as near to the threshold as their tolerance.
     """
 
     n: int
@@ -70,11 +70,12 @@ def compare(scorer: Scorer, reference: Reference, threshold: float | None) -> Ag
     samples, trained = reference.samples, reference.scores
     alone = np.concatenate([scorer.score(samples[i : i + 1]) for i in range(len(samples))])
     found = np.stack([alone, scorer.score(samples)])
-    differences, flips = np.abs(found - trained), 0
+    differences, flips = np.abs(found - trained).max(0), 0
+    worst = int(np.argmax(differences / reference.tolerances))
     if threshold is not None:
-        clear = np.abs(trained - threshold) > reference.tolerance
+        clear = np.abs(trained - threshold) > reference.tolerances
         flips = int((((found > threshold) != (trained > threshold)).any(0) & clear).sum())
-    return Agreement(len(samples), float(differences.max()), reference.tolerance, flips)
+    return Agreement(len(samples), float(differences[worst]), float(reference.tolerances[worst]), flips)
 
 
 def read_reference(folder: Path, files: Mapping[str, str]) -> Reference:
@@ -87,12 +88,12 @@ def read_reference(folder: Path, files: Mapping[str, str]) -> Reference:
         raise InputError(f"{folder}: holds no {SELF_TEST}; export the model again")
     try:
         tensors = load(path.read_bytes())
-        samples, scores, (tolerance,) = (tensors[name] for name in ("samples", "scores", "tolerance"))
+        samples, scores, tolerances = (tensors[name] for name in ("samples", "scores", "tolerances"))
     except (SafetensorError, KeyError, ValueError) as error:
         raise InputError(f"{path}: not the samples of a self-test ({error}); export the model again") from error
-    if not len(samples) or scores.shape != (len(samples),):
+    if not len(samples) or not scores.shape == tolerances.shape == (len(samples),):
         raise InputError(f"{path}: {len(samples)} samples and scores of shape {scores.shape}; export the model again")
-    return Reference(samples, scores, float(tolerance))
+    return Reference(samples, scores, tolerances)
 
 
 def self_test(folder: Path, running: Running | None = None) -> Agreement:

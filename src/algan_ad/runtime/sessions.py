@@ -32,7 +32,7 @@ class Running(Schema):
 class OnnxScorer:
     """A scorer that runs an ONNX graph. Several threads may use it at once; pickled, it is the path of its file.
 
-    The graph's input is `samples`, uint8 (N, S, S, 3) or float32 (N, d); its outputs are `scores` (N,) and, where the
+    The graph's input is `samples`, uint8 (N, S, S, C) or float32 (N, d); its outputs are `scores` (N,) and, where the
     method draws them, `maps` (N, S, S). All of it lies in one file: data outside of it is refused.
     Raises InputError for a file that is no such graph and for a provider that is not there, MissingExtra without
     ONNX Runtime.
@@ -129,7 +129,9 @@ def _sample_of(config: ModelConfig) -> str:
     """Type and shape of a model's samples, as `_described`."""
     if config.preprocessing is None:
         return _described("float32", [config.fingerprint["n_features"]])
-    return _described("uint8", [config.preprocessing.size, config.preprocessing.size, 3])
+    height, width, channels = config.preprocessing.shape
+    side = config.preprocessing.size
+    return _described("uint8", [side, side, channels] if config.preprocessing.tiled else [height, width, channels])
 
 
 def _described(kind: str, shape: Sequence[Any]) -> str:

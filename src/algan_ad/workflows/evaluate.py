@@ -212,7 +212,8 @@ def _gallery(
         return [model.of_picture(each, size) for each, size in zip(canvases, loaded.sizes, strict=True)]
 
     images = of_pictures(loaded.images[..., :3])
-    heats = of_pictures(score_with_maps_if_any(model.whole, loaded.images, "shown")[1]) if maps else []
+    found = score_with_maps_if_any(model.whole, loaded.images, "shown")[1] if maps else []
+    heats = of_pictures(found) if found else []
     highest = max((float(heat.max()) for heat in heats), default=0.0)
 
     def picture(kind: str) -> bytes | None:

@@ -19,6 +19,7 @@ from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.progress import log
 from algan_ad.runtime.self_test import SELF_TEST, Agreement, read_reference, self_test
 from algan_ad.runtime.sessions import NETWORK, OnnxScorer
+from algan_ad.runtime.tiles import samples_of
 from algan_ad.workflows.model import Model, load_trained
 
 N_READ = 64  # images of a folder that a check looks at
@@ -100,5 +101,6 @@ def _given_samples(model: Model, source: Path) -> NDArray[Any]:
     paths = images_below(source) if source.is_dir() else [source]
     if not paths:
         raise InputError(f"{source}: no images found; expected good ones that the model was not trained on")
+    assert model.config.preprocessing is not None  # an image model's
     chosen = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, N_READ, dtype=np.int64))]
-    return check_samples(model.samples(chosen), model.detector.views)
+    return check_samples(samples_of(model.samples(chosen), model.config.preprocessing), model.detector.views)

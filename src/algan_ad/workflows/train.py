@@ -105,7 +105,8 @@ def _train(configured: Configured, options: TrainOptions, folder: Path | None, b
         remove_reports(folder)  # of the model that was there before
         run.folder.remove()
         if options.export:
-            add_network_if_any(folder, model, prepared.calibration)
+            assert prepared.data.held_out is not None
+            add_network_if_any(folder, model, prepared.data.held_out)
     return model
 
 
