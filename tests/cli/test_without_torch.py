@@ -67,7 +67,7 @@ def test_bench_needs_no_torch_either(model: Path) -> None:
 
 def test_a_trained_model_scores_without_torch(pristine_parts: Path, tmp_path: Path) -> None:
     settings = {"image_size": 32, "width": 4, "epochs": 1, "batch_size": 8}
-    made = train(pristine_parts, out=tmp_path / "m", config=settings, false_alarm_rate=0.2)
+    made = train(pristine_parts, "algan-image", tmp_path / "m", config=settings, false_alarm_rate=0.2)
     test = sorted((pristine_parts / "test").rglob("*.png"))
     done = algan("predict", tmp_path / "m", *test, "--json")
     assert (done.returncode, done.stderr) == (0, "")
