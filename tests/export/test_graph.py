@@ -23,7 +23,7 @@ from algan_ad.runtime.model_folder import ModelConfig
 from algan_ad.workflows.export import network_files
 from algan_ad.workflows.load import load_model
 from algan_ad.workflows.model import Model
-from algan_ad.workflows.plan import method_plan
+from algan_ad.workflows.plan import entries
 from algan_ad.workflows.train import train
 
 #: More than one setting, of the methods whose graph depends on it.
@@ -49,7 +49,7 @@ def model(name: str, changes: dict[str, Any]) -> Model:
     detector.fit(TrainingData(samples(detector, 40, 0), held_out=samples(detector, 5, 1)), RunOptions(0, "cpu"))
     image = detector.input == "image"
     return Model(detector, ModelConfig(
-        method=name, plan=method_plan(detector, "normal-only"), input=detector.input,
+        method=name, plan=entries(detector.config, {}), input=detector.input,
         preprocessing=detector.preprocessing(Recipe()), protocol="normal-only", selection="none",
         maps=None if not image else "own" if detector.draws_maps else "attribution",
         calibration=Calibration(scores=detector.score(samples(detector, 19, 2)), false_alarm_rate=0.1),
