@@ -98,7 +98,7 @@ def _known_samples(folder: Path, config: ModelConfig) -> NDArray[Any]:
 def _given_samples(model: Model, source: Path) -> NDArray[Any]:
     if model.config.input == "vector":
         return check_samples(model.samples(source))
-    paths = images_below(source) if source.is_dir() else [source]
+    paths = list(images_below(source)) if source.is_dir() else [source]
     if not paths:
         raise InputError(f"{source}: no images found; expected good ones that the model was not trained on")
     assert model.config.preprocessing is not None  # an image model's
