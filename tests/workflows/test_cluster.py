@@ -47,7 +47,7 @@ def test_a_lost_worker_loses_and_doubles_no_row(
     model = load_model(folder, "cpu", threads=1)
     list(predict_files(model, [names], out=tmp_path / "here.csv"))
     killed = None
-    with open_cluster("local", folder, "cpu", 1, None) as cluster:
+    with open_cluster("local", folder, {"device": "cpu", "threads": 1}, None) as cluster:
         outcomes = predict_files(model, [names], out=tmp_path / "there.csv", cluster=cluster)
         for i, each in enumerate(outcomes):
             if killed is None and i > 20:
@@ -92,6 +92,6 @@ def test_no_cluster_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("ray.init", refuse)  # it would try for minutes
     with (
         pytest.raises(InputError, match=r"ray='127\.0\.0\.1:1': no cluster answers there \(nobody there\)"),
-        open_cluster("127.0.0.1:1", folder, "cpu", 1, None),
+        open_cluster("127.0.0.1:1", folder, {"device": "cpu", "threads": 1}, None),
     ):
         pass

@@ -96,7 +96,7 @@ def _cluster(o: Predict) -> "AbstractContextManager[RayCluster | None]":
         return nullcontext()
     from algan_ad.workflows.cluster import open_cluster
 
-    return open_cluster(o.ray, o.model, o.scoring.device, o.scoring.threads, o.false_alarm_rate)
+    return open_cluster(o.ray, o.model, vars(o.scoring), o.false_alarm_rate)
 
 
 def _overlays(folder: Path | None) -> "OverlayFolder | None":

@@ -53,10 +53,10 @@ class RayCluster:
 class _Worker:
     """A model in a process of its own."""
 
-    def __init__(self, folder: str, device: Any, threads: int | None, false_alarm_rate: float | None) -> None:
+    def __init__(self, folder: str, scoring: dict[str, Any], false_alarm_rate: float | None) -> None:
         set_quiet(True)
         silence_decoders()
-        model = load_model(folder, device, threads=threads)
+        model = load_model(folder, **scoring)
         self.model = model if false_alarm_rate is None else model.with_false_alarm_rate(false_alarm_rate)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -68,9 +68,11 @@ class _Worker:
 
 @contextmanager
 def open_cluster(
-    address: str, folder: Path, device: Any, threads: int | None, false_alarm_rate: float | None
+    address: str, folder: Path, scoring: dict[str, Any], false_alarm_rate: float | None
 ) -> Iterator[RayCluster]:
     """A cluster for the model of a folder; "local" starts workers here, as many as there are cores.
+
+    scoring: arguments of `load_model`.
 
     Raises InputError for an address where no cluster answers, MissingExtra without Ray.
     """
@@ -93,7 +95,7 @@ def open_cluster(
             context = ray.data.DataContext.get_current()
             context.execution_options.preserve_order = True
             context.enable_progress_bars = False
-            settings = (str(folder.resolve()), device, threads, false_alarm_rate)
+            settings = (str(folder.resolve()), scoring, false_alarm_rate)
             yield RayCluster(ray, settings, max(1, int(ray.cluster_resources()["CPU"])))
         finally:
             ray.shutdown()
