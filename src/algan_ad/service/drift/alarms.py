@@ -36,8 +36,8 @@ _PICTURES = (
     "stay, train the model with new pictures, then accept the change as normal."
 )
 _SCORES_RISE = (
-    "Look at the parts flagged since then. If they are bad, look for the cause in the production. If they are good, they "
-    "look different from those of the training: propose a threshold from audited parts, or train again with such parts."
+    "Look at the parts flagged since then. If they are bad, look for the cause in the production. If they are good, "
+    "they look different from those of the training: propose a threshold from audited parts, or train again with such."
 )
 _SCORES_FALL = (
     "Make sure that the camera shows the whole part and that the model belongs to it: a detector that sees too little "
@@ -76,9 +76,9 @@ def _facts(figure: str, change: Change) -> str:
     headline = _HEADLINES[figure][0 if change.rises else 1]
     side = "highest" if change.rises else "lowest"
     return (
-        f"{headline} since inspection {change.since}: of {change.parts} parts since then, {percent(change.extreme)} are "
-        f"among the {side} {percent(TAIL)} of the reference (expected: {percent(change.expected)}). Mean of {figure} "
-        f"{change.now:.4g}, median of the reference {change.before:.4g}."
+        f"{headline} since inspection {change.since}: of {change.parts} parts since then, {percent(change.extreme)} "
+        f"are among the {side} {percent(TAIL)} of the reference (expected: {percent(change.expected)}). Mean of "
+        f"{figure} {change.now:.4g}, median of the reference {change.before:.4g}."
     )
 
 

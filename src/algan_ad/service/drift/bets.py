@@ -1,8 +1,8 @@
 """Bets on the rank of a value among those of a reference: what a test gains when the bet is right.
 
-A reference of n values has n + 1 gaps, numbered from 0, below all values, to n, above them. A bet pays g(gap), with mean
-1 over the gaps. Power bets (Vovk, Nouretdinov & Gammerman 2003, Testing exchangeability on-line, section 4) pay e u^(e-1)
-at the relative rank u.
+A reference of n values has n + 1 gaps, numbered from 0, below all values, to n, above them. A bet pays g(gap), with
+mean 1 over the gaps. Power bets (Vovk, Nouretdinov & Gammerman 2003, Testing exchangeability on-line, section 4) pay e
+u^(e-1) at the relative rank u.
 """
 
 from dataclasses import dataclass

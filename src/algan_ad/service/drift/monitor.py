@@ -1,8 +1,8 @@
 """A monitor of one model on one station: a test of its scores, and one of each figure of the pictures.
 
 A changed picture changes scores, and one figure may cross its limit a few parts after another. So an alarm waits for
-some parts from the first crossing on, and then names the strongest change. A change of the pictures goes before one of the
-scores: scores that change while the pictures do not mean other parts.
+some parts from the first crossing on, and then names the strongest change. A change of the pictures goes before one of
+the scores: scores that change while the pictures do not mean other parts.
 
 The rate of false alarms is divided by the number of tests (Bonferroni), because they depend on each other.
 """

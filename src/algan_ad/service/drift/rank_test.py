@@ -1,18 +1,18 @@
-"""A sequential test that new values are like those of a fixed reference, with an exact rate of false alarms.
+"""A sequential test of new values against a fixed reference of any size, with a known rate of false alarms.
 
 Let the n values of a reference and the new ones be exchangeable. The reference is fixed, and finite: given it, the
-p-values of new values are independent, but not uniform, because the gap between two of its values holds more or less than
-1/(n+1) of what is to come. A martingale that takes them for uniform grows in the end, whatever n. The gaps that new values
-fall into follow Polya's urn exactly (Blackwell & MacQueen 1973, Ferguson distributions via Polya urn schemes): after t
-values, c of them in a gap, the next one falls into it with probability (1 + c) / (n + 1 + t). So a bet with the pays g is
-fair when it is divided by its mean over the n + 1 gaps and the t values so far:
+p-values of new values are independent, but not uniform, because the gap between two of its values holds more or less
+than 1/(n+1) of what is to come. A martingale that takes them for uniform grows in the end, whatever n. The gaps that
+new values fall into follow Polya's urn exactly (Blackwell & MacQueen 1973, Ferguson distributions via Polya urn
+schemes): after t values, c of them in a gap, the next one falls into it with probability (1 + c) / (n + 1 + t). So a
+bet with the pays g is fair when it is divided by its mean over the n + 1 gaps and the t values so far:
 
     L_t = g(gap_t) / mean g,    E[L_t | past] = 1.
 
-R_t = (1 + R_{t-1}) L_t, R_0 = 0 (Shiryaev 1963; Roberts 1966) is the sum of the likelihood ratios of all times at which
-the change may have happened. R_t - t is a martingale, and so is the mean over several bets. With an alarm at R >= A, at
-least A good values pass until a false alarm, on average, by optional stopping, and P(alarm within N good values) <= N / A,
-by Doob's inequality. Both hold over references and values together, from each start of the test.
+R_t = (1 + R_{t-1}) L_t, R_0 = 0 (Shiryaev 1963; Roberts 1966) is the sum of the likelihood ratios of all times at
+which the change may have happened. R_t - t is a martingale, and so is the mean over several bets. With an alarm at R
+>= A, at least A good values pass until a false alarm, on average, by optional stopping, and P(alarm within N good
+values) <= N / A, by Doob's inequality. Both hold over references and values together, from each start of the test.
 
 The test learns from good values: the longer it has run, the smaller the changes that it finds.
 """
@@ -156,9 +156,8 @@ class RankTest:
 @lru_cache(maxsize=64)
 def _ordered(reference: tuple[float, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Values in ascending order and the lots of equal ones, ascending, float64 (n,) each."""
-    values = np.array(reference, np.float64)
+    values = np.sort(np.array(reference, np.float64))
     if values.size == 0 or not np.isfinite(values).all():
         raise InputError("reference: expected at least one value, all of them finite")
     lots = np.random.default_rng(_SEED).random(values.size)
-    order = np.lexsort((lots, values))
-    return values[order], lots[order]
+    return values, lots[np.lexsort((lots, values))]
