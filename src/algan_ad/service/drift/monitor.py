@@ -40,13 +40,14 @@ class DriftState(Schema):
     """Everything that a monitor knows, as JSON: one that goes on from here goes on to the same bits.
 
     references: values by the name of the figure; they change while they are learnt only. learning: names whose
-    reference is not complete. progress: of the tests under way. settling: parts since a figure crossed its limit. open:
-    alarms that nobody has acknowledged.
+    reference is not complete. progress: of the tests under way. part: number of the last part. settling: parts since a
+    figure crossed its limit. open: alarms that nobody has acknowledged.
     """
 
     references: dict[str, tuple[float, ...]]
     learning: tuple[str, ...]
     progress: dict[str, Progress] = Field(default={})
+    part: int = 0
     settling: int = 0
     open: tuple[Kind, ...] = ()
 
@@ -75,7 +76,7 @@ class Monitor:
         self._settings = settings
         self._references = {name: list(state.references[name]) for name in NAMES}
         self._learning = list(state.learning)
-        self._settling, self._open = state.settling, list(state.open)
+        self._part, self._settling, self._open = state.part, state.settling, list(state.open)
         self._tests = {name: self._test(name, state.progress.get(name)) for name in NAMES if name not in self._learning}
 
     @property
@@ -84,7 +85,7 @@ class Monitor:
         return DriftState(
             references={name: tuple(values) for name, values in self._references.items()},
             learning=tuple(self._learning), progress={name: test.progress for name, test in self._tests.items()},
-            settling=self._settling, open=tuple(self._open),
+            part=self._part, settling=self._settling, open=tuple(self._open),
         )  # fmt: skip
 
     @property
@@ -100,11 +101,15 @@ class Monitor:
             score: raw.
             figures: of its picture, from `pictures.figures`.
 
-        Raises InputError for a value that is not finite, or a missing figure, and then has changed nothing.
+        Raises InputError for a part that does not come after all before, for a value that is not finite and for a missing
+        figure, and then has changed nothing.
         """
+        if part <= self._part:
+            raise InputError(f"part {part}: expected a number above {self._part}, that of the part before")
         values = {SCORES: score, **figures}
         if missing := [name for name in NAMES if not _finite(values.get(name))]:
             raise InputError(f"part {part}: expected a finite number for {', '.join(missing)}")
+        self._part = part
         for name in self._under_way():
             if name in self._learning:
                 self._learn(name, values[name])
