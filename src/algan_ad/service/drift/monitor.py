@@ -101,8 +101,8 @@ class Monitor:
             score: raw.
             figures: of its picture, from `pictures.figures`.
 
-        Raises InputError for a part that does not come after all before, for a value that is not finite and for a missing
-        figure, and then has changed nothing.
+        Raises InputError for a part that does not come after all before, for a value that is not finite and for a
+        missing figure, and then has changed nothing.
         """
         if part <= self._part:
             raise InputError(f"part {part}: expected a number above {self._part}, that of the part before")
