@@ -1,7 +1,7 @@
 """False alarms and delays of the drift monitor, on pictures of the demo's parts and the scores of a tiny model.
 
     python benchmarks/drift.py --seeds 20 --out results/drift.jsonl
-    python benchmarks/drift.py --summarise results/drift.jsonl
+    python benchmarks/drift.py --out results/drift.jsonl --only-summarise
 
 Every picture is made, measured by `service/drift/pictures.py` and scored: the largest deviation from a linear model of
 200 good pictures, in blocks of 4 x 4 pixels. A line draws from 5,000 good pictures, 2,000 others with a lamp dimmed by
@@ -49,8 +49,8 @@ class TinyModel:
 
     def __init__(self, pictures: Sequence[Pixels]) -> None:
         flat = self._flat(pictures)
-        self._pca = PCA(2, random_state=0).fit(flat)  # so few that the score depends on the light, as others do
-        self._noise = self._rest(flat).std(0) + 1
+        self._pca = PCA(3, random_state=0).fit(flat)  # so few that the score depends on the light, as others do
+        self._noise = self._rest(flat).std(0) + 4
 
     def scores(self, pictures: Sequence[Pixels]) -> NDArray[np.float64]:
         """Raw scores, float64 (N,)."""
@@ -69,7 +69,7 @@ class Pools:
 
     def __init__(self, scale: float) -> None:
         good, dimmed, bad = (round(scale * count) for count in (5000, 2000, 1000))
-        self._model = TinyModel([make_part((0, 0, i), SIZE)[0] for i in range(200)])
+        self._model = TinyModel([make_part((0, 0, i), SIZE)[0] for i in range(1000)])
         kinds = list(DEFECTS)
         self.good = self._values(make_part((0, 1, i), SIZE)[0] for i in range(good))
         self.dimmed = self._values(dimmed_picture(make_part((0, 2, i), SIZE)[0]) for i in range(dimmed))
@@ -206,8 +206,10 @@ def summarise(runs: Sequence[Run]) -> None:
         middle = f"median {np.median(parts):.0f}, largest {parts[-1]}" if parts else "none"
         early = sum(run["part"] < 0 for run in group)
         print(f"    {len(group)} runs; {kinds}; parts to the alarm: {middle}; alarms before the change: {early}")
-        if "since" in group[0]:
-            print(f"    estimated change, parts after the true one: {sorted(run.get('since') for run in group)}")
+        if any("since" in run for run in group):
+            print(
+                f"    estimated change, parts after the true one: {sorted(run['since'] for run in group if 'since' in run)}"
+            )
         if "evidence" in group[0]:
             for rate in RATES:
                 alarms, bound = sum(run["evidence"] >= rate for run in group), GOOD_PARTS / rate
@@ -222,16 +224,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--scale", type=float, default=1, help="of the pools, for a trial")
-    parser.add_argument("--out", type=Path, default=Path("results/drift.jsonl"))
-    parser.add_argument("--summarise", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--only-summarise", action="store_true", help="the runs that `out` holds already")
     options = parser.parse_args()
-    if options.summarise:
-        summarise([json.loads(line) for line in options.summarise.read_text().splitlines()])
-        return
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    with options.out.open("w") as file:
-        for run in all_runs(Pools(options.scale), options.seeds):
-            print(json.dumps(run), file=file, flush=True)
+    if not options.only_summarise:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        with options.out.open("w") as file:
+            for run in all_runs(Pools(options.scale), options.seeds):
+                print(json.dumps(run), file=file, flush=True)
     summarise([json.loads(line) for line in options.out.read_text().splitlines()])
 
 

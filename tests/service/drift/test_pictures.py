@@ -41,6 +41,11 @@ def test_a_yellowed_lamp_moves_the_blue(part: Pixels) -> None:
     assert figures(yellow)["blue"] < figures(part)["blue"]
 
 
+def test_grey_pictures_have_one_colour() -> None:
+    greys = (np.full((4, 4, 3), value, np.uint8) for value in range(1, 256))
+    assert {(figures(grey)["red"], figures(grey)["blue"]) for grey in greys} == {(0.333333, 0.333333)}
+
+
 def test_stray_light_moves_the_contrast(part: Pixels) -> None:
     assert changed(part, np.minimum(part, 225) + np.uint8(30)) >= {"contrast", "brightness"}
 

@@ -15,7 +15,7 @@ from algan_ad.service.drift.bets import OF_PICTURES, OF_SCORES, Bet, table
 from algan_ad.service.drift.rank_test import Progress, RankTest
 
 BETS = st.lists(
-    st.builds(Bet, st.booleans(), st.floats(0.02, 0.98), st.floats(0, 1)), min_size=1, max_size=4
+    st.builds(Bet, st.booleans(), st.floats(0, 1), st.floats(0.01, 1), st.floats(0.02, 1)), min_size=1, max_size=4
 ).map(tuple)  # fmt: skip
 NEVER = float("inf")
 
@@ -94,7 +94,7 @@ def test_p_values_against_a_fixed_reference_taken_for_uniform_would_be_wrong() -
 
 def test_equal_values_are_ordered_by_lot() -> None:
     assert not fed(RankTest([8.0] * 100, OF_PICTURES, 1e6), (8.0,) * 2000).crossed
-    bets, found = (Bet(True, 0.2),), set()
+    bets, found = (Bet(True, 1, power=0.2),), set()
     for part in range(100):
         test = RankTest([1.0, 8.0, 8.0, 9.0], bets, NEVER)
         test.observe(part, 8.0)

@@ -31,8 +31,8 @@ def figures(image: Pixels) -> dict[str, float]:
         "brightness": brightness,  # grey levels of 255
         "contrast": deviation / max(brightness, 1.0),
         "sharpness": _difference(image, step) / max(deviation, 1.0),
-        "red": red / light,
-        "blue": blue / light,
+        "red": round(red / light, 6),  # so that all grey pictures have the same
+        "blue": round(blue / light, 6),
         "width": float(width),
         "height": float(height),
     }
