@@ -4,7 +4,7 @@
     python benchmarks/drift.py --out results/drift.jsonl --only-summarise
 
 Every picture is made, measured by `service/drift/pictures.py` and scored: the largest deviation from a linear model of
-200 good pictures, in blocks of 4 x 4 pixels. A line draws from 5,000 good pictures, 2,000 others with a lamp dimmed by
+1,000 good pictures, in blocks of 4 x 4 pixels. A line draws from 5,000 good pictures, 2,000 others with a lamp dimmed by
 15 % and 1,000 bad parts, with replacement, so that the parts of a line are independent of each other. One line of JSON
 a run: its figures, or the part at which the alarm came (0: none) and its kind.
 
@@ -206,10 +206,8 @@ def summarise(runs: Sequence[Run]) -> None:
         middle = f"median {np.median(parts):.0f}, largest {parts[-1]}" if parts else "none"
         early = sum(run["part"] < 0 for run in group)
         print(f"    {len(group)} runs; {kinds}; parts to the alarm: {middle}; alarms before the change: {early}")
-        if any("since" in run for run in group):
-            print(
-                f"    estimated change, parts after the true one: {sorted(run['since'] for run in group if 'since' in run)}"
-            )
+        if since := sorted(run["since"] for run in group if "since" in run):
+            print(f"    estimated change, parts after the true one: {since}")
         if "evidence" in group[0]:
             for rate in RATES:
                 alarms, bound = sum(run["evidence"] >= rate for run in group), GOOD_PARTS / rate
