@@ -4,9 +4,9 @@
     python benchmarks/drift.py --out results/drift.jsonl --only-summarise
 
 Every picture is made, measured by `service/drift/pictures.py` and scored: the largest deviation from a linear model of
-1,000 good pictures, in blocks of 4 x 4 pixels. A line draws from 5,000 good pictures, 2,000 others with a lamp dimmed by
-15 % and 1,000 bad parts, with replacement, so that the parts of a line are independent of each other. One line of JSON
-a run: its figures, or the part at which the alarm came (0: none) and its kind.
+1,000 good pictures, in blocks of 4 x 4 pixels. A line draws from 5,000 good pictures, 2,000 others with a lamp dimmed
+by 15 % and 1,000 bad parts, with replacement, so that the parts of a line are independent of each other. One line of
+JSON a run: its figures, or the part at which the alarm came (0: none) and its kind.
 
 With MAPIE installed (pip install mapie), its online martingale test looks at the same scores; without, those runs are
 skipped.
