@@ -14,10 +14,7 @@ class AlganWaveletConfig(OnPatchesConfig):
     """ALGAN-wavelet. The defaults were chosen on good data and made-up defects (docs/experiments/pixels.md)."""
 
     features: int = Field(
-        128, ge=1, le=N_FEATURES, description="principal axes of the wavelets' responses that are kept"
-    )
-    places: float = Field(
-        1.0, ge=0, description="weight of the Mahalanobis distance of a patch at its position; 0 = none"
+        64, ge=1, le=N_FEATURES, description="principal axes of the wavelets' responses that are kept"
     )
 
 
