@@ -127,7 +127,8 @@ def read(path: Path, seed: int, n_train: int | None, made_up: bool, by_tile: boo
         return Division(train, images, (kinds != "good").astype(int), kinds, masks)
     loaded = load_many([item.path for item in parts.test], preprocessing)
     test = [parts.test[i] for i in loaded.kept]
-    masks = np.stack([read_mask(item, preprocessing) for item in test])
+    truths = [read_mask(item, preprocessing) for item in test]
+    masks = np.stack([np.zeros((SIDE, SIDE), bool) if truth is None else truth.marked for truth in truths])
     labels, kinds = np.array([item.label for item in test]), np.array([item.defect for item in test])
     return Division(train, loaded.images, labels, kinds, masks)
 
