@@ -6,15 +6,16 @@ Protocol normal-only. Each image passes once through EfficientNet-Lite0, of whic
 taken. The rivals are PatchCore-1 and -10 (the nearest of a coreset of 1 or 10 % of the patches, joined on the finest
 grid, as in their paper) and PaDiM, with every channel standardised. All scores are the maximum of the map averaged over
 3 x 3 positions, and all maps are smoothed alike. `--ablate` leaves out kinds of pseudo-anomaly in turn. `--made-up`
-judges by made-up defects on held-out good images instead of the test set, so that choices do not use the test. Each
-method writes one line of JSON.
+judges by made-up defects on held-out good images instead of the test set, so that choices do not use the test.
+`--by-tile` keeps the photographs of a tile together: MTD shows each tile under up to six lights. Each method writes one
+line of JSON.
 """
 
 import argparse
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from algan_ad.data.layouts import open_dataset
+from algan_ad.data.layouts import Dataset, open_dataset
 from algan_ad.data.made_up import KINDS, make_up
 from algan_ad.data.splits import split
 from algan_ad.detectors import algan_patch
@@ -41,6 +42,7 @@ from algan_ad.runtime.images import Preprocessing, load_many
 from algan_ad.workflows.masks import read_mask
 
 CPU, SIDE = torch.device("cpu"), 224
+APART = 100  # between the numbers of two tiles of MTD; those of one tile are nearer
 ABLATION: dict[str, dict[str, Any]] = {
     "all kinds": {"noise": 1.0},
     "untrained": {"lr_d": 1e-12},
@@ -111,8 +113,9 @@ class Division:
     masks: Any
 
 
-def read(path: Path, seed: int, n_train: int | None, made_up: bool) -> Division:
-    parts, preprocessing = split(open_dataset(path), "normal-only", seed), Preprocessing(size=SIDE)
+def read(path: Path, seed: int, n_train: int | None, made_up: bool, by_tile: bool) -> Division:
+    dataset, preprocessing = open_dataset(path), Preprocessing(size=SIDE)
+    parts = split(tiles_as_groups(dataset) if by_tile else dataset, "normal-only", seed)
     train = load_many([item.path for item in parts.train], preprocessing).images
     if n_train:
         train = train[np.random.default_rng(seed).permutation(len(train))[:n_train]]
@@ -124,9 +127,23 @@ def read(path: Path, seed: int, n_train: int | None, made_up: bool) -> Division:
         return Division(train, images, (kinds != "good").astype(int), kinds, masks)
     loaded = load_many([item.path for item in parts.test], preprocessing)
     test = [parts.test[i] for i in loaded.kept]
-    masks = np.stack([read_mask(item, preprocessing) for item in test])
+    truths = [read_mask(item, preprocessing) for item in test]
+    masks = np.stack([np.zeros((SIDE, SIDE), bool) if truth is None else truth.marked for truth in truths])
     labels, kinds = np.array([item.label for item in test]), np.array([item.defect for item in test])
     return Division(train, loaded.images, labels, kinds, masks)
+
+
+def tiles_as_groups(dataset: Dataset) -> Dataset:
+    """MTD with the photographs of one tile as a group: a number more than APART above the one before begins a tile."""
+    number = {item.path: int(item.path.stem.rsplit("_", 1)[1]) for item in dataset.items}
+    group: dict[Path, str] = {}
+    last, tile = 0, 0
+    for path in sorted(number, key=number.__getitem__):
+        tile += number[path] - last > APART
+        group[path], last = f"tile {tile}", number[path]
+    parts = ([replace(item, group=group[item.path]) for item in items] for items in (dataset.train, dataset.test))
+    train, test = map(tuple, parts)
+    return replace(dataset, train=train, test=test)
 
 
 def judge(d: Division, found: Tensor) -> dict[str, Any]:
@@ -178,11 +195,12 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     backbone = Remembering(PyramidBackbone(config.backbone, config.layers, config.backbone_weights))
     algan_patch.PyramidBackbone = lambda *_: backbone  # type: ignore[misc]
     for seed in options.seeds:
-        d = read(options.data, seed, options.n_train, options.made_up)
+        d = read(options.data, seed, options.n_train, options.made_up, options.by_tile)
         for part in (d.train, d.images):
             for start in range(0, len(part), 16):
                 backbone(torch.from_numpy(part[start : start + 16]))
         common = {"data": options.data.name, "seed": seed, "n_train": len(d.train), "made_up": options.made_up}
+        common["by_tile"] = options.by_tile
         for name, change in (ABLATION if options.ablate else {"algan-patch": {}}).items():
             for fit_seed in options.fit_seeds or [seed]:
                 yield {**common, "method": name, "settings": options.set, **ours(options, d, fit_seed, change)}
@@ -201,6 +219,9 @@ def main() -> None:
     parser.add_argument("--rivals", action="store_true")
     parser.add_argument("--ablate", action="store_true")
     parser.add_argument("--made-up", action="store_true")
+    parser.add_argument(
+        "--by-tile", action="store_true", help="all photographs of a tile of MTD on one side of the split"
+    )
     parser.add_argument("--set", type=json.loads, default={}, help="settings of algan-patch, as JSON")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()

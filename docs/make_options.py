@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 
 from algan_ad.detectors import CATALOG, METHODS
 from algan_ad.detectors.shared.algan_adversary import AlganConfig
+from algan_ad.detectors.shared.algan_on_patches import OnPatchesConfig
 from algan_ad.detectors.shared.feature_pass import OptionalBackbone, PooledConfig, PyramidConfig
 from algan_ad.detectors.shared.ganomaly_training import EncodingConfig
 from algan_ad.detectors.shared.image_gan import ImageSize
@@ -30,6 +31,7 @@ are sections and equations of the thesis. This page is written by `docs/make_opt
 SHARED: tuple[tuple[str, type[Schema]], ...] = (
     ("Training by epochs", TrainingConfig),
     ("ALGAN", AlganConfig),
+    ("ALGAN on patches", OnPatchesConfig),
     ("Networks on pixels", ImageSize),
     ("GANomaly's losses", EncodingConfig),
     ("Vectors, or images through a backbone", OptionalBackbone),

@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from tiny import TINY
 
-from algan_ad.detectors import algan_patch
-from algan_ad.detectors.algan_patch import AlganPatch, sample
+from algan_ad.detectors.algan_patch import AlganPatch
+from algan_ad.detectors.shared import algan_on_patches
+from algan_ad.detectors.shared.algan_on_patches import sample
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.features.backbones import RANDOM, PyramidBackbone
 from algan_ad.features.patches import levels
@@ -85,7 +86,7 @@ def test_patches_are_sampled_evenly_from_the_images(monkeypatch: pytest.MonkeyPa
     everything = sample(backbone, images, generator)
     assert [len(rows) for rows in everything] == [fine[:, 0].numel(), coarse[:, 0].numel(), fine[:, 0].numel()]
     torch.testing.assert_close(everything[0], fine.permute(0, 2, 3, 1).flatten(0, 2))
-    monkeypatch.setattr(algan_patch, "CANDIDATES", 20)
+    monkeypatch.setattr(algan_on_patches, "CANDIDATES", 20)
     some = sample(backbone, images, generator)
     assert [len(rows) for rows in some] == [20, 20, 20]
     for i in range(4):  # five of each image

@@ -17,6 +17,9 @@ TINY: dict[str, dict[str, Any]] = {
         "layer": "features.3", "backbone_weights": "random", "train_rotations": 2, "test_rotations": 3,
     },
     "algan-patch": {**PYRAMID, "epochs": 2, "batch_size": 8, "hidden": 8, "z_dim": 4, "prototypes": 20},
+    "algan-wavelet": {
+        "epochs": 2, "batch_size": 8, "image_size": SIDE, "hidden": 8, "z_dim": 4, "prototypes": 20, "features": 5,
+    },
     "algan-vector": {"epochs": 2, "batch_size": 8, "hidden": 8, "z_dim": 4},
     "alocc": {"epochs": 2, "batch_size": 8, "image_size": SIDE, "width": 4, "lr": 0.02},
     "anogan": {"epochs": 2, "batch_size": 8, "image_size": SIDE, "width": 4, "z_dim": 8, "iterations": 3},

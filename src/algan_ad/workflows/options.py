@@ -38,8 +38,8 @@ class DataOptions(Schema):
     fit: PictureFit | None = Field(
         None,
         description="stretch pictures to a square; give all the proportions of most pictures; or letterbox: keep those "
-        "of each picture, and leave out what is no picture; None = proportions for pictures of algan-patch that are "
-        "oblong, all alike, else stretch",
+        "of each picture, and leave out what is no picture; None = proportions for pictures of algan-patch and "
+        "algan-wavelet that are oblong, all alike, else stretch",
     )
     levels: Levels | None = Field(
         None,
