@@ -43,15 +43,16 @@ from algan_ad.workflows.masks import read_mask
 
 CPU, SIDE = torch.device("cpu"), 224
 APART = 100  # between the numbers of two tiles of MTD; those of one tile are nearer
+KINDS_OF_ALGAN: dict[str, Any] = {"noise": 1.0, "anomalous_latents": True, "buffered": True}
 ABLATION: dict[str, dict[str, Any]] = {
-    "all kinds": {"noise": 1.0},
+    "all kinds": KINDS_OF_ALGAN,
     "untrained": {"lr_d": 1e-12},
-    "without noise": {"noise": 0.0},
-    "without fake-anomalous": {"anomalous_latents": False},
-    "without buffered": {"buffered": False},
+    "without noise": KINDS_OF_ALGAN | {"noise": 0.0},
+    "without fake-anomalous": KINDS_OF_ALGAN | {"anomalous_latents": False},
+    "without buffered": KINDS_OF_ALGAN | {"buffered": False},
     "fake-normal alone": {"anomalous_latents": False, "buffered": False, "noise": 0.0},
-    "steps x 10": {"epochs": 80},
-    "steps x 10, without noise": {"epochs": 80, "noise": 0.0},
+    "steps x 10": KINDS_OF_ALGAN | {"epochs": 80},
+    "steps x 10, without noise": KINDS_OF_ALGAN | {"epochs": 80, "noise": 0.0},
 }
 
 

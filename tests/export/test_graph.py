@@ -87,8 +87,7 @@ def test_saved_is_loaded_is_exported(name: str, changes: dict[str, Any], tmp_pat
 )
 def test_pictures_with_margins_regions_and_tiles(name: str, framing: dict[str, Any], tmp_path: Path) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (60, 2 * SIDE, 3 * SIDE, 3), dtype=np.uint8)
-    config = TINY[name] | ({"places": 0} if name == "algan-patch" else {})
-    made = train(pictures[:50], name, tmp_path / "m", config=config, false_alarm_rate=0.1, **framing)
+    made = train(pictures[:50], name, tmp_path / "m", config=TINY[name], false_alarm_rate=0.1, **framing)
     network, scores = load_model(tmp_path / "m", runtime="onnx"), made.score(pictures[50:])
     found = [network.score(pictures[50:57]), *(network.score(each[None]) for each in pictures[57:])]
     np.testing.assert_allclose(np.concatenate(found), scores, atol=1e-4 * np.std(scores))

@@ -40,3 +40,13 @@ def test_distances_are_those_to_the_gaussian_of_the_position() -> None:
     deviation = rows[7] - rows.mean(0)
     expected = deviation @ np.linalg.inv(np.cov(rows.T) + 0.01 * np.eye(4)) @ deviation
     np.testing.assert_allclose(found[7, 1, 2], expected, rtol=1e-4)
+
+
+def test_the_covariance_of_all_positions_helps_where_samples_are_few() -> None:
+    rows, gaussians = torch.randn(200, 3, 4, generator=torch.Generator().manual_seed(0)), Gaussians()
+    gaussians.add(rows)
+    factor = gaussians.inverse_factor(0.01, 0.5)
+    each = [np.cov(position.double().numpy().T) for position in rows]
+    expected = (2 * each[7] + 2 * np.mean(each, axis=0)) / 4 + 0.01 * np.eye(4)  # 3 samples; 0.5 a feature
+    found = torch.linalg.inv(factor[7].double())
+    np.testing.assert_allclose(found @ found.T, expected, rtol=1e-4, atol=1e-5)

@@ -59,10 +59,16 @@ class Gaussians:
             part.copy_(whitening.matrix.T @ part @ whitening.matrix)
         return self
 
-    def inverse_factor(self, epsilon: float) -> Tensor:
-        """Factor L^-1 (P, d, d) of covariance + epsilon I = L L^T; it overwrites the gathered sums."""
-        eye = torch.eye(self.scatter.shape[1], device=self.scatter.device)
+    def inverse_factor(self, epsilon: float, common: float = 0.0) -> Tensor:
+        """Factor L^-1 (P, d, d) of covariance + epsilon I = L L^T; it overwrites the gathered sums.
+
+        The mean covariance of all positions counts as `common` d samples more at each: with few samples a covariance of
+        its own is singular or nearly so.
+        """
+        d = self.scatter.shape[1]
+        eye = torch.eye(d, device=self.scatter.device)
+        scatter, n = common * d * self.scatter.mean(0) / (self.n - 1), self.n - 1 + common * d
         for part in torch.split(self.scatter, POSITIONS):
-            factor = torch.linalg.cholesky(part / (self.n - 1) + epsilon * eye)
+            factor = torch.linalg.cholesky((part + scatter) / n + epsilon * eye)
             part.copy_(torch.linalg.solve_triangular(factor, eye.expand_as(part), upper=False))
         return self.scatter

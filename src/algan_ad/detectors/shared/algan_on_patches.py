@@ -35,6 +35,7 @@ from algan_ad.training.seeding import private_randomness, seed_torch
 BATCHES = 8  # batches in an epoch, for any number of images
 CANDIDATES = 100_000  # largest number of patches of a level that the prototypes are chosen from
 EPSILON = 0.01  # added to the variances at a position, which are about 1; PaDiM's value
+COMMON = 0.1  # samples a feature that the covariance common to all positions counts as at each
 PLACED = 4096  # patches that set the untrained boundary
 AT_ONCE = 8  # images in a batch, which bounds the memory
 FITTING = 5.0  # seconds for what comes before the epochs beside the look at the images
@@ -57,6 +58,10 @@ class OnPatchesConfig(AlganConfig):
     places: float = Field(
         0.25, ge=0, description="weight of the Mahalanobis distance of a patch at its position; 0 = none"
     )
+    buffered: bool = Field(
+        False, description="train with samples of the generator's past; on patches they gain nothing"
+    )
+    anomalous_latents: bool = Field(False, description="train with fake-anomalous data; on patches it gains nothing")
     epochs: int = Field(8, ge=1, description="rounds of eight batches")
     batch_size: int = Field(256, ge=2, description="patches a batch")
     hidden: int = Field(256, ge=1, le=8192, description="width of the generator's hidden layers")
@@ -159,7 +164,7 @@ class AlganOnPatches(TrainedDetector):
         del found, joined  # as large as x
         D, radius = place_patches(prototypes, x[:: 1 + len(x) // PLACED])
         places = [
-            PositionGaussians(each.mean, each.inverse_factor(EPSILON))
+            PositionGaussians(each.mean, each.inverse_factor(EPSILON, COMMON))
             for each in (each.conditioned(whiten) for each, whiten in zip(gaussians, conditioning, strict=True))
         ]
         self.module = PatchScorer(backbone, conditioning, copy.deepcopy(D), places, c.places).to(self.device).eval()
