@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from algan_ad.report.environment import render
+from algan_ad.runtime.environment import render
 from algan_ad.runtime.model_folder import ModelConfig
 from algan_ad.runtime.protocols import WORDS
 

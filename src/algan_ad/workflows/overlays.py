@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from itertools import chain, count
 from pathlib import Path
 
+from algan_ad.runtime.drawings import overlay
 from algan_ad.runtime.files import replacing
 from algan_ad.runtime.images import Pixels
 from algan_ad.runtime.prediction import Prediction
-from algan_ad.workflows.pictures import overlay
 
 
 class OverlayFolder:

@@ -22,6 +22,7 @@ from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector
 from algan_ad.report.cards import model_card
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.clock import now
+from algan_ad.runtime.drawings import png, sheet
 from algan_ad.runtime.errors import InputError, Option
 from algan_ad.runtime.files import refuse_to_replace
 from algan_ad.runtime.model_folder import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, PlanEntry
@@ -39,7 +40,6 @@ from algan_ad.workflows.evaluate import remove_reports
 from algan_ad.workflows.export import add_network_if_any
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.options import CHECKPOINT_SECONDS, TrainOptions
-from algan_ad.workflows.pictures import png, sheet
 from algan_ad.workflows.samples import Prepared
 from algan_ad.workflows.self_configure import Configured, announce, configure
 from algan_ad.workflows.wishes import Planned, wish
