@@ -24,12 +24,12 @@ from algan_ad.evaluation.figures import FIGURES
 from algan_ad.evaluation.results import Evaluation, evaluate_scores
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.clock import now
+from algan_ad.runtime.drawings import sheet
 from algan_ad.runtime.errors import AlganError
 from algan_ad.runtime.predictor import Scores
 from algan_ad.training.device import pick_device, using_threads
 from algan_ad.training.loop import RunFolder, Trained
 from algan_ad.workflows.maps import judged_masks, score_and_judge
-from algan_ad.workflows.pictures import sheet
 from algan_ad.workflows.train import versions
 
 #: Wanted rate of every threshold, to compare with the realised rate of a result.

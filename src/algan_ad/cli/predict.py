@@ -3,16 +3,19 @@
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
 from algan_ad.cli.parsing import Json, ModelFolder, Scoring, Strict, emit, parse
-from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.errors import InputError, Option
 
 if TYPE_CHECKING:
+    from algan_ad.runtime.bulk import Overlays
+    from algan_ad.runtime.model_folder import ModelConfig
     from algan_ad.workflows.cluster import RayCluster
-    from algan_ad.workflows.overlays import OverlayFolder
+
+MapsAs = Literal["overlay", "tiff", "coco"]
 
 
 @dataclass
@@ -38,8 +41,15 @@ class Predict:
     ] = False
     maps: Annotated[
         Path | None,
-        arg(help="folder for one picture per image: its anomaly map (or an attribution of its score), laid over it"),
+        arg(help="folder for the anomaly map of each image (or an attribution of its score), as --maps-as says"),
     ] = None
+    maps_as: Annotated[
+        MapsAs,
+        arg(
+            help="files in that folder. overlay: a PNG of each map over its image; tiff: each map as float32; coco: "
+            "regions.json, the regions above the calibrated level, with scores and verdicts"
+        ),
+    ] = "overlay"
     false_alarm_rate: Annotated[
         float | None, arg(help="wanted share of good parts flagged (default: the model's own)")
     ] = None
@@ -56,7 +66,6 @@ def verb(argv: list[str]) -> int:
     o = parse(Predict, "predict", argv)
     from algan_ad.cli.show import Predictions
     from algan_ad.runtime.bulk import list_skipped, predict_files
-    from algan_ad.runtime.errors import Option
     from algan_ad.runtime.progress import log
     from algan_ad.workflows.load import load_model
 
@@ -71,9 +80,9 @@ def verb(argv: list[str]) -> int:
     if o.false_alarm_rate is not None and calibration is not None and not calibration.sufficient:
         log(f"warning: {calibration.explain()}")
     found = Predictions(keep=o.json)
-    with _cluster(o) as cluster:
+    with _cluster(o) as cluster, _maps(o, model.config) as maps:
         for each in predict_files(
-            model, o.paths, strict=o.strict, out=o.out, overlays=_overlays(o.maps), overwrite=o.overwrite,
+            model, o.paths, strict=o.strict, out=o.out, overlays=maps, overwrite=o.overwrite,
             resume=o.resume, cluster=cluster,
         ):  # fmt: skip
             found.add(each)
@@ -99,9 +108,20 @@ def _cluster(o: Predict) -> "AbstractContextManager[RayCluster | None]":
     return open_cluster(o.ray, o.model, vars(o.scoring), o.false_alarm_rate)
 
 
-def _overlays(folder: Path | None) -> "OverlayFolder | None":
-    if folder is None:
-        return None
-    from algan_ad.workflows.overlays import OverlayFolder  # matplotlib, which scoring does without
+def _maps(o: Predict, config: "ModelConfig") -> "AbstractContextManager[Overlays | None]":
+    if o.maps is None:
+        if o.maps_as != "overlay":
+            raise InputError(Option("maps_as", o.maps_as), ": needs a folder for them, as ", Option("maps"))
+        return nullcontext()
+    from algan_ad.workflows.coco import CocoFile
+    from algan_ad.workflows.overlays import OverlayFolder, TiffFolder
 
-    return OverlayFolder(folder)
+    if o.maps_as == "coco":
+        if o.resume:
+            raise InputError(
+                Option("resume", True),
+                ": the regions of earlier images are lost; start anew, or leave out ",
+                Option("maps_as", "coco"),
+            )
+        return CocoFile(o.maps, config)
+    return nullcontext(TiffFolder(o.maps) if o.maps_as == "tiff" else OverlayFolder(o.maps))

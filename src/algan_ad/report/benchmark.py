@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from algan_ad.report.environment import write_html
 from algan_ad.report.plots import Plot
 from algan_ad.report.tables import Table
+from algan_ad.runtime.environment import write_html
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from algan_ad.evaluation.results import Evaluation, TradeOff, trade_off
 from algan_ad.report import commissioning as words
 from algan_ad.report import curves, plots
 from algan_ad.report.cards import ORIGINS
-from algan_ad.report.environment import write_html
 from algan_ad.report.gallery import Gallery, groups
 from algan_ad.report.verdict import verdict
+from algan_ad.runtime.environment import write_html
 from algan_ad.runtime.model_folder import ModelConfig
 from algan_ad.runtime.protocols import WORDS
 

@@ -79,6 +79,9 @@ class ModelConfig(Schema):
     maps: Literal["own", "attribution"] | None = Field(
         default=None, description="origin of a map: the method itself, or an attribution of the score"
     )
+    map_peaks: tuple[float, ...] | None = Field(
+        default=None, description="highest value of the own map of each held-out example; None: there are no own maps"
+    )
     calibration: Calibration | None = Field(default=None, description="None: scores without decisions")
     threshold_history: tuple[ThresholdChange, ...] = Field(default=(), description="oldest first")
     protocol: Protocol
@@ -107,6 +110,17 @@ class ModelConfig(Schema):
     def identity(self) -> str:
         """16 hexadecimal digits that stand for the model and its threshold, but not for the history of that."""
         return _digest(self.model_dump(mode="json", exclude={"threshold_history"}))[:16]
+
+    @property
+    def map_level(self) -> float | None:
+        """The value above which a pixel of a map counts as anomalous; None without own maps or calibration.
+
+        It is the conformal threshold of the highest values of held-out maps, at the wanted rate of false alarms: that
+        share of good examples has any pixel above it.
+        """
+        if self.map_peaks is None or self.calibration is None:
+            return None
+        return Calibration(scores=self.map_peaks, false_alarm_rate=self.calibration.false_alarm_rate).threshold
 
     def with_false_alarm_rate(self, rate: float, reason: str | None = None) -> "ModelConfig":
         """The same model with another threshold, from the same held-out scores, and a record of the change.

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import AlganError
+from algan_ad.runtime.placement import Size
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,9 @@ class Prediction:
     threshold: in the unit of the score; None without calibration.
     source: the file or row that was scored.
     anomaly_map: float32 (h, w), higher = more anomalous; None when the detector makes none.
+    image: uint8 (h, w, 3), the picture as the detector sees it; None without a map.
+    size: width and height of the picture as it was, in pixels; None for vectors.
+    calibration: the held-out scores behind p-value and threshold; None without calibration.
     """
 
     score: float
@@ -27,6 +32,9 @@ class Prediction:
     threshold: float | None = None
     source: str | None = None
     anomaly_map: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+    image: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
+    size: Size | None = field(default=None, compare=False, repr=False)
+    calibration: Calibration | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.score):
@@ -34,7 +42,7 @@ class Prediction:
             raise AlganError(f"{subject}: the score is {self.score} instead of a number; train the model again.")
 
     def to_dict(self) -> dict[str, str | float | bool | None]:
-        """All fields except the anomaly map, JSON-able."""
+        """The fields of the table of predictions, JSON-able."""
         return {
             "source": self.source,
             "score": self.score,
@@ -42,3 +50,9 @@ class Prediction:
             "threshold": self.threshold,
             "anomalous": self.anomalous,
         }
+
+    def _repr_html_(self) -> str:
+        """Everything about the prediction as HTML, for a notebook."""
+        from algan_ad.runtime.notebook import prediction_html  # jinja2, which scoring does without
+
+        return prediction_html(self)

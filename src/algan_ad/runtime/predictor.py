@@ -73,7 +73,13 @@ class Predictor:
             rows = self._vectors(source)
             return self.predictions(rows, _names(source, len(rows), "vector"), maps)
         loaded = self._images(source)
-        return self.predictions(loaded.images, _names(source, len(loaded.images), "image"), maps, loaded.sizes)
+        found = self.predictions(loaded.images, _names(source, len(loaded.images), "image"), maps, loaded.sizes)
+        if not maps:
+            return found
+        return [
+            replace(each, image=self.of_picture(canvas, size)[..., :3])
+            for each, canvas, size in zip(found, loaded.images, loaded.sizes, strict=True)
+        ]
 
     def predictions(
         self, samples: Rows, names: Sequence[str | None], maps: bool = False, sizes: Sequence[Size] | None = None
@@ -86,13 +92,14 @@ class Predictor:
                 found = [self.of_picture(each, size) for each, size in zip(found, sizes, strict=True)]
         else:
             scores, found = self.whole.score(samples), [None] * len(samples)
+        known = zip(scores, names, found, [None] * len(samples) if sizes is None else sizes, strict=True)
         calibration = self.config.calibration
         if calibration is None:
-            return [Prediction(float(s), source=n, anomaly_map=m) for s, n, m in zip(scores, names, found, strict=True)]
+            return [Prediction(float(s), source=n, anomaly_map=m, size=size) for s, n, m, size in known]
         p_values, flags = calibration.p_values(scores), calibration.decide(scores)
         return [
-            Prediction(float(s), float(p), bool(a), calibration.threshold, n, m)
-            for s, p, a, n, m in zip(scores, p_values, flags, names, found, strict=True)
+            Prediction(float(s), float(p), bool(a), calibration.threshold, n, m, size=size, calibration=calibration)
+            for p, a, (s, n, m, size) in zip(p_values, flags, known, strict=True)
         ]
 
     def samples(self, source: Source) -> Rows:
@@ -123,6 +130,12 @@ class Predictor:
     def with_false_alarm_rate(self, rate: float) -> Self:
         """The same scorer with another threshold. Raises InputError without calibration or outside [1e-6, 1)."""
         return replace(self, config=self.config.with_false_alarm_rate(rate))
+
+    def _repr_html_(self) -> str:
+        """The nature of the model and its held-out scores as HTML, for a notebook."""
+        from algan_ad.runtime.notebook import model_html  # jinja2, which scoring does without
+
+        return model_html(self.config)
 
     def _preprocessing(self) -> Preprocessing:
         if self.config.preprocessing is None:

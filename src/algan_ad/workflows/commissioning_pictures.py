@@ -10,9 +10,9 @@ from algan_ad.data.graded import Canvas
 from algan_ad.data.masks import Mask
 from algan_ad.data.outline import find_part
 from algan_ad.evaluation.commissioning import Commissioning
+from algan_ad.runtime.drawings import thumbnail
 from algan_ad.runtime.images import Levels, Pixels, decode
 from algan_ad.runtime.seeding import seed_from
-from algan_ad.workflows.pictures import thumbnail
 
 RING = "#ff7a2e"  # seen on light and on dark images
 RING_RADIUS = 0.06  # of the longer side

@@ -17,6 +17,7 @@ from algan_ad.report.gallery import Gallery, pictured
 from algan_ad.report.page import write_report
 from algan_ad.runtime.bulk import report_skipped
 from algan_ad.runtime.clock import now
+from algan_ad.runtime.drawings import overlay, thumbnail
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.files import explaining_write_errors, refuse_to_replace
 from algan_ad.runtime.images import Skipped
@@ -27,7 +28,6 @@ from algan_ad.training.trackers import read_rows
 from algan_ad.workflows.commissioning import held_out_hashes
 from algan_ad.workflows.commissioning_pictures import picture_defects, picture_nearest
 from algan_ad.workflows.maps import judged_masks, score_and_judge, score_with_maps_if_any
-from algan_ad.workflows.pictures import overlay, thumbnail
 
 RESULTS, PAGE, EXPECTED = "evaluation.json", "report.html", "commissioning.json"
 

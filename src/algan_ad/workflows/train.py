@@ -22,6 +22,7 @@ from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector
 from algan_ad.report.cards import model_card
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.clock import now
+from algan_ad.runtime.drawings import png, sheet
 from algan_ad.runtime.errors import InputError, Option
 from algan_ad.runtime.files import refuse_to_replace
 from algan_ad.runtime.model_folder import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, PlanEntry
@@ -39,11 +40,11 @@ from algan_ad.workflows.evaluate import remove_reports
 from algan_ad.workflows.export import add_network_if_any
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.options import CHECKPOINT_SECONDS, TrainOptions
-from algan_ad.workflows.pictures import png, sheet
 from algan_ad.workflows.samples import Prepared
 from algan_ad.workflows.self_configure import Configured, announce, configure
 from algan_ad.workflows.wishes import Planned, wish
 
+MAPS_AT_ONCE = 32
 PACKAGES = ("algan-ad", "torch", "torchvision", "timm", "numpy", "scikit-learn", "pillow")
 EPOCHWISE = (("resume", False), ("checkpoint_seconds", CHECKPOINT_SECONDS), ("track", ()), ("within", None))
 Quality = Callable[[torch.Tensor], dict[str, float]]
@@ -199,6 +200,7 @@ def _model(configured: Configured, options: TrainOptions, trained: Trained, seco
             preprocessing=prepared.preprocessing,
             columns=prepared.columns,
             maps=None if detector.input == "vector" else "own" if detector.draws_maps else "attribution",
+            map_peaks=_map_peaks(detector, prepared) if detector.draws_maps else None,
             calibration=calibration,
             protocol=options.protocol,
             selection=trained.selection,
@@ -219,6 +221,13 @@ def _model(configured: Configured, options: TrainOptions, trained: Trained, seco
             },
         ),
     )
+
+
+def _map_peaks(detector: Detector, prepared: Prepared) -> tuple[float, ...]:
+    """The highest value of each held-out map; the maps themselves would fill the memory."""
+    scorer, pictures = whole(detector, prepared.preprocessing), prepared.calibration
+    parts = (pictures[start : start + MAPS_AT_ONCE] for start in range(0, len(pictures), MAPS_AT_ONCE))
+    return tuple(float(heat.max()) for part in parts for heat in scorer.score_and_maps(part)[1])
 
 
 def _extra_files(model: Model, run: RunFolder, detector: Detector) -> dict[str, bytes]:

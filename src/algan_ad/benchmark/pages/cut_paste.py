@@ -19,7 +19,7 @@ def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, thre
     from algan_ad.benchmark.division import load_samples
     from algan_ad.data.cutpaste import cut_paste
     from algan_ad.detectors import METHODS
-    from algan_ad.workflows.pictures import sheet
+    from algan_ad.runtime.drawings import sheet
 
     assert data is not None
     detector = METHODS[spec.method](METHODS[spec.method].Config(**spec.settings), device)

@@ -35,9 +35,9 @@ def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, thre
     from algan_ad.detectors.shared.contract import RunOptions
     from algan_ad.detectors.shared.pixels import to_pixels
     from algan_ad.evaluation.metrics import image_auroc
+    from algan_ad.runtime.drawings import sheet
     from algan_ad.training.checkpoint import load_checkpoint
     from algan_ad.training.seeding import seed_torch
-    from algan_ad.workflows.pictures import sheet
 
     assert data is not None
     c = AlganImageConfig(**spec.settings)

@@ -101,6 +101,8 @@ class TrainedDetector(Detector):
         some = data.held_out[: min(N_TIMED, len(data.held_out))]
         start = time.monotonic()
         self.score(some)
+        if self.draws_maps:  # whose highest values are measured, too
+            self.score_and_maps(some)
         return SAVING + (time.monotonic() - start) / len(some) * len(data.held_out)
 
     def switch(self, trained: Trained) -> None:

@@ -1,4 +1,4 @@
-"""The one jinja environment: of report pages, model cards and benchmark pages."""
+"""The one jinja environment: of report pages, model cards, benchmark pages and what a notebook shows."""
 
 import base64
 import json
@@ -6,14 +6,17 @@ import re
 from pathlib import Path, PurePath
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from algan_ad.runtime.files import replacing
 from algan_ad.runtime.numbers import percent
 
 
 def render(template: str, **values: Any) -> str:
-    """A template of this package filled in; HTML is escaped, in Markdown data goes through `text` and `code`."""
+    """A template of this floor or of `report/`, filled in.
+
+    HTML is escaped; in Markdown, data goes through `text` and `code`.
+    """
     return _environment.get_template(template).render(values)
 
 
@@ -78,7 +81,7 @@ def _code(text: str) -> str:
 
 
 _environment = Environment(
-    loader=PackageLoader("algan_ad.report"),
+    loader=ChoiceLoader([PackageLoader("algan_ad", f"{floor}/templates") for floor in ("runtime", "report")]),
     autoescape=select_autoescape(enabled_extensions=("html.j2",)),
     undefined=StrictUndefined,
     trim_blocks=True,

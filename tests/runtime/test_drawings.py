@@ -1,0 +1,23 @@
+"""The colours of a map."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from algan_ad.runtime.drawings import overlay
+
+
+def test_a_map_has_the_colours_of_inferno() -> None:
+    mpl = pytest.importorskip("matplotlib")
+    heat = np.linspace(0, 1, 256, dtype=np.float32)[None]
+    shown = np.asarray(Image.open(io.BytesIO(overlay(np.zeros((1, 256, 3), np.uint8), heat, 1.0))), np.float64)
+    expected = mpl.colormaps["inferno"](heat)[..., :3] * 255 * 0.75 * heat[..., None]
+    assert np.abs(shown - expected).max() < 7
+
+
+def test_nothing_is_drawn_where_the_map_is_zero() -> None:
+    image = np.full((5, 4, 3), 99, np.uint8)
+    shown = np.asarray(Image.open(io.BytesIO(overlay(image, np.zeros((2, 2), np.float32), 0.0))))
+    np.testing.assert_array_equal(shown, image)
