@@ -29,6 +29,14 @@ def remove_sink(session: Session, name: str) -> None:
     session.execute(delete(SinkRow).where(SinkRow.name == name))
 
 
+def sinks(session: Session) -> dict[str, int]:
+    """The known sinks, with the number of events that each has not delivered."""
+    return {
+        row.name: session.scalar(select(func.count()).where(OutboxRow.id > row.delivered)) or 0
+        for row in session.scalars(select(SinkRow).order_by(SinkRow.name))
+    }
+
+
 def undelivered(session: Session, name: str, limit: int = 100) -> Sequence[OutboxRow]:
     """The oldest events that a known sink has not delivered."""
     sink = session.get_one(SinkRow, name)
