@@ -78,6 +78,7 @@ class Mqtt:
         client = paho.Client(paho.CallbackAPIVersion.VERSION2)
         client.connect_timeout = SECONDS
         client.reconnect_delay_set(1, 30)
+        client.suppress_exceptions = True  # of a message that comes in; they would end its thread
         client.will_set(f"{self._base}/status", OFFLINE, qos=1, retain=True)
         if self._user:
             client.username_pw_set(unquote(self._user), os.environ.get(PASSWORD))

@@ -38,10 +38,10 @@ class Registers:
 
     def words(self) -> list[int]:
         """Result, part counter, heartbeat, fault word, cause, id (high word, low word), version of this map."""
-        causes = self._faults.causes()
+        standing, causes = self._faults.standing(), self._faults.causes()
         with self._lock:
             counter, (result, number, cause) = self._counter, self._last
-        if any(each in causes for each in (STOPPING, MODEL, DISK, CAMERA)):
+        if standing:
             result = NOT_INSPECTED_WORD
         heartbeat = int(monotonic() * HEARTBEATS_A_SECOND) % WORD
         faults = sum(1 << BITS.index(each) for each in causes)

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, field_validator
 
@@ -61,8 +61,9 @@ def source_wish(text: str) -> FolderWish | CameraWish:
     """
     place, _, options = text.rpartition("#") if "#" in text else (text, "", "")
     kind, _, rest = place.partition(":")
-    given = dict(parse_qsl(options, keep_blank_values=True))
-    if len(given) != len([each for each in options.split("&") if each]):
+    pairs = [each.partition("=")[::2] for each in options.split("&") if each]
+    given = dict(pairs)
+    if len(given) < len(pairs) or not all(given.values()):
         raise InputError(Option("watch", _public(text)), ": expected OPTION=VALUE, joined by &, after the #")
     try:
         if kind == "folder" and rest:
