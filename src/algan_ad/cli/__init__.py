@@ -24,6 +24,7 @@ from algan_ad.cli import (
     predict,
     serve,
     station_data,
+    station_sinks,
     station_thresholds,
     station_tokens,
     threshold,
@@ -58,7 +59,8 @@ algan {__version__}: anomaly detection that learns from normal examples only
   algan serve MODEL...                inspect parts over HTTP, with a record of every part
   algan station token add NAME        let somebody in; also: token list, token revoke
   algan station threshold list        show the versions of a threshold; also: propose, approve, roll-back
-  algan station export --out FILE     write the record as a table
+  algan station sink list             list the receivers of results, and what waits for them; also: remove
+  algan station export --out FILE     write the record as a table; --good FOLDER: judged good parts to train on
   algan station backup --out FOLDER   copy a station while it runs, for algan station restore
 
 Each verb explains itself with --help and prints one JSON object with --json.
@@ -88,6 +90,8 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "station threshold propose": station_thresholds.propose_verb,
     "station threshold approve": station_thresholds.approve_verb,
     "station threshold roll-back": station_thresholds.roll_back_verb,
+    "station sink list": station_sinks.list_verb,
+    "station sink remove": station_sinks.remove_verb,
     "station export": station_data.export_verb,
     "station backup": station_data.backup_verb,
     "station restore": station_data.restore_verb,
