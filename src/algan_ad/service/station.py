@@ -13,6 +13,7 @@ from algan_ad.service.inspection.part import Inspection
 from algan_ad.service.lock import held
 from algan_ad.service.metrics import Metrics
 from algan_ad.service.models import Load, Models
+from algan_ad.service.record.outbox import sinks
 from algan_ad.service.record.record import Record
 from algan_ad.service.settings import Settings
 from algan_ad.service.store.blobs import Blobs
@@ -62,6 +63,13 @@ class Station:
         """The metrics as of now."""
         self.metrics.inside.set(self.inspector.gate.inside)
         self.metrics.free_bytes.set(free_bytes(self.settings.station))
+        self.metrics.faults.clear()
+        for cause in self.faults.causes():
+            self.metrics.faults.labels(cause).set(1)
+        self.metrics.waiting.clear()
+        with self.record.reading() as session:
+            for name, waiting in sinks(session).items():
+                self.metrics.waiting.labels(name).set(waiting)
         return self.metrics.text()
 
 
