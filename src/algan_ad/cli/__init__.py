@@ -57,15 +57,15 @@ algan {__version__}: anomaly detection that learns from normal examples only
   algan benchmark run PLAN            carry out a comparison, or go on with it
   algan benchmark report FOLDER       write tables and a page from its results
   algan serve MODEL...                inspect parts over HTTP, with a record of every part
-  algan station token add NAME      let somebody in
-  algan station token list          list the tokens
-  algan station token revoke ID     end a token and its sessions
-  algan station threshold list      show the versions of a threshold
-  algan station threshold propose   propose one from audited good parts, and show what it changes
-  algan station threshold approve N put a version to use
-  algan station threshold roll-back put the former version to use
-  algan station sink list           list the receivers of results, and what waits for them
-  algan station sink remove NAME    forget a receiver
+  algan station token add NAME        let somebody in
+  algan station token list            list the tokens
+  algan station token revoke ID       end a token and its sessions
+  algan station threshold list        show the versions of a threshold
+  algan station threshold propose     propose one from audited good parts, and show what it changes
+  algan station threshold approve N   put a version to use
+  algan station threshold roll-back   put the former version to use
+  algan station sink list             list the receivers of results, and what waits for them
+  algan station sink remove NAME      forget a receiver
   algan station export --out FILE     write the record as a table; --good FOLDER: judged good parts to train on
   algan station backup --out FOLDER   copy a station while it runs
   algan station restore BACKUP        put a backup back as a station
