@@ -135,6 +135,14 @@ def test_a_lost_camera_is_said_once_on_every_channel_and_opened_again(station: S
     assert (alarm.kind, pretended.opened) == ("camera top", 2)
 
 
+def test_a_camera_that_sends_garbage_is_a_fault(station: Station) -> None:
+    garbage = Pretended(frames=[np.zeros((8, 8, 3, 2), np.uint8)] * 10**5)  # type: ignore[list-item]
+    camera = Camera(station, wish(trigger="motion", stale=1), garbage)
+    station.faults.probes.append(camera.fault)
+    with at_work(camera.run):
+        wait_for(lambda: station.faults.causes() == ["camera"])
+
+
 def test_pictures_that_come_too_fast_are_an_overload_and_not_left_out(station: Station) -> None:
     free = Event()
     inspect = station.inspector.inspect

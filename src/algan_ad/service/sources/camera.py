@@ -76,9 +76,7 @@ class Camera:
     def _follow(self, capture: Capture, stop: Event, backoff: Backoff) -> None:
         video, n = self._wish.kind == "video", 0
         while not stop.is_set() and (frame := capture.read()) is not None:
-            self._seen_at = monotonic()
-            backoff.reset()
-            at = n / (capture.fps or 25) if video else self._seen_at
+            at = n / (capture.fps or 25) if video else monotonic()
             n += 1
             if (answer := self._requested()) is not None:
                 self._take(frame, *answer)
@@ -86,6 +84,8 @@ class Camera:
                 done = self._take(frame, None, Future())
                 if video:
                     done.result()  # the next picture of a file waits
+            self._seen_at = monotonic()  # not before: a picture that breaks the trigger is none
+            backoff.reset()
 
     def _requested(self) -> tuple[str | None, Answer] | None:
         """The oldest request that still waits."""
