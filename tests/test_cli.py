@@ -375,7 +375,8 @@ def test_help_is_in_the_words_of_the_command_line(verb: str, monkeypatch: pytest
     assert not re.search(r"\(default: (|True|False)\)|" + twice, text)
     options = [line for line in text.splitlines() if re.match("│ --", line)]
     assert [line for line in options if not re.match(r"│ --\S+( \S+)*  +\S", line)] == []  # each is explained
-    assert "positional arguments" not in text or "(required)" in text or "PATH..." in text
+    several = re.search(r"^\W*(PATH|MODEL)\.\.\.", text, re.MULTILINE)
+    assert "positional arguments" not in text or "(required)" in text or several
 
 
 def test_values_of_yes_or_no_can_be_either(capsys: Out) -> None:

@@ -18,7 +18,7 @@ from safetensors.numpy import save
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import Preprocessing
-from algan_ad.runtime.model_folder import ModelConfig, write_model
+from algan_ad.runtime.model_folder import CONFIG, ModelConfig, write_model
 from algan_ad.runtime.predictor import Maps, Predictor, Rows, Scores
 from algan_ad.service.api.app import create_app
 from algan_ad.service.record.database import url_of
@@ -79,8 +79,11 @@ PLATES = Path("plates")
 
 
 @pytest.fixture
-def shelf() -> Shelf:
-    """One model, `plates`."""
+def shelf(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    """One model, `plates`, whose folder is in the current one: a station notices when a folder goes away."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("models"))
+    PLATES.mkdir()
+    (PLATES / CONFIG).touch()
     return Shelf({PLATES: brightness()})
 
 

@@ -10,6 +10,8 @@ from sqlalchemy import select
 from algan_ad.runtime.errors import InputError
 from algan_ad.service.backup import backup, restore
 from algan_ad.service.export import export
+from algan_ad.service.feedback.judgements import judge
+from algan_ad.service.good_parts import export_good
 from algan_ad.service.inspection.part import Part
 from algan_ad.service.record.database import url_of
 from algan_ad.service.record.inspections import Filter
@@ -41,6 +43,19 @@ def test_a_table_as_csv_and_as_parquet(busy: Station, tmp_path: Path) -> None:
     for name, said in (("all.csv", "exists already"), ("all.xls", "ends in .csv or .parquet")):
         with pytest.raises(InputError, match=said):
             export(busy.record, Filter(), tmp_path / name)
+
+
+def test_judged_good_parts_become_a_training_folder(busy: Station, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no part was judged good"):
+        export_good(busy.record, busy.images, Filter(), tmp_path / "good")
+    (again,) = busy.inspector.inspect([Part(grey(200))])
+    for number, said in ((1, "unsure"), (3, "good"), (again.id, "good")):
+        busy.record.write(lambda session, number=number, said=said: judge(session, number, said, "me"))
+    assert export_good(busy.record, busy.images, Filter(), tmp_path / "good") == 1
+    (image,) = (tmp_path / "good").iterdir()
+    assert (image.name, image.read_bytes()) == ("3.png", grey(200))
+    with pytest.raises(InputError, match="exists already"):
+        export_good(busy.record, busy.images, Filter(), tmp_path / "good")
 
 
 def test_a_backup_is_whole_and_comes_back(busy: Station, tmp_path: Path) -> None:

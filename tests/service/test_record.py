@@ -14,10 +14,11 @@ from algan_ad.runtime.errors import InputError
 from algan_ad.service.lock import held
 from algan_ad.service.record.alarms import acknowledge, open_alarms, raise_alarm
 from algan_ad.service.record.audit_log import note
-from algan_ad.service.record.database import RECORD, url_of
-from algan_ad.service.record.outbox import add_sink, announce, mark_delivered, prune, undelivered
+from algan_ad.service.record.database import RECORD, connect, for_writing, url_of
+from algan_ad.service.record.outbox import add_sink, announce, mark_delivered, prune, remove_sink, sinks, undelivered
 from algan_ad.service.record.record import Record
-from algan_ad.service.record.tables import AuditRow, JudgementRow, OutboxRow, Table
+from algan_ad.service.record.schema import bring_up_to_date
+from algan_ad.service.record.tables import AuditRow, InspectionRow, JudgementRow, OutboxRow, Table
 
 
 def test_sqlite_is_set_to_survive_a_power_cut(record: Record) -> None:
@@ -29,6 +30,25 @@ def test_sqlite_is_set_to_survive_a_power_cut(record: Record) -> None:
 def test_migrations_make_the_tables_of_the_code(record: Record) -> None:
     with record.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
+
+
+def test_a_record_of_the_first_version_keeps_its_inspections(tmp_path: Path) -> None:
+    engine = connect(url_of(tmp_path))
+    bring_up_to_date(engine, "0001")
+    with for_writing(engine).begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO inspections (at, source, part, model_name, verdict, cause, image_bytes, map_bytes,"
+                " timing_ms, audit, image_kept) VALUES ('2026-11-25', 'http', 'p1', 'plates', 'not inspected', 'image',"
+                " 0, 0, '{}',"
+                " false, false)"
+            )
+        )
+    engine.dispose()
+    record = Record(url_of(tmp_path))
+    with record.reading() as session:
+        assert [(row.part, row.origin) for row in session.scalars(select(InspectionRow))] == [("p1", None)]
+    record.close()
 
 
 def test_the_station_keeps_its_secret(tmp_path: Path) -> None:
@@ -109,6 +129,17 @@ def test_sinks_get_their_events_in_order_until_they_have_delivered_them(record: 
     record.write(lambda session: announce(session, "event", {"i": 3}))
     with record.reading() as session:
         assert [each.payload for each in undelivered(session, "webhook")] == [{"i": 3}]
+
+
+def test_a_sink_is_removed_with_what_waits_for_it(record: Record) -> None:
+    record.write(lambda session: add_sink(session, "mqtt"))
+    record.write(lambda session: announce(session, "event", {}))
+    assert record.write(lambda session: remove_sink(session, "mqtt", "me")) == 1
+    with record.reading() as session:
+        assert sinks(session) == {}
+        assert [row.action for row in session.scalars(select(AuditRow))] == ["remove sink"]
+    with pytest.raises(InputError, match="no sink 'mqtt'; there are none"):
+        record.write(lambda session: remove_sink(session, "mqtt", "me"))
 
 
 def test_an_alarm_is_raised_once_until_it_is_acknowledged(record: Record) -> None:

@@ -24,6 +24,7 @@ from algan_ad.cli import (
     predict,
     serve,
     station_data,
+    station_sinks,
     station_thresholds,
     station_tokens,
     threshold,
@@ -56,10 +57,18 @@ algan {__version__}: anomaly detection that learns from normal examples only
   algan benchmark run PLAN            carry out a comparison, or go on with it
   algan benchmark report FOLDER       write tables and a page from its results
   algan serve MODEL...                inspect parts over HTTP, with a record of every part
-  algan station token add NAME        let somebody in; also: token list, token revoke
-  algan station threshold list        show the versions of a threshold; also: propose, approve, roll-back
-  algan station export --out FILE     write the record as a table
-  algan station backup --out FOLDER   copy a station while it runs, for algan station restore
+  algan station token add NAME        let somebody in
+  algan station token list            list the tokens
+  algan station token revoke ID       end a token and its sessions
+  algan station threshold list        show the versions of a threshold
+  algan station threshold propose     propose one from audited good parts, and show what it changes
+  algan station threshold approve N   put a version to use
+  algan station threshold roll-back   put the former version to use
+  algan station sink list             list the receivers of results, and what waits for them
+  algan station sink remove NAME      forget a receiver
+  algan station export --out FILE     write the record as a table; --good FOLDER: judged good parts to train on
+  algan station backup --out FOLDER   copy a station while it runs
+  algan station restore BACKUP        put a backup back as a station
 
 Each verb explains itself with --help and prints one JSON object with --json.
 """
@@ -88,6 +97,8 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "station threshold propose": station_thresholds.propose_verb,
     "station threshold approve": station_thresholds.approve_verb,
     "station threshold roll-back": station_thresholds.roll_back_verb,
+    "station sink list": station_sinks.list_verb,
+    "station sink remove": station_sinks.remove_verb,
     "station export": station_data.export_verb,
     "station backup": station_data.backup_verb,
     "station restore": station_data.restore_verb,

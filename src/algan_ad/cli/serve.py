@@ -31,6 +31,13 @@ class Serve:
     keep_days: Annotated[float, arg(help="days after which images of unflagged parts are removed")] = 30
     keep_gb: Annotated[float, arg(help="most that images of unflagged parts take, in GB")] = 50
     free_gb: Annotated[float, arg(help="free space in GB below which nothing is inspected")] = 1
+    watch: Annotated[
+        tuple[str, ...],
+        arg(metavar="SOURCE...", help="parts also come from folder:PATH, camera:INDEX, video:PATH, rtsp:// or http://"),
+    ] = ()
+    webhook: Annotated[tuple[str, ...], arg(metavar="URL...", help="addresses that every result is sent to")] = ()
+    mqtt: Annotated[str | None, arg(help="broker for results: mqtt://HOST/TOPIC or mqtts://HOST/TOPIC")] = None
+    modbus: Annotated[str | None, arg(help="HOST:PORT where PLCs read results by Modbus TCP")] = None
     device: Device = "auto"
     threads: Threads = None
     json: Json = False
@@ -50,7 +57,7 @@ def verb(argv: list[str]) -> int:
     settings = Settings(
         station=o.station, db=o.db, host=o.host, port=o.port, maps=not o.no_maps, workers=o.workers,
         audit_share=o.audit_share, keep_days=o.keep_days, keep_bytes=round(o.keep_gb * 1e9),
-        free_disk_bytes=round(o.free_gb * 1e9),
+        free_disk_bytes=round(o.free_gb * 1e9), watch=o.watch, webhook=o.webhook, mqtt=o.mqtt, modbus=o.modbus,
     )  # fmt: skip
 
     def load(folder: Path) -> "Predictor":

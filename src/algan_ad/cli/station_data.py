@@ -7,13 +7,15 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from algan_ad.cli.parsing import Database, Json, StationFolder, emit, open_record, parse
+from algan_ad.runtime.errors import InputError, Option
 
 
 @dataclass
 class Export:
-    """Write the record of a station as a table, a row per part, oldest first."""
+    """Write the record of a station as a table, a row per part, oldest first; or its good parts as a folder."""
 
-    out: Annotated[Path, arg(help="file to write, .csv or .parquet")]
+    out: Annotated[Path | None, arg(help="file to write, .csv or .parquet")] = None
+    good: Annotated[Path | None, arg(help="folder to make, with images of parts judged good, to train on")] = None
     since: Annotated[str | None, arg(help="from this time on, UTC: 2026-11-01, or longer")] = None
     until: Annotated[str | None, arg(help="before this time, UTC")] = None
     station: StationFolder = Path("station")
@@ -45,11 +47,19 @@ class Restore:
 def export_verb(argv: list[str]) -> int:
     o = parse(Export, "station export", argv)
     from algan_ad.service.export import export
+    from algan_ad.service.good_parts import export_good
     from algan_ad.service.record.inspections import Filter
+    from algan_ad.service.station import stores
 
+    out, wanted = o.out or o.good, Filter(since=o.since, until=o.until)
+    if out is None or (o.out and o.good):
+        raise InputError("station export: give either ", Option("out"), " or ", Option("good"))
     with open_record(o.station, o.db) as record:
-        n = export(record, Filter(since=o.since, until=o.until), o.out, o.overwrite)
-    return emit({"out": str(o.out), "n": n}, o.json, lambda console: console.print(f"{o.out}: {n} parts"))
+        if o.good:
+            n = export_good(record, stores(o.station)[0], wanted, out)
+        else:
+            n = export(record, wanted, out, o.overwrite)
+    return emit({"out": str(out), "n": n}, o.json, lambda console: console.print(f"{out}: {n} parts"))
 
 
 def backup_verb(argv: list[str]) -> int:

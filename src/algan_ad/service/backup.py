@@ -1,10 +1,6 @@
 """Copies of a station: made while it runs, whole or not at all, and put back."""
 
-import os
-import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import select, update
@@ -13,6 +9,7 @@ from sqlalchemy.orm import Session
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.files import explaining_write_errors
 from algan_ad.service.lock import held
+from algan_ad.service.new_folder import new_folder
 from algan_ad.service.record.copying import copy_rows
 from algan_ad.service.record.database import RECORD, connect, for_writing, url_of
 from algan_ad.service.record.tables import InspectionRow
@@ -27,10 +24,8 @@ def backup(station: Path, db: str | None, out: Path) -> int:
     """
     if db is None:
         _expect_record(station)
-    if out.exists():
-        raise InputError(f"{out}: exists already; choose another place")
     source = connect(db or url_of(station))
-    with explaining_write_errors(out), _whole_or_nothing(out) as folder:
+    with new_folder(out) as folder:
         target = connect(url_of(folder))
         copy_rows(source, target)
         with Session(for_writing(target)) as session, session.begin():
@@ -58,18 +53,6 @@ def restore(copy: Path, station: Path, db: str | None) -> None:
 def _expect_record(folder: Path) -> None:
     if not (folder / RECORD).is_file():
         raise InputError(f"{folder}: holds no {RECORD}; expected the folder of a station, or a backup of one")
-
-
-@contextmanager
-def _whole_or_nothing(out: Path) -> Iterator[Path]:
-    """A folder under another name, renamed at the end."""
-    folder = out.with_name(f".{out.name}-{secrets.token_hex(4)}")
-    try:
-        folder.mkdir(mode=0o700, parents=True)
-        yield folder
-        os.rename(folder, out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _copy_images(session: Session, station: Path, folder: Path, kind: str) -> int:

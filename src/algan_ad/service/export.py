@@ -12,8 +12,8 @@ from algan_ad.service.record.inspections import Filter, page
 from algan_ad.service.record.record import Record
 
 COLUMNS = (
-    "id", "at", "part", "source", "verdict", "cause", "reason", "score", "p_value", "threshold", "threshold_version",
-    "model", "model_version", "model_hash", "judgement",
+    "id", "at", "part", "source", "origin", "verdict", "cause", "reason", "score", "p_value", "threshold",
+    "threshold_version", "model", "model_version", "model_hash", "judgement",
 )  # fmt: skip
 TOGETHER = 1000
 Row = dict[str, Any]

@@ -35,6 +35,10 @@ class Metrics:
         )  # fmt: skip
         self.inside = Gauge("algan_inspections_inside", "Inspections that run or wait", registry=self.registry)
         self.free_bytes = Gauge("algan_disk_free_bytes", "Free space of the station's disk", registry=self.registry)
+        self.waiting = Gauge(
+            "algan_outbox_waiting", "Messages that a sink has not taken", ["sink"], registry=self.registry
+        )
+        self.faults = Gauge("algan_fault", "1 for a fault that stands now", ["cause"], registry=self.registry)
         self._recent: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=RECENT))
 
     def observe(self, stage: str, seconds: float) -> None:

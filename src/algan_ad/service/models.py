@@ -54,13 +54,19 @@ class Models:
     def get(self, name: str | None) -> Served:
         """The model of a name; None: the only one. Raises NotInspected when there is none."""
         if name is None:
-            if len(self._served) == 1:
-                return next(iter(self._served.values()))
-            raise NotInspected(MODEL, f"name a model, one of {', '.join(self._served)}")
-        try:
-            return self._served[name]
-        except KeyError:
-            raise NotInspected(MODEL, f"no model {name!r}; there are {', '.join(self._served)}") from None
+            if len(self._served) != 1:
+                raise NotInspected(MODEL, f"name a model, one of {', '.join(self._served)}")
+            (name,) = self._served
+        served = self._served.get(name)
+        if served is None:
+            raise NotInspected(MODEL, f"no model {name!r}; there are {', '.join(self._served)}")
+        if name in self.missing():
+            raise NotInspected(MODEL, f"the folder of the model {name} is gone; put it back")
+        return served
+
+    def missing(self) -> list[str]:
+        """The models whose folder is gone. They are out of service until it is back."""
+        return [name for name, folder in self._folders.items() if not (folder / CONFIG).is_file()]
 
     def replace(self, name: str, by: str) -> Served:
         """Read the folder of a model again and serve what it holds now.

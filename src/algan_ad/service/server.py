@@ -1,10 +1,10 @@
 """The server: a station and its app under uvicorn, from the start to a graceful stop."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from socket import AF_INET, AF_INET6, create_server, socket
-from threading import Event, Thread
+from threading import Event
 from types import FrameType
 from typing import Any
 
@@ -14,11 +14,13 @@ import uvicorn
 from algan_ad.runtime.errors import InputError, Option
 from algan_ad.service.api.app import create_app
 from algan_ad.service.models import Load
+from algan_ad.service.plant import connected
 from algan_ad.service.security.hosts import is_loopback
 from algan_ad.service.security.tokens import any_token
 from algan_ad.service.settings import Settings
 from algan_ad.service.station import Station, opened
 from algan_ad.service.store.retention import remove_old, remove_orphans
+from algan_ad.service.threads import running
 
 log = structlog.get_logger("algan.server")
 
@@ -35,12 +37,12 @@ def serve(settings: Settings, folders: Mapping[str, Path], load: Load, ready: Ca
     """
     with opened(settings, folders, load) as station:
         _refuse_open_doors(station)
-        with _keeping(station):
+        with running("retention", partial(_keep, station)):
             config = uvicorn.Config(
                 create_app(station), settings.host, settings.port, log_config=None, access_log=False,
                 server_header=False, timeout_graceful_shutdown=DRAIN_SECONDS, lifespan="off", limit_concurrency=500,
             )  # fmt: skip
-            with _listening(settings) as listener:
+            with _listening(settings) as listener, connected(station):
                 _Server(config, station, ready).run([listener])
         log.info("stopped")
 
@@ -65,29 +67,17 @@ def _listening(settings: Settings) -> socket:
         ) from error
 
 
-@contextmanager
-def _keeping(station: Station) -> Iterator[None]:
-    """Remove old images now and then, in a thread."""
-    stop = Event()
-
-    def keep() -> None:
-        clean = remove_orphans
-        while True:
-            try:
-                clean(station)
-            except Exception:
-                log.exception("retention failed")
-            clean = remove_old
-            if stop.wait(KEEP_SECONDS):
-                return
-
-    thread = Thread(target=keep, name="retention", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+def _keep(station: Station, stop: Event) -> None:
+    """Remove old images now and then."""
+    clean = remove_orphans
+    while True:
+        try:
+            clean(station)
+        except Exception:
+            log.exception("retention failed")
+        clean = remove_old
+        if stop.wait(KEEP_SECONDS):
+            return
 
 
 class _Server(uvicorn.Server):

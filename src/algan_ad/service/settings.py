@@ -33,6 +33,11 @@ class Settings(Schema):
     )
     audit_share: float = Field(default=0.02, ge=0, le=1, description="share of all parts that people check")
 
+    watch: tuple[str, ...] = Field(default=(), description="folders, cameras, streams and videos that parts come from")
+    webhook: tuple[str, ...] = Field(default=(), description="http:// or https:// addresses that results are sent to")
+    mqtt: str | None = Field(default=None, description="mqtt://HOST/TOPIC or mqtts://HOST/TOPIC for results")
+    modbus: str | None = Field(default=None, description="HOST:PORT where PLCs read the result")
+
     @property
     def db_url(self) -> str:
         """The URL of the record."""

@@ -3,18 +3,24 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
+from algan_ad.service.faults import Faults
 from algan_ad.service.inspection.inspector import Inspector
 from algan_ad.service.inspection.part import Inspection
 from algan_ad.service.lock import held
 from algan_ad.service.metrics import Metrics
 from algan_ad.service.models import Load, Models
+from algan_ad.service.record.outbox import sinks
 from algan_ad.service.record.record import Record
 from algan_ad.service.settings import Settings
 from algan_ad.service.store.blobs import Blobs
 from algan_ad.service.store.disk import free_bytes
+
+if TYPE_CHECKING:
+    from algan_ad.service.sources.camera import Camera
 
 log = structlog.get_logger("algan.station")
 
@@ -24,7 +30,8 @@ Listener = Callable[[Inspection], None]
 class Station:
     """An open station.
 
-    settings, record, images and maps (stores), models, metrics; `inspector.inspect` is the way of every source.
+    settings, record, images and maps (stores), models, metrics, faults, cameras; `inspector.inspect` is the way of
+    every source.
     `listeners` are called with every inspection, after its commit, in the thread of its source: for what must show at
     once (a page, a PLC), also when nothing could be recorded. What must not get lost goes by the outbox of the record.
     """
@@ -34,7 +41,9 @@ class Station:
         self.images, self.maps = stores(settings.station)
         self.models = Models(folders, load, record, settings.maps)
         self.inspector = Inspector(self)
-        self.listeners: list[Listener] = []
+        self.faults = Faults(self)
+        self.listeners: list[Listener] = [self.faults.hear]
+        self.cameras: dict[str, Camera] = {}  # by the name of the source
         self.draining = False  # set when the server stops: not ready any more
 
     def publish(self, inspections: Sequence[Inspection]) -> None:
@@ -47,14 +56,20 @@ class Station:
                     log.exception("listener failed", inspection=inspection.id)
 
     def ready(self) -> bool:
-        """True when parts can be inspected: there is a model and space on the disk, and no stop is under way."""
-        enough = free_bytes(self.settings.station) >= self.settings.free_disk_bytes
-        return enough and not self.draining and any(True for _ in self.models)
+        """True when parts can be inspected over HTTP: models and disk are there, and no stop is under way."""
+        return not any(each.source is None for each in self.faults.standing())
 
     def figures(self) -> bytes:
         """The metrics as of now."""
         self.metrics.inside.set(self.inspector.gate.inside)
         self.metrics.free_bytes.set(free_bytes(self.settings.station))
+        self.metrics.faults.clear()
+        for cause in self.faults.causes():
+            self.metrics.faults.labels(cause).set(1)
+        self.metrics.waiting.clear()
+        with self.record.reading() as session:
+            for name, waiting in sinks(session).items():
+                self.metrics.waiting.labels(name).set(waiting)
         return self.metrics.text()
 
 

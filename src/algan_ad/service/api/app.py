@@ -5,7 +5,7 @@ from fastapi.responses import JSONResponse
 
 from algan_ad.runtime.errors import AlganError
 from algan_ad.runtime.version import __version__
-from algan_ad.service.api import feedback, history, inspect, kserve, operations, session, thresholds
+from algan_ad.service.api import feedback, history, inspect, kserve, operations, session, sources, thresholds
 from algan_ad.service.api.edge import Edge
 from algan_ad.service.errors import NotFound
 from algan_ad.service.inspection.causes import NotInspected
@@ -20,7 +20,7 @@ def create_app(station: Station) -> FastAPI:
     app = FastAPI(title="algan-ad station", version=__version__, docs_url=None, redoc_url=None)
     app.state.station = station
     app.state.wrong_credentials = Rates(WRONG_CREDENTIALS_A_MINUTE / 60, WRONG_CREDENTIALS_A_MINUTE)
-    for each in (session, inspect, feedback, history, thresholds, operations, kserve):
+    for each in (session, inspect, feedback, history, thresholds, operations, sources, kserve):
         app.include_router(each.router)
     app.add_middleware(Edge, settings=station.settings)
     app.add_exception_handler(AlganError, _refused)

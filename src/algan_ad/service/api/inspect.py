@@ -17,7 +17,7 @@ router = APIRouter(tags=["inspect"])
 
 STATUS = {
     causes.IMAGE: 422, causes.CONFLICT: 409, causes.OVERLOAD: 503, causes.MODEL: 404, causes.DISK: 503,
-    causes.ERROR: 500,
+    causes.CAMERA: 503, causes.ERROR: 500,
 }  # fmt: skip
 
 
@@ -56,11 +56,7 @@ async def inspect(
     number = part or _number(received.fields.get("part"))
     parts = [Part(received.images[0], number)]
     (found,) = await run_in_threadpool(station.inspector.inspect, parts, model or received.fields.get("model"))
-    if found.cause is not None:
-        response.status_code = STATUS[found.cause]
-        if found.cause == causes.OVERLOAD:
-            response.headers["Retry-After"] = "1"
-    return found
+    return answered(found, response)
 
 
 @router.post("/v1/inspect/batch", response_model=Batch, openapi_extra=_form(True))
@@ -69,6 +65,15 @@ async def inspect_batch(request: Request, station: AStation, caller: Operator, m
     received = await receive(request, station.settings, station.settings.max_batch)
     parts = [Part(image) for image in received.images]
     return Batch(inspections=await run_in_threadpool(station.inspector.inspect, parts, model))
+
+
+def answered(found: Inspection, response: Response) -> Inspection:
+    """An inspection as the answer of a request, with its status."""
+    if found.cause is not None:
+        response.status_code = STATUS[found.cause]
+        if found.cause == causes.OVERLOAD:
+            response.headers["Retry-After"] = "1"
+    return found
 
 
 def _number(text: str | None) -> str | None:

@@ -7,6 +7,7 @@ CONFLICT = "conflict"  # the part number belongs to another image
 OVERLOAD = "overload"  # too many inspections wait
 MODEL = "model"  # no such model, or none that works
 DISK = "disk"  # too little free space, or a full disk
+CAMERA = "camera"  # no picture, or none that is new enough
 ERROR = "error"  # anything else; the log has it under the request id
 
 

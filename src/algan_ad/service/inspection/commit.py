@@ -62,8 +62,9 @@ class Committer:
     def _row(self, outcome: Outcome, model: ModelRow, threshold: ThresholdRow) -> InspectionRow:
         part, scored = outcome.part, outcome.scored
         row = InspectionRow(
-            at=now(), source=part.source, part=part.number, model_name=model.name, model=model, timing_ms={}
-        )
+            at=now(), source=part.source, origin=part.origin, part=part.number, model_name=model.name,
+            model=model, timing_ms={},
+        )  # fmt: skip
         if isinstance(scored, NotInspected):
             row.verdict, row.cause, row.reason = NOT_INSPECTED, scored.cause, str(scored)
             return row

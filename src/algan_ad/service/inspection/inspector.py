@@ -47,6 +47,16 @@ class Inspector:
         self._station.publish(found)
         return found
 
+    def refuse(self, part: Part, model: str | None, error: NotInspected) -> Inspection:
+        """Record that a part, or a picture that should have come, was not inspected. Raises nothing."""
+        try:
+            (found,) = self._commit(self._station.models.get(model), [part], [error])
+        except Exception as failed:
+            log.error("not recorded", exc_info=failed)
+            found = Inspection.unrecorded(part, model or "", error, now())
+        self._station.publish([found])
+        return found
+
     def _admitted(self, parts: Sequence[Part], model: str | None) -> list[Inspection]:
         station = self._station
         served = station.models.get(model)

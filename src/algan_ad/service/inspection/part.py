@@ -12,11 +12,15 @@ from algan_ad.service.record.tables import NOT_INSPECTED, InspectionRow
 
 @dataclass(frozen=True)
 class Part:
-    """The image of a part as it came. number: also the key by which a repeated request is recognised."""
+    """The image of a part as it came.
+
+    number: also the key by which a repeated request is recognised. origin: the file inside its source that it came in.
+    """
 
     image: bytes
     number: str | None = None
     source: str = "http"
+    origin: str | None = None
 
 
 class Inspection(Schema):
@@ -26,6 +30,7 @@ class Inspection(Schema):
     at: str = Field(description="UTC, ISO 8601; order by id, not by time")
     part: str | None = Field(description="part number")
     source: str = Field(description="channel that the part came in by")
+    origin: str | None = Field(default=None, description="file of a watched folder, with its size and time")
     verdict: Literal["ok", "anomalous", "not inspected"]
     cause: str | None = Field(default=None, description="for not inspected: one word for programs")
     reason: str | None = Field(default=None, description="for not inspected: a sentence for people")
@@ -49,7 +54,7 @@ class Inspection(Schema):
         """The inspection of a row of the record."""
         model, threshold, kept = row.model, row.threshold, row.image_kept
         return cls(
-            id=row.id, at=row.at, part=row.part, source=row.source, verdict=row.verdict,
+            id=row.id, at=row.at, part=row.part, source=row.source, origin=row.origin, verdict=row.verdict,
             cause=row.cause, reason=row.reason, score=row.score, p_value=row.p_value,
             threshold=threshold and threshold.threshold, threshold_version=threshold and threshold.number,
             model=row.model_name, model_version=model and model.version, model_hash=model and model.hash,
@@ -63,6 +68,6 @@ class Inspection(Schema):
     def unrecorded(cls, part: Part, model: str, error: NotInspected, at: str) -> Self:
         """The outcome of a part that was refused before it could be recorded."""
         return cls(
-            id=None, at=at, part=part.number, source=part.source, verdict=NOT_INSPECTED, model=model,
-            cause=error.cause, reason=str(error),
+            id=None, at=at, part=part.number, source=part.source, origin=part.origin, verdict=NOT_INSPECTED,
+            model=model, cause=error.cause, reason=str(error),
         )  # fmt: skip

@@ -48,6 +48,13 @@ def with_number(session: Session, model_name: str, number: str | None) -> Inspec
     )
 
 
+def with_origin(session: Session, source: str, origin: str) -> InspectionRow | None:
+    """The inspection of a file of a watched folder."""
+    return session.scalar(
+        select(InspectionRow).where(InspectionRow.source == source, InspectionRow.origin == origin).limit(1)
+    )
+
+
 def page(
     session: Session, wanted: Filter, before: int | None = None, after: int | None = None, limit: int = 100
 ) -> Sequence[InspectionRow]:

@@ -10,6 +10,8 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from algan_ad.runtime.clock import now
+from algan_ad.service.errors import NotFound
+from algan_ad.service.record.audit_log import note
 from algan_ad.service.record.tables import OutboxRow, SinkRow
 
 
@@ -24,9 +26,22 @@ def add_sink(session: Session, name: str) -> None:
         session.add(SinkRow(name=name, delivered=_newest(session)))
 
 
-def remove_sink(session: Session, name: str) -> None:
-    """Forget a sink, so that no event is kept for it."""
+def remove_sink(session: Session, name: str, by: str) -> int:
+    """Forget a sink, so that no event is kept for it. Returns the number of events lost. Raises NotFound."""
+    known = sinks(session)
+    if name not in known:
+        raise NotFound(f"no sink {name!r}; there are {', '.join(known) or 'none'}")
     session.execute(delete(SinkRow).where(SinkRow.name == name))
+    note(session, by, "remove sink", name, waiting=known[name])
+    return known[name]
+
+
+def sinks(session: Session) -> dict[str, int]:
+    """The known sinks, with the number of events that each has not delivered."""
+    return {
+        row.name: session.scalar(select(func.count()).where(OutboxRow.id > row.delivered)) or 0
+        for row in session.scalars(select(SinkRow).order_by(SinkRow.name))
+    }
 
 
 def undelivered(session: Session, name: str, limit: int = 100) -> Sequence[OutboxRow]:

@@ -13,8 +13,10 @@ from algan_ad.runtime.errors import InputError
 from algan_ad.service.record.database import for_writing
 
 
-def bring_up_to_date(engine: Engine) -> None:
+def bring_up_to_date(engine: Engine, version: str = "head") -> None:
     """Create the tables, or change those of an older version, in one transaction.
+
+    version: an older one, for tests of migrations.
 
     Raises InputError for a record of a newer version, for a file that is no database, and without a connection.
     """
@@ -30,7 +32,7 @@ def bring_up_to_date(engine: Engine) -> None:
                     "upgrade with: pip install --upgrade algan-ad"
                 )
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, version)
     except DatabaseError as error:
         raise InputError(f"{_name(engine)}: cannot be used as a station's record ({error.orig})") from error
 

@@ -87,6 +87,7 @@ class InspectionRow(Table):
 
     `cause` then is a word of `inspection/causes.py`, and `reason` explains it.
 
+    `origin` is the file that a part of a watched folder came in, with its size and time.
     `image` and `map` are hashes in the store. A map's value is low + pixel / 255 * (high - low).
     Changed later: `judgement` (the one in force), `image_kept` (False once retention removed image and map).
     """
@@ -98,12 +99,14 @@ class InspectionRow(Table):
               sqlite_where=text("verdict != 'not inspected'"), postgresql_where=text("verdict != 'not inspected'")),
         Index("ix_inspections_queue", "judgement", "verdict"),
         Index("ix_inspections_audit", "audit", "judgement"),
+        Index("ix_inspections_origin", "source", "origin"),
         {"sqlite_autoincrement": True},
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[str] = mapped_column(index=True)
     source: Mapped[str]
+    origin: Mapped[str | None]
     part: Mapped[str | None]
     model_name: Mapped[str]
     model_id: Mapped[int | None] = mapped_column(ForeignKey("models.id"), index=True)

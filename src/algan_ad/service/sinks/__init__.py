@@ -1,0 +1,1 @@
+"""Where results go: a webhook, a broker of MQTT, the registers of a PLC."""
