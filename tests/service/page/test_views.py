@@ -153,3 +153,8 @@ def test_errors_are_pages(busy: Station) -> None:
         answer = client.get(path)
         assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8"), path
         assert 'id="message"' in answer.text
+
+
+def test_the_form_of_the_door_passes_the_check_of_origins(busy: Station) -> None:
+    """Under the policy no-referrer, browsers send the sign-in with `Origin: null`, which the edge refuses."""
+    assert client_of(busy).get("/sign-in").headers["referrer-policy"] == "same-origin"

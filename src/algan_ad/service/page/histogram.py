@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 BINS = 40
-ROOM = 0.5  # to the right of the good parts, as a share of their range: a score beyond stands at the edge
+ROOM = 0.8  # right of the highest threshold, as a share of what lies left of it; what lies beyond stands at the edge
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,15 @@ class Histogram:
 
 
 def histogram(good: Sequence[float], thresholds: Sequence[float], score: float | None = None) -> Histogram:
-    """The drawing for at least one score of good parts."""
-    low, high = min(good), max([*good, *thresholds])
-    room = (high - low or abs(high) or 1.0) * ROOM
-    low, high = low - 0.1 * room, high + room
+    """The drawing for at least one score of good parts. Good parts beyond the edge count in the last bar."""
+    low, top = min([*good, *thresholds]), max(thresholds)
+    reach = top - low or abs(top) or 1.0
+    low, high = low - 0.05 * reach, top + ROOM * reach
 
     def place(value: float) -> float:
         return round(float(np.clip(100 * (value - low) / (high - low), 0, 100)), 2)
 
-    counts, edges = np.histogram(good, BINS, (low, high))
+    counts, edges = np.histogram(np.minimum(good, high), BINS, (low, high))
     bars = [
         (place(left), round(100 / BINS, 2), round(100 * n / counts.max(), 2))
         for n, left in zip(counts.tolist(), edges.tolist(), strict=False)

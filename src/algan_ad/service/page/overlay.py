@@ -1,7 +1,8 @@
 """Anomaly maps in colour, on one scale for all parts of a model.
 
 A map as it is stored reaches from black to white for every part, so that a good part would glow as much as a bad one.
-Here the hottest place of a usual good part is the unit: colour begins at 3/4 of it, and is full at 3/2.
+Here the hottest place of a usual good part is the unit: colour begins at 3/4 of it. It is full at 3/2, or at the
+hottest place of the part itself, so that a large defect shows where it is worst.
 """
 
 from io import BytesIO
@@ -29,7 +30,8 @@ def coloured(content: bytes, low: float, high: float, scale: tuple[float, float]
         grey = np.asarray(picture.convert("L"), np.float64)
     values = low + grey / 255 * (high - low)
     zero, one = scale
-    heat = np.clip(((values - zero) / (one - zero) - BEGIN) / (FULL - BEGIN), 0, 1)
+    relative = (values - zero) / (one - zero)
+    heat = np.clip((relative - BEGIN) / (max(FULL, relative.max()) - BEGIN), 0, 1)
     buffer = BytesIO()
     Image.fromarray(_rgba(heat)).save(buffer, "png", compress_level=1)
     return buffer.getvalue()

@@ -11,8 +11,8 @@ from algan_ad.runtime.schema import Schema
 from algan_ad.service.feedback.estimates import estimate
 from algan_ad.service.record.counts import ScoredPart
 
-GROUPS = 60
-LEAST = 5  # parts in a group
+GROUPS = 30
+LEAST = 20  # parts in a group
 QUANTILES = (0.05, 0.5, 0.95)
 
 

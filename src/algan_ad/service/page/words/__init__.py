@@ -33,6 +33,10 @@ class Words:
         """A score, with four significant digits."""
         return "–" if value is None else self._own(f"{value:#.4g}".rstrip(".")).replace("-", "−")
 
+    def gigabytes(self, n_bytes: int) -> str:
+        """A number of bytes in GB, with one decimal."""
+        return self._own(f"{n_bytes / 1e9:.1f}")
+
     def _own(self, text: str) -> str:
         return text.replace(".", self._texts["format.decimal"])
 
