@@ -9,6 +9,7 @@ from algan_ad.service.api import feedback, history, inspect, kserve, operations,
 from algan_ad.service.api.edge import Edge
 from algan_ad.service.errors import NotFound
 from algan_ad.service.inspection.causes import NotInspected
+from algan_ad.service.page.site import add_page
 from algan_ad.service.security.rates import Rates
 from algan_ad.service.station import Station
 
@@ -16,12 +17,13 @@ WRONG_CREDENTIALS_A_MINUTE = 10
 
 
 def create_app(station: Station) -> FastAPI:
-    """The app of a station, which stays open as long as the app is used. A page adds its router here."""
+    """The app of a station, which stays open as long as the app is used."""
     app = FastAPI(title="algan-ad station", version=__version__, docs_url=None, redoc_url=None)
     app.state.station = station
     app.state.wrong_credentials = Rates(WRONG_CREDENTIALS_A_MINUTE / 60, WRONG_CREDENTIALS_A_MINUTE)
     for each in (session, inspect, feedback, history, thresholds, operations, sources, kserve):
         app.include_router(each.router)
+    add_page(app, station)
     app.add_middleware(Edge, settings=station.settings)
     app.add_exception_handler(AlganError, _refused)
     app.add_exception_handler(Exception, _failed)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from algan_ad.runtime.clock import now
@@ -15,6 +15,11 @@ from algan_ad.service.record.tables import ANOMALOUS, NOT_INSPECTED, InspectionR
 
 Judgement = Literal["defect", "good", "unsure"]
 JUDGEMENTS: tuple[Judgement, ...] = get_args(Judgement)
+
+_WAITS = (
+    InspectionRow.judgement.is_(None), InspectionRow.image_kept,
+    or_(InspectionRow.verdict == ANOMALOUS, InspectionRow.audit),
+)  # fmt: skip
 
 
 def judge(session: Session, inspection_id: int, judgement: Judgement, by: str) -> InspectionRow:
@@ -44,14 +49,13 @@ def undo(session: Session, inspection_id: int, by: str) -> InspectionRow:
 def queue(session: Session, after: int = 0, limit: int = 100) -> Sequence[InspectionRow]:
     """Parts that wait for a judgement, oldest first: the flagged ones and the audit sample."""
     return session.scalars(
-        select(InspectionRow)
-        .where(
-            InspectionRow.judgement.is_(None), InspectionRow.id > after, InspectionRow.image_kept,
-            or_(InspectionRow.verdict == ANOMALOUS, InspectionRow.audit),
-        )
-        .order_by(InspectionRow.id)
-        .limit(limit)
-    ).all()  # fmt: skip
+        select(InspectionRow).where(*_WAITS, InspectionRow.id > after).order_by(InspectionRow.id).limit(limit)
+    ).all()
+
+
+def count_waiting(session: Session) -> int:
+    """The number of parts in the queue."""
+    return session.scalar(select(func.count(InspectionRow.id)).where(*_WAITS)) or 0
 
 
 def _say(

@@ -75,6 +75,6 @@ def opencv() -> Any:
     try:
         import cv2
     except ImportError as error:
-        raise MissingExtra(Option("watch"), ": cameras need pip install 'algan-ad[camera]'") from error
+        raise MissingExtra(Option("watch"), ": cameras need pip install 'algan-ad[video]'") from error
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return cv2
