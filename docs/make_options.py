@@ -68,9 +68,10 @@ def table(fields: dict[str, FieldInfo]) -> str:
 
 
 def _own(schema: type[Schema]) -> dict[str, FieldInfo]:
-    """The fields that no shared schema above it declares."""
-    above = {n for _, base in SHARED if base is not schema and issubclass(schema, base) for n in base.model_fields}
-    return {name: of for name, of in schema.model_fields.items() if name not in above}
+    """The fields that no shared schema above it declares with the same default."""
+    bases = [base for _, base in SHARED if base is not schema and issubclass(schema, base)]
+    above = {name: of.default for base in bases for name, of in base.model_fields.items()}
+    return {n: of for n, of in schema.model_fields.items() if n not in above or of.default != above[n]}
 
 
 def _with(schema: type[Schema]) -> list[str]:

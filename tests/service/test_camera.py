@@ -247,5 +247,5 @@ def test_a_stream_that_breaks_off_and_comes_back(station: Station) -> None:
 
 def test_without_its_package_the_message_names_the_extra(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(MissingExtra, match=r"algan-ad\[camera\]"):
+    with pytest.raises(MissingExtra, match=r"algan-ad\[video\]"):
         Camera(station, wish())

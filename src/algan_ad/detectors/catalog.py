@@ -61,7 +61,7 @@ CATALOG: tuple[Method, ...] = (
     _row("algan-image", "algan_image:AlganImage", "ALGAN", "image", "attribution", epochs=True),
     _row("algan-feature", "algan_feature:AlganFeature", "ALGAN", "image", "attribution", epochs=True, backbone=True),
     _row("algan-patch", "algan_patch:AlganPatch", "ALGAN", "image", "own", epochs=True, backbone=True),
-    _row("algan-wavelet", "algan_wavelet:AlganWavelet", "ALGAN", "image", "own", epochs=True),
+    _row("algan-wavelet", "algan_wavelet:AlganWavelet", "ALGAN", "image", "own", epochs=True, exports=False),
     _row("algan-vector", "algan_vector:AlganVector", "ALGAN", "vector", epochs=True),
     _row("alocc", "alocc:Alocc", GAN, "image", "own", epochs=True),
     _row("anogan", "anogan:AnoGan", GAN, "image", "own", epochs=True, exports=False),

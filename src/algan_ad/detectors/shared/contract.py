@@ -76,7 +76,7 @@ class Detector(ABC):
     draws_maps: ClassVar[bool] = False
     score_batch: ClassVar[int] = 32  # samples that are scored at once
     map_batch: ClassVar[int] = 8  # images whose maps are drawn at once
-    not_exported: ClassVar[str] = ""  # the reason, of a method whose module no ONNX graph can hold
+    not_exported: ClassVar[str] = ""  # the reason, of a method of which no ONNX graph is made
     # A graph computes all its outputs: maps that cost far more than the score stay out of it.
     exports_maps: ClassVar[bool] = True
 
