@@ -124,4 +124,4 @@ def _maps(o: Predict, config: "ModelConfig") -> "AbstractContextManager[Overlays
                 Option("maps_as", "coco"),
             )
         return CocoFile(o.maps, config)
-    return nullcontext(TiffFolder(o.maps) if o.maps_as == "tiff" else OverlayFolder(o.maps))
+    return nullcontext(TiffFolder(o.maps) if o.maps_as == "tiff" else OverlayFolder(o.maps, config.map_level))

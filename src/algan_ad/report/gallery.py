@@ -16,6 +16,7 @@ class Gallery:
     thumbnails: by the `path` of the image; `pictured` lists the wanted ones.
     maps: by path, the image overlaid with its anomaly map, or with the attribution of its score.
     own_maps: True when the maps are the method's own and not attributions.
+    outlined: True when a line surrounds what lies above the calibrated level of maps.
     made_up: a made-up defect of each kind and contrast.
     nearest: by path, the good images nearest to being flagged.
     fake_normal, fake_anomalous: a sheet of generated images each (thesis Fig. 4.4).
@@ -26,6 +27,7 @@ class Gallery:
     fake_normal: bytes | None = None
     fake_anomalous: bytes | None = None
     own_maps: bool = False
+    outlined: bool = False
     made_up: Mapping[tuple[str, int], bytes] = field(default_factory=dict)
     nearest: Mapping[str, bytes] = field(default_factory=dict)
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 COLUMNS = 8
+LINE = (64, 224, 255)  # around what lies above a level: a colour that no map has
 THUMBNAIL = 192  # pixels, the longer side
 
 # matplotlib's inferno (CC0), which rises evenly in lightness, at 17 places in between which colours are interpolated
@@ -37,13 +38,26 @@ def thumbnail(image: NDArray[np.uint8]) -> bytes:
     return png(np.array(picture))
 
 
-def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32], highest: float) -> bytes:
-    """A map (h, w) >= 0 over its image (S, S, 3); `highest` is the value drawn strongest, shared by a set of maps."""
-    strength = Image.fromarray(np.clip(heat / max(highest, 1e-12), 0, 1).astype(np.float32))
-    shown = np.asarray(strength.resize((image.shape[1], image.shape[0]), Image.Resampling.BILINEAR))  # (S, S)
-    colour = _inferno(shown)
+def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32], highest: float, level: float | None = None) -> bytes:
+    """A map (h, w) >= 0 over its image (H, W, 3), with a line around what lies above `level`.
+
+    `highest` is the value drawn strongest, shared by a set of maps.
+    """
+    sized = Image.fromarray(heat.astype(np.float32)).resize((image.shape[1], image.shape[0]), Image.Resampling.BILINEAR)
+    heat = np.asarray(sized)  # (H, W)
+    shown = np.clip(heat / max(highest, 1e-12), 0, 1)
     alpha = 0.75 * shown[..., None]
-    return png((image * (1 - alpha) + colour * alpha).astype(np.uint8))
+    drawn = image * (1 - alpha) + _inferno(shown) * alpha
+    if level is not None:
+        drawn[_rim(heat > level)] = LINE
+    return png(drawn.astype(np.uint8))
+
+
+def _rim(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The marked pixels (H, W) beside which one is not marked, or the picture ends."""
+    around = np.pad(marked, 1)
+    inner = around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
+    return marked & ~inner
 
 
 def _inferno(values: NDArray[np.float32]) -> NDArray[np.float64]:

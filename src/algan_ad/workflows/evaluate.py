@@ -214,6 +214,7 @@ def _gallery(
     images = of_pictures(loaded.images[..., :3])
     found = score_with_maps_if_any(model.whole, loaded.images, "shown")[1] if maps else []
     heats = of_pictures(found) if found else []
+    level = model.config.map_level
     highest = max((float(heat.max()) for heat in heats), default=0.0)
 
     def picture(kind: str) -> bytes | None:
@@ -222,10 +223,11 @@ def _gallery(
 
     return Gallery(
         {path: thumbnail(image) for path, image in zip(shown, images, strict=True)},
-        {path: overlay(image, heat, highest) for path, image, heat in zip(shown, images, heats, strict=False)},
+        {path: overlay(image, heat, highest, level) for path, image, heat in zip(shown, images, heats, strict=False)},
         picture("fake-normal"),
         picture("fake-anomalous"),
         own_maps=model.config.maps == "own",
+        outlined=level is not None,
         made_up=picture_defects(commissioning, levels) if commissioning else {},
         nearest=picture_nearest(commissioning, levels) if commissioning else {},
     )

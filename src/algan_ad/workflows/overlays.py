@@ -14,12 +14,16 @@ from algan_ad.runtime.prediction import Prediction
 
 
 class OverlayFolder:
-    """A folder of overlays, for `predict_files`. Each map is scaled by its own maximum."""
+    """A folder of overlays, for `predict_files`.
+
+    Each map is scaled by its own maximum or, if that is higher, by the `level` (`ModelConfig.map_level`), so that the
+    map of a good image stays dark; a line surrounds what lies above it.
+    """
 
     suffix = ".png"
 
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: str | Path, level: float | None = None) -> None:
+        self.folder, self.level = Path(folder), level
 
     def targets(self, places: Iterator[Path]) -> list[Path]:
         """The file for each image: its own place with another suffix, numbered if that is taken."""
@@ -39,7 +43,7 @@ class OverlayFolder:
         """The content of the file."""
         heat = prediction.anomaly_map
         assert heat is not None
-        return overlay(image, heat, float(heat.max()))
+        return overlay(image, heat, max(float(heat.max()), self.level or 0.0), self.level)
 
 
 class TiffFolder(OverlayFolder):
