@@ -46,8 +46,8 @@ from algan_ad.training import loop
 
 run_folder.CHECKPOINT_SECONDS = 0.0
 save = loop._save
-def save_and_die(folder, adversary, selectors, epoch, seconds):
-    save(folder, adversary, selectors, epoch, seconds)
+def save_and_die(folder, adversary, selectors, epoch, *rest):
+    save(folder, adversary, selectors, epoch, *rest)
     if epoch == 3:
         os.kill(os.getpid(), signal.SIGKILL)
 loop._save = save_and_die
