@@ -9,8 +9,8 @@
 Protocol normal-only; `mvtec` and `tabular` are `algan-vector` on the splits of `vectors.py`. The test labels look at
 the weights of every observed epoch, and the best of them is the hindsight. From pixels, rules without labels are
 compared: those of the package, and the epoch that best distinguishes good training images from made-up defects of
-several kinds, by the mean AUROC and by the mean rank, alone and as the mean of the weights of the best quarter. Each
-set and seed is a line of JSON.
+several kinds, by the mean AUROC and by the mean rank, alone and as the mean of the weights of the best ones. Each set
+and seed is a line of JSON.
 """
 
 import argparse
@@ -36,6 +36,7 @@ from algan_ad.training.loop import Weights
 from algan_ad.training.selection import Selection
 
 N_MADE_UP = 128  # good training images that are altered, for each kind
+BEST = (1, 2, 4, 8, 12)  # epochs whose weights are averaged
 Data = tuple[TrainingData, Any, Any]  # to train on, to test on, labels of the test
 
 
@@ -77,12 +78,11 @@ class Watch:
     def by_kinds(self) -> dict[str, float]:
         """The test AUROC of what each rule by made-up defects would keep."""
         kinds = np.array(self.kinds)
-        quarter = -(-len(kinds) // 4)
         found = {}
         for name, merit in ("mean of kinds", kinds.mean(1)), ("ranks of kinds", rankdata(kinds, axis=0).mean(1)):
             order = merit.argsort(kind="stable")[::-1]
-            found[name] = self.along[order[0]]
-            found[f"{name}, mean of the best quarter"] = self.tested(_mean([self.weights[i] for i in order[:quarter]]))
+            for k in BEST:
+                found[f"{name}, best {k}"] = self.tested(_mean([self.weights[i] for i in order[:k]]))
         return found
 
 
