@@ -32,6 +32,7 @@ from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.images import Pixels
 from algan_ad.service.drift.monitor import NAMES, DriftSettings, DriftState, Monitor
 from algan_ad.service.drift.pictures import FIGURES, figures
+from algan_ad.service.page.words import Words
 
 Values = NDArray[np.float64]  # (parts, 1 + figures): score and figures of each part
 Run = dict[str, Any]
@@ -147,7 +148,12 @@ def changed(pools: Pools, seed: int, change: str, calm: int, calibration: int) -
     parts = line.parts(FOUND_WITHIN, dimmed=True) if change == "lamp" else line.parts(FOUND_WITHIN, bad=0.05)
     for number, alarm in enumerate(observe(monitor, parts, calm + 1), 1):
         if alarm is not None:
-            found = {"kind": alarm.kind, "part": number, "since": alarm.since - calm, "message": alarm.message}
+            found = {
+                "kind": alarm.kind,
+                "part": number,
+                "since": alarm.since - calm,
+                "message": alarm.message(Words("en")),
+            }
             return run | found
     return run
 

@@ -99,8 +99,12 @@ def test_from_sqlite_to_postgresql_and_back(open_station: Open, db: str, tmp_pat
     restore(tmp_path / "copy", tmp_path / "moved", db)
     second = open_station(db=db, station=tmp_path / "moved")
     assert inspect(second, 50, 52) == [(1, "ok"), (3, "ok")]  # ids go on after the last one
+    second.drift.look()
+    assert second.drift.of("plates").learning["brightness"] == 3  # the monitor goes on, too
     assert backup(tmp_path / "moved", db, tmp_path / "back") == 4
     with pytest.raises(InputError, match="holds a record already"):
         restore(tmp_path / "back", tmp_path / "third", db)
     third = open_station(station=tmp_path / "back")
     assert inspect(third, 52, 53) == [(3, "ok"), (4, "ok")]
+    third.drift.look()
+    assert third.drift.of("plates").learning["brightness"] == 4

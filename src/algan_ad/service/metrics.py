@@ -1,6 +1,6 @@
-"""Figures of a running station, for Prometheus: stages, verdicts, scores, queue, disk.
+"""Figures of a running station, for Prometheus: stages, verdicts, scores, queue, disk, alarms, drift.
 
-A drift monitor, a source or a sink adds its own to `Metrics.registry`.
+A source or a sink adds its own to `Metrics.registry`.
 """
 
 from collections import defaultdict, deque
@@ -39,6 +39,11 @@ class Metrics:
             "algan_outbox_waiting", "Messages that a sink has not taken", ["sink"], registry=self.registry
         )
         self.faults = Gauge("algan_fault", "1 for a fault that stands now", ["cause"], registry=self.registry)
+        self.alarms = Gauge("algan_alarms", "Open alarms", ["kind", "model"], registry=self.registry)
+        self.drift = Gauge(
+            "algan_drift_evidence", "Evidence of a change, as a share of what raises an alarm", ["model", "figure"],
+            registry=self.registry,
+        )  # fmt: skip
         self._recent: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=RECENT))
 
     def observe(self, stage: str, seconds: float) -> None:

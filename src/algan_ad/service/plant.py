@@ -43,6 +43,7 @@ def connected(station: Station) -> Iterator[None]:
         for delivery in deliveries:
             stack.enter_context(running(delivery.name, delivery.run))
         stack.enter_context(running("faults", station.faults.watch))
+        stack.enter_context(running("drift", station.drift.watch))
         for source in sources:
             if isinstance(source, Camera):
                 station.cameras[source.name] = source

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from algan_ad.runtime.schema import Schema
+from algan_ad.service.drift.monitor import DriftSettings
 from algan_ad.service.record.database import url_of
 
 MIB, GIB = 2**20, 2**30
@@ -32,6 +33,7 @@ class Settings(Schema):
         default=0.01, ge=0, le=1, description="share of the unflagged parts kept whatever the age"
     )
     audit_share: float = Field(default=0.02, ge=0, le=1, description="share of all parts that people check")
+    drift: DriftSettings = Field(default=DriftSettings(), description="of the monitors of drift")
 
     watch: tuple[str, ...] = Field(default=(), description="folders, cameras, streams and videos that parts come from")
     webhook: tuple[str, ...] = Field(default=(), description="http:// or https:// addresses that results are sent to")

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from algan_ad.service.drift.watch import DriftWatch
 from algan_ad.service.faults import Faults
 from algan_ad.service.inspection.inspector import Inspector
 from algan_ad.service.inspection.part import Inspection
 from algan_ad.service.lock import held
 from algan_ad.service.metrics import Metrics
 from algan_ad.service.models import Load, Models
+from algan_ad.service.record.alarms import open_alarms
 from algan_ad.service.record.outbox import sinks
 from algan_ad.service.record.record import Record
 from algan_ad.service.settings import Settings
@@ -30,8 +32,8 @@ Listener = Callable[[Inspection], None]
 class Station:
     """An open station.
 
-    settings, record, images and maps (stores), models, metrics, faults, cameras; `inspector.inspect` is the way of
-    every source.
+    settings, record, images and maps (stores), models, metrics, faults, drift, cameras; `inspector.inspect` is the way
+    of every source.
     `listeners` are called with every inspection, after its commit, in the thread of its source: for what must show at
     once (a page, a PLC), also when nothing could be recorded. What must not get lost goes by the outbox of the record.
     """
@@ -42,6 +44,7 @@ class Station:
         self.models = Models(folders, load, record, settings.maps)
         self.inspector = Inspector(self)
         self.faults = Faults(self)
+        self.drift = DriftWatch(self)
         self.listeners: list[Listener] = [self.faults.hear]
         self.cameras: dict[str, Camera] = {}  # by the name of the source
         self.draining = False  # set when the server stops: not ready any more
@@ -67,9 +70,16 @@ class Station:
         for cause in self.faults.causes():
             self.metrics.faults.labels(cause).set(1)
         self.metrics.waiting.clear()
+        self.metrics.alarms.clear()
         with self.record.reading() as session:
             for name, waiting in sinks(session).items():
                 self.metrics.waiting.labels(name).set(waiting)
+            for alarm in open_alarms(session):
+                self.metrics.alarms.labels(alarm.kind, alarm.model_name or "").set(1)
+        self.metrics.drift.clear()
+        for drift in self.drift.facts():
+            for figure, evidence in drift.evidence.items():
+                self.metrics.drift.labels(drift.model, figure).set(evidence)
         return self.metrics.text()
 
 

@@ -10,8 +10,10 @@ from algan_ad.runtime.errors import InputError
 from algan_ad.service.drift.alarms import Alarm
 from algan_ad.service.drift.monitor import DriftSettings, DriftState, Monitor
 from algan_ad.service.drift.pictures import FIGURES
+from algan_ad.service.page.words import Words
 
 SETTINGS = DriftSettings()
+EN = Words("en")
 Values = dict[str, float]
 Change = Callable[[Values], None]
 
@@ -71,19 +73,19 @@ def test_a_weaker_lamp_is_an_alarm_of_light_and_not_of_scores(line: Line) -> Non
     assert alarm is not None
     assert alarm.kind == "light"
     assert abs(alarm.since - 601) <= 2
-    assert alarm.details["figure"] == "brightness"
-    assert alarm.details["also"] == ["scores"]
-    assert alarm.message.startswith(f"The pictures have become darker since inspection {alarm.since}: of ")
-    assert "Mean of brightness 8" in alarm.message
-    assert "Changed as well: scores. Check the lamp, the exposure" in alarm.message
+    assert alarm.figure == "brightness"
+    assert alarm.also == ("scores",)
+    assert alarm.message(EN).startswith(f"The pictures have become darker since inspection {alarm.since}: of ")
+    assert "Mean of brightness 8" in alarm.message(EN)
+    assert "Changed as well: scores. Check the lamp, the exposure" in alarm.message(EN)
 
 
 def test_parts_that_score_high_in_unchanged_pictures_are_an_alarm_of_scores(line: Line) -> None:
     alarm = line.send(100, worse)
     assert alarm is not None
-    assert (alarm.kind, alarm.details["also"]) == ("scores", [])
-    assert alarm.message.startswith(f"More parts score high since inspection {alarm.since}: ")
-    assert "The pictures themselves have not changed. Look at the parts flagged since then." in alarm.message
+    assert (alarm.kind, alarm.also) == ("scores", ())
+    assert alarm.message(EN).startswith(f"More parts score high since inspection {alarm.since}: ")
+    assert "The pictures themselves have not changed. Look at the parts flagged since then." in alarm.message(EN)
 
 
 def test_a_few_extreme_pictures_are_no_change_of_the_pictures(line: Line) -> None:
@@ -116,14 +118,14 @@ def test_each_change_has_its_kind(line: Line, change: Values, kind: str, words: 
     alarm = line.send(100, shift)
     assert alarm is not None
     assert alarm.kind == kind
-    assert alarm.message.startswith(words)
+    assert alarm.message(EN).startswith(words)
 
 
 def test_pictures_that_cannot_be_compared_yet_are_not_called_unchanged() -> None:
     alarm = Line().send(150, lambda values: values.update(score=values["score"] + 4))
     assert alarm is not None
     assert alarm.kind == "scores"
-    assert "The pictures cannot be compared yet" in alarm.message
+    assert "The pictures cannot be compared yet" in alarm.message(EN)
 
 
 def test_an_alarm_comes_once_until_it_is_acknowledged_and_again_if_nothing_was_mended(line: Line) -> None:
@@ -154,7 +156,7 @@ def test_a_change_accepted_as_normal_is_the_new_reference(line: Line) -> None:
     assert line.send(700, dim) is None
     alarm = line.send(100)
     assert alarm is not None
-    assert alarm.message.startswith("The pictures have become brighter")
+    assert alarm.message(EN).startswith("The pictures have become brighter")
 
 
 def test_an_open_alarm_of_scores_does_not_hide_the_lamp(line: Line) -> None:

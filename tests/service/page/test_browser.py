@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 
 from algan_ad.service.api.app import create_app
+from algan_ad.service.drift.alarms import Alarm
 from algan_ad.service.inspection.part import Part
 from algan_ad.service.page.words import texts
 from algan_ad.service.record.alarms import raise_alarm
@@ -24,6 +25,10 @@ axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs
 
 EN = texts("en")
 SIZES = {"desktop": (1440, 900), "tablet": (820, 1180), "phone": (360, 740)}
+DARKER = Alarm(
+    figure="brightness", also=("scores",), since=2, parts=20, rises=False, extreme=0.9, expected=0.05, before=77,
+    now=66, pictures_known=True,
+).model_dump(mode="json")  # fmt: skip
 VIEWS = ("", "queue", "history", "history/1", "history/22", "trends", "threshold", "threshold/1", "models", "status")
 
 
@@ -97,7 +102,7 @@ def opened(browser: sync_api.Browser, server: Served, size: str = "desktop", sch
 def test_every_view_is_whole(
     browser: sync_api.Browser, server: Served, station: Station, size: str, scheme: str
 ) -> None:
-    station.record.write(lambda session: raise_alarm(session, "light", "The pictures have become darker.", 2).id)
+    station.record.write(lambda session: raise_alarm(session, "light", "darker", 2, "plates", **DARKER).id)
     page = opened(browser, server, size, scheme)
     for view in VIEWS:
         page.goto(f"/{view}")

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import structlog
 from fastapi.testclient import TestClient
 
 from algan_ad.service.inspection.part import Part
@@ -29,6 +30,14 @@ def test_nothing_is_sent_until_the_next_part(station: Station, client: TestClien
     assert ("A-1" in second.text, EN["verdict.anomalous"] in second.text) == (True, True)
     assert client.get(f"/live?after={number(second.text)}").status_code == 204
     assert client.get("/live").status_code == 200
+
+
+def test_asking_for_news_is_no_line_of_the_log(client: TestClient) -> None:
+    with structlog.testing.capture_logs() as lines:
+        for path in ("/live?after=0", "/alarms?shown=", "/live?after=x", "/queue"):
+            client.get(path)
+    said = [(line["path"], line["status"]) for line in lines if line["log_level"] == "info"]
+    assert said == [("/live", 422), ("/queue", 200)]
 
 
 def test_a_part_that_could_not_be_recorded_is_not_ok(open_station: Open) -> None:

@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 
 from algan_ad.service import page
+from algan_ad.service.drift import monitor as drift
 from algan_ad.service.feedback.judgements import JUDGEMENTS
 from algan_ad.service.inspection import causes
 from algan_ad.service.page import preferences, visit
@@ -21,7 +22,9 @@ GROUPS = {
     "verdict": get_args(get_args(Filter.model_fields["verdict"].annotation)[0]), "judgement": JUDGEMENTS,
     "role": ROLES, "view": visit.VIEWS,
     "preference": [*preferences.CHOICES, *preferences.CHOICES["theme"], *preferences.CHOICES["keys"]],
-    "cause": [value for name, value in vars(causes).items() if name.isupper()],
+    "drift": [f"{figure}_{way}" for figure in drift.NAMES for way in ("up", "down")]
+    + [f"advice_{each}" for each in ("pictures", "light", "focus", "picture size", "scores_up", "scores_down")],
+    "figure": drift.NAMES, "cause": [value for name, value in vars(causes).items() if name.isupper()],
 }  # fmt: skip
 
 
@@ -50,7 +53,7 @@ def test_groups_of_words_are_complete(group: str) -> None:
 def test_no_word_is_left_over() -> None:
     """Words are named whole in a template, or belong to a group that a template opens by its beginning."""
     whole = "".join(TEMPLATES.values())
-    opened = {*re.findall(r'"(\w+)\."', whole), *re.findall(r't\.known\("(\w+)"', whole), "format", "estimate"}
+    opened = {*re.findall(r'"(\w+)\."', whole), *re.findall(r't\.known\("(\w+)"', whole), "format", "estimate", "drift"}
     named = set(re.findall(r'"(\w+\.\w+)"', whole)) | {f"history.{each}" for each in ("verdict", "judgement")}
     assert [key for key in texts("en") if key.split(".")[0] not in opened and key not in named] == []
 

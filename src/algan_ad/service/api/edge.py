@@ -24,6 +24,7 @@ HEADERS = {
     "Referrer-Policy": "same-origin",  # with no-referrer, browsers send the Origin of a form as null
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+POLLED = frozenset({"/live", "/alarms"})  # every open page asks for them now and then
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}")
 
 
@@ -60,7 +61,8 @@ class Edge:
                     await self.app(scope, self._limited(receive), send_with_headers)
             finally:
                 milliseconds = round(1000 * (perf_counter() - start), 1)
-                log.info("request", method=scope["method"], path=scope["path"], status=status, ms=milliseconds)
+                say = log.debug if scope["path"] in POLLED and status < 400 else log.info
+                say("request", method=scope["method"], path=scope["path"], status=status, ms=milliseconds)
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
         """Status and reason when a request is refused before anything is read of it."""

@@ -5,7 +5,7 @@ INSPECTION = {
     "verdict": "anomalous", "cause": None, "reason": None, "score": 3.2, "p_value": 0.01, "threshold": 2.5,
     "threshold_version": 1, "model": "parts", "model_version": 1, "model_hash": "9f" * 32,
     "image_url": "/v1/inspections/4711/image", "map_url": "/v1/inspections/4711/map", "map_low": 0.1, "map_high": 4.2,
-    "timing_ms": {"decode": 2.1, "score": 9.8, "store": 3.0}, "judgement": None, "repeated": False,
+    "timing_ms": {"decode": 2.1, "measure": 0.4, "score": 9.8, "store": 3.0}, "judgement": None, "repeated": False,
 }  # fmt: skip
 NOT_INSPECTED = {
     **dict.fromkeys(INSPECTION), "at": INSPECTION["at"], "part": "A-1043", "source": "http", "model": "parts",

@@ -4,14 +4,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import Field
 
 from algan_ad.runtime.schema import Schema
 from algan_ad.service.api.guard import Admin, AStation, Engineer, Operator
 from algan_ad.service.api.history import Cursor, Id
+from algan_ad.service.drift.watch import DriftFacts
 from algan_ad.service.models import Served
-from algan_ad.service.record.alarms import acknowledge, open_alarms
+from algan_ad.service.record.alarms import AlarmFacts, acknowledge, open_alarms
 from algan_ad.service.record.audit_log import entries
-from algan_ad.service.record.tables import AlarmRow
 
 router = APIRouter(tags=["operations"])
 
@@ -26,15 +27,13 @@ class ModelFacts(Schema):
     draws_maps: bool
 
 
-class Alarm(Schema):
-    """An alarm that nobody has acknowledged."""
+class Acknowledgement(Schema):
+    """How an alarm is closed."""
 
-    id: int
-    kind: str
-    message: str
-    at: str
-    since_inspection: int | None
-    details: dict[str, Any]
+    normal: bool = Field(default=False, description="the change is to stay: the next parts are the reference")
+
+
+PUT_RIGHT = Acknowledgement()
 
 
 class AuditEntry(Schema):
@@ -67,16 +66,25 @@ def reload(station: AStation, caller: Admin, name: str) -> ModelFacts:
 
 
 @router.get("/v1/alarms")
-def alarms(station: AStation, caller: Operator) -> list[Alarm]:
+def alarms(station: AStation, caller: Operator) -> list[AlarmFacts]:
     """Open alarms, oldest first."""
     with station.record.reading() as session:
-        return [_alarm(row) for row in open_alarms(session)]
+        return [AlarmFacts.of(row) for row in open_alarms(session)]
 
 
 @router.post("/v1/alarms/{alarm_id}/acknowledge")
-def acknowledge_alarm(station: AStation, caller: Operator, alarm_id: Id) -> Alarm:
-    """Close an alarm."""
-    return _alarm(station.record.write(lambda session: acknowledge(session, alarm_id, caller.name)))
+def acknowledge_alarm(
+    station: AStation, caller: Operator, alarm_id: Id, how: Acknowledgement = PUT_RIGHT
+) -> AlarmFacts:
+    """Close an alarm. The test that raised it starts again."""
+    row = station.record.write(lambda session: acknowledge(session, alarm_id, caller.name, how.normal))
+    return AlarmFacts.of(row)
+
+
+@router.get("/v1/models/{name}/drift")
+def drift(station: AStation, caller: Operator, name: str) -> DriftFacts:
+    """The tests for a change of scores and pictures."""
+    return station.drift.of(station.models.get(name).name)
 
 
 @router.get("/v1/audit-log")
@@ -95,11 +103,4 @@ def _facts(served: Served) -> ModelFacts:
     return ModelFacts(
         name=served.name, version=served.version, hash=served.hash, method=served.predictor.config.method,
         draws_maps=served.draws_maps,
-    )  # fmt: skip
-
-
-def _alarm(row: AlarmRow) -> Alarm:
-    return Alarm(
-        id=row.id, kind=row.kind, message=row.message, at=row.at, since_inspection=row.since_inspection,
-        details=row.details,
     )  # fmt: skip

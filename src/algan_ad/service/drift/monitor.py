@@ -14,7 +14,7 @@ from pydantic import Field
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.schema import Schema
-from algan_ad.service.drift.alarms import KINDS, SCORES, Alarm, Kind, alarm
+from algan_ad.service.drift.alarms import KINDS, SCORES, Alarm, Kind
 from algan_ad.service.drift.bets import OF_PICTURES, OF_SCORES
 from algan_ad.service.drift.pictures import FIGURES
 from algan_ad.service.drift.rank_test import Progress, RankTest
@@ -89,6 +89,16 @@ class Monitor:
         )  # fmt: skip
 
     @property
+    def part(self) -> int:
+        """The number of the last part."""
+        return self._part
+
+    @property
+    def learnt(self) -> dict[str, int]:
+        """The parts so far of each reference that is being learnt."""
+        return {name: len(self._references[name]) for name in self._learning}
+
+    @property
     def evidence(self) -> dict[str, float]:
         """The evidence of each test under way as a share of its limit, from 0; 1: an alarm."""
         return {name: test.evidence / self._limit for name, test in self._tests.items()}
@@ -116,6 +126,16 @@ class Monitor:
             else:
                 self._tests[name].observe(part, values[name])
         return self._settled()
+
+    def recalibrate(self, calibration: Calibration) -> None:
+        """Compare scores with another calibration from now on. Pictures and open alarms are left as they are."""
+        fresh = DriftState.start(calibration)
+        self._references[SCORES] = list(fresh.references[SCORES])
+        self._learning = [name for name in self._learning if name != SCORES]
+        self._learning += [name for name in fresh.learning if name == SCORES]
+        self._tests.pop(SCORES, None)
+        if SCORES not in self._learning:
+            self._tests[SCORES] = self._test(SCORES)
 
     def acknowledge(self, kind: Kind, normal: bool = False) -> None:
         """Close an alarm and start again: all tests after a change of the pictures, otherwise that of the scores.
@@ -153,6 +173,7 @@ class Monitor:
         """The alarm, once enough parts have passed since the first crossing."""
         crossed = [name for name in self._under_way() if name in self._tests and self._tests[name].crossed]
         if not crossed:
+            self._settling = 0
             return None
         self._settling += 1
         if self._settling <= self._settings.patience:
@@ -160,10 +181,10 @@ class Monitor:
         self._settling = 0
         first = max(crossed, key=lambda name: (_rank(name), self._tests[name].evidence))
         kind = KINDS[first]
-        others = [name for name in crossed if name != first] + (self._open if kind != SCORES else [])
+        others = (*(name for name in crossed if name != first), *self._open)  # at most the scores are open here
         self._open.append(kind)
         known = not any(name in self._learning for name in FIGURES)
-        return alarm(first, self._tests[first].change, tuple(others), known)
+        return Alarm.of(first, self._tests[first].change, others, known)
 
     @property
     def _limit(self) -> float:

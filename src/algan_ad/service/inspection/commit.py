@@ -72,7 +72,7 @@ class Committer:
         row.verdict = ANOMALOUS if calibration.decide(scored.score) else OK
         row.score, row.p_value, row.threshold = scored.score, float(calibration.p_values(scored.score)), threshold
         row.image, row.image_type, row.image_bytes = outcome.image, scored.media_type, len(part.image)
-        row.image_kept, row.timing_ms = True, scored.timing_ms
+        row.image_kept, row.timing_ms, row.figures = True, scored.timing_ms, scored.figures
         if scored.map is not None:
             row.map, row.map_bytes = outcome.map, len(scored.map.content)
             row.map_low, row.map_high = scored.map.low, scored.map.high

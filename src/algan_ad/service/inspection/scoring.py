@@ -9,6 +9,7 @@ import numpy as np
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import Pixels, decode, media_type
 from algan_ad.runtime.placement import Size
+from algan_ad.service.drift.pictures import figures
 from algan_ad.service.inspection.causes import ERROR, IMAGE, NotInspected
 from algan_ad.service.inspection.maps import MapPicture, picture_of
 from algan_ad.service.inspection.part import Part
@@ -18,12 +19,13 @@ from algan_ad.service.settings import Settings
 
 @dataclass(frozen=True)
 class Decoded:
-    """A part as its model sees it, uint8 (H, W, C). size: width and height of the picture as it came."""
+    """A part as its model sees it, uint8 (H, W, C). size, figures: of the picture as it came."""
 
     pixels: Pixels
     size: Size
     media_type: str
-    decode_ms: float
+    figures: dict[str, float]
+    timing_ms: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Scored:
     score: float
     map: MapPicture | None
     media_type: str
+    figures: dict[str, float]
     timing_ms: dict[str, float]
 
 
@@ -52,8 +55,10 @@ def _decoded(part: Part, served: Served, settings: Settings) -> Decoded | NotIns
         picture = decode(part.image, served.preprocessing.levels, settings.max_pixels)
     except InputError as error:
         return NotInspected(IMAGE, str(error))
-    size = picture.shape[1], picture.shape[0]
-    return Decoded(served.preprocessing.apply(picture), size, kind, _ms_since(start))
+    pixels, decode_ms, start = served.preprocessing.apply(picture), _ms_since(start), perf_counter()
+    measured = figures(picture)
+    timing_ms = {"decode": decode_ms, "measure": _ms_since(start)}
+    return Decoded(pixels, (picture.shape[1], picture.shape[0]), kind, measured, timing_ms)
 
 
 def _scored(served: Served, decoded: Sequence[Decoded]) -> list[Scored | NotInspected]:
@@ -69,7 +74,7 @@ def _scored(served: Served, decoded: Sequence[Decoded]) -> list[Scored | NotInsp
         scores, pictures = served.predictor.whole.score(samples), [None] * len(decoded)
     score_ms = _ms_since(start) / len(decoded)
     return [
-        Scored(float(score), picture, each.media_type, {"decode": each.decode_ms, "score": score_ms})
+        Scored(float(score), picture, each.media_type, each.figures, {**each.timing_ms, "score": score_ms})
         if np.isfinite(score)
         else NotInspected(ERROR, f"the model {served.name} gives the score {score}; train it again")
         for score, picture, each in zip(scores, pictures, decoded, strict=True)

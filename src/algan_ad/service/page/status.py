@@ -1,8 +1,9 @@
 """The status of the station: whether it inspects, what it did today, alarms, who changed what."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Form, Response
 
 from algan_ad.service.api.history import Id
 from algan_ad.service.feedback.judgements import count_waiting
@@ -45,7 +46,7 @@ def alarms(visit: OperatorVisit, shown: str = "") -> Response:
 
 
 @router.post("/alarms/{alarm_id}/acknowledge")
-def close(visit: OperatorVisit, alarm_id: Id) -> Response:
-    """Close an alarm."""
-    visit.station.record.write(lambda session: acknowledge(session, alarm_id, visit.caller.name))
+def close(visit: OperatorVisit, alarm_id: Id, normal: Annotated[bool, Form()] = False) -> Response:
+    """Close an alarm: what it reports was put right, or is normal from now on."""
+    visit.station.record.write(lambda session: acknowledge(session, alarm_id, visit.caller.name, normal))
     return visit.page("_alarms.html.j2")

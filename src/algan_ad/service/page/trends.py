@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from algan_ad.service.drift.monitor import NAMES
 from algan_ad.service.feedback.estimates import estimates
 from algan_ad.service.page.faults import PageRoute
 from algan_ad.service.page.model_choice import chosen
@@ -30,6 +31,7 @@ def trends(visit: OperatorVisit, model: Name = None, span: Span = SPANS[0]) -> R
     return visit.page(
         "trends.html.j2", view="trends", model=served.name, span=span, spans=SPANS, series=_series(visit, model, span),
         guaranteed=guaranteed, version=version.number, estimates=found, rates=rates,
+        drift=visit.station.drift.of(served.name), figures=NAMES,
     )  # fmt: skip
 
 

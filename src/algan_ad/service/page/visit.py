@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from algan_ad.runtime.version import __version__
 from algan_ad.service.api.guard import AStation, Caller, needs
+from algan_ad.service.drift.alarms import Alarm
 from algan_ad.service.page.environment import render
 from algan_ad.service.page.preferences import CHOICES, Preferences
 from algan_ad.service.page.words import LANGUAGES, Words, texts
@@ -36,7 +37,10 @@ class Visit:
         with self.station.record.reading() as session:
             alarms = open_alarms(session)
         models = [each.name for each in self.station.models]
-        own: dict[str, Any] = {"visitor": self.caller, "may": self.may, "alarms": alarms, "models": models}
+        own: dict[str, Any] = {
+            "visitor": self.caller, "may": self.may, "models": models, "alarms": alarms,
+            "drift_message": _drift_message,
+        }  # fmt: skip
         return answer(self.request, template, **own, **values)
 
 
@@ -49,6 +53,11 @@ def answer(request: Request, template: str, status: int = 200, **values: Any) ->
     }  # fmt: skip
     # The content depends on who asks, and on their language: only the browser itself may keep it, and must ask again.
     return HTMLResponse(render(template, **own, **values), status, {"Cache-Control": "no-store"})
+
+
+def _drift_message(details: dict[str, Any], words: Words) -> str:
+    """The message of an alarm of drift, which the record keeps in English, in the language of the visitor."""
+    return Alarm(**details).message(words)
 
 
 def back_to(path: str) -> RedirectResponse:

@@ -88,6 +88,7 @@ class InspectionRow(Table):
     `cause` then is a word of `inspection/causes.py`, and `reason` explains it.
 
     `origin` is the file that a part of a watched folder came in, with its size and time.
+    `figures` are those of `drift/pictures.py`, by name; None for a part that was not inspected.
     `image` and `map` are hashes in the store. A map's value is low + pixel / 255 * (high - low).
     Changed later: `judgement` (the one in force), `image_kept` (False once retention removed image and map).
     """
@@ -100,6 +101,7 @@ class InspectionRow(Table):
         Index("ix_inspections_queue", "judgement", "verdict"),
         Index("ix_inspections_audit", "audit", "judgement"),
         Index("ix_inspections_origin", "source", "origin"),
+        Index("ix_inspections_model_name", "model_name", "id"),
         {"sqlite_autoincrement": True},
     )  # fmt: skip
 
@@ -124,6 +126,7 @@ class InspectionRow(Table):
     map_low: Mapped[float | None]
     map_high: Mapped[float | None]
     timing_ms: Mapped[dict[str, Any]]
+    figures: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     audit: Mapped[bool] = mapped_column(default=False)
     judgement: Mapped[str | None]
     image_kept: Mapped[bool] = mapped_column(default=False)
@@ -196,15 +199,39 @@ class SinkRow(Table):
 
 
 class AlarmRow(Table):
-    """An alarm: its kind, what is wrong and what to do. Changed later: the acknowledgement."""
+    """An alarm: its kind, what is wrong and what to do.
+
+    model_name: of the model whose drift it reports, and `details` then are an `Alarm` of `drift/alarms.py`; None: an
+    alarm of the station.
+    Changed later: the acknowledgement. `acknowledged_after` is the last inspection before it, 0 for none; `as_normal`
+    says that the change is to stay.
+    """
 
     __tablename__ = "alarms"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(index=True)
+    model_name: Mapped[str | None]
     message: Mapped[str]
     details: Mapped[dict[str, Any]]
     since_inspection: Mapped[int | None]
     at: Mapped[str]
     acknowledged_by: Mapped[str | None]
     acknowledged_at: Mapped[str | None]
+    acknowledged_after: Mapped[int | None]
+    as_normal: Mapped[bool | None]
+
+
+class DriftRow(Table):
+    """The drift monitor of a model, as of the part that its state names; what came later follows from the record.
+
+    alarms: ids of the open ones. state: a `DriftState` of `drift/monitor.py`. Changed now and then.
+    """
+
+    __tablename__ = "drift"
+    __table_args__: Any = {}  # noqa: RUF012
+
+    model_name: Mapped[str] = mapped_column(primary_key=True)
+    threshold_id: Mapped[int] = mapped_column(ForeignKey("thresholds.id"))
+    alarms: Mapped[list[int]] = mapped_column(JSON)
+    state: Mapped[dict[str, Any]]

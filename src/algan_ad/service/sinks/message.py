@@ -1,4 +1,4 @@
-"""Messages: the events of the outbox, as every sink sends them. docs/event.schema.json is their JSON schema."""
+"""Messages: the events of the outbox, as every sink sends them. docs/message.schema.json is their JSON schema."""
 
 from typing import Any, Literal
 
@@ -6,6 +6,7 @@ from pydantic import Field, TypeAdapter
 
 from algan_ad.runtime.schema import Schema
 from algan_ad.service.inspection.part import Inspection
+from algan_ad.service.record.alarms import AlarmFacts
 from algan_ad.service.record.tables import OutboxRow
 
 _ID = Field(
@@ -23,17 +24,28 @@ class InspectionMessage(Schema):
     data: Inspection
 
 
-class OtherMessage(Schema):
-    """A part was judged, an alarm was raised, or another threshold was put to use."""
+class AlarmMessage(Schema):
+    """An alarm was raised. It is open until somebody acknowledges it."""
 
     id: int = _ID
-    event: Literal["judgement", "alarm", "threshold"]
+    event: Literal["alarm"]
+    at: str = Field(description="UTC, ISO 8601")
+    data: AlarmFacts
+
+
+class OtherMessage(Schema):
+    """A part was judged, or another threshold was put to use."""
+
+    id: int = _ID
+    event: Literal["judgement", "threshold"]
     at: str = Field(description="UTC, ISO 8601")
     data: dict[str, Any]
 
 
 #: Everything that a sink sends.
-MESSAGE: TypeAdapter[InspectionMessage | OtherMessage] = TypeAdapter(InspectionMessage | OtherMessage)
+MESSAGE: TypeAdapter[InspectionMessage | AlarmMessage | OtherMessage] = TypeAdapter(
+    InspectionMessage | AlarmMessage | OtherMessage
+)
 Message = dict[str, Any]  # one that keeps to MESSAGE
 
 
