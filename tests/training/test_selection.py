@@ -72,7 +72,9 @@ def test_made_up_averages_the_eight_best_epochs() -> None:
     selector = offered([0.5, 0.6, 0.9, 0.8, 0.8, 0.7, 0.7, 0.7, 0.7, 0.55, 0.8])
     assert selector.weights["w"].item() == pytest.approx((3 + 4 + 5 + 6 + 7 + 8 + 9 + 11) / 8)
     assert (selector.epoch, selector.weights["n"].item()) == (3, 3)
-    assert selector.describe().startswith("mean of the weights of epochs 3, 4, 5, 6, 7, 8, 9, 11, the best AUROC (0.900)")
+    assert selector.describe().startswith(
+        "mean of the weights of epochs 3, 4, 5, 6, 7, 8, 9, 11, the best AUROC (0.900)"
+    )
 
 
 def test_made_up_goes_on_after_a_resume() -> None:

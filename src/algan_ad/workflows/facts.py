@@ -101,11 +101,11 @@ def _of_images(train: Rows, detector: Detector) -> dict[str, Any]:
     content = "aligned object" if aligned else "texture or loose object"
     facts |= {"alignment": found, "content": content}
     if "align" in type(detector).Config.model_fields:
-        facts["unlikeness_aligned"] = round(_unlikeness_aligned(some, maps), 3)
+        facts["unlikeness_aligned"] = round(unlikeness_aligned(some, maps), 3)
     return facts | {"flips": _flips(some, maps, aligned) if detector.augments else {}}
 
 
-def _unlikeness_aligned(images: Tensor, maps: Tensor) -> float:
+def unlikeness_aligned(images: Tensor, maps: Tensor) -> float:
     """Difference at the same position of aligned images, as a share of that before; of images not aligned to."""
     moved = Alignment().fit(images[::2])(images[1::2])[0]
     before, after = (1 - alignment(each) for each in (maps[1::2], positions(moved)))
