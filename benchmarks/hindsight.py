@@ -32,8 +32,7 @@ from algan_ad.detectors import METHODS
 from algan_ad.detectors.shared.contract import Detector, RunOptions, TrainingData
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.runtime.images import load_many
-from algan_ad.training.loop import Weights
-from algan_ad.training.selection import Selection
+from algan_ad.training.selection import Selection, Weights
 
 N_MADE_UP = 128  # good training images that are altered, for each kind
 BEST = (1, 2, 4, 8, 12)  # epochs whose weights are averaged

@@ -31,6 +31,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "algan-vector": [{}, {"discriminator": "layers"}],
     "ganomaly-vector": [{}, {"backbone": "squeezenet1_1", "backbone_weights": "random", "image_size": SIDE}],
     "patchcore": [{}, {"coreset": 1.0, "reweight": 3}],  # a bank large enough for the pruned search
+    "algan-patch": [{}, {"align": True}],
     "alocc": [{"epochs": 6}],  # after the two of the other suites all scores are nearly one
 }
 CASES = [(each.name, changes) for each in CATALOG if each.exports for changes in VARIANTS.get(each.name, [{}])]

@@ -18,8 +18,8 @@ from algan_ad.runtime.errors import InputError, TrainingDiverged
 from algan_ad.training import loop
 from algan_ad.training.budget import Budget
 from algan_ad.training.checkpoint import load_checkpoint
-from algan_ad.training.loop import RunFolder, Schedule, Trained, Weights, train
-from algan_ad.training.selection import Selection
+from algan_ad.training.loop import RunFolder, Schedule, Trained, train
+from algan_ad.training.selection import Selection, Weights
 from algan_ad.training.trackers import read_rows
 
 N, B = 12, 4

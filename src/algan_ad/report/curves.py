@@ -37,8 +37,11 @@ _TRAINING: tuple[tuple[str, str, _Series], ...] = (
     ),
     (
         "AUROC on made-up anomalies",
-        "Good training images against cut-and-pasted copies of them, which selected the checkpoint without labels.",
-        {"cut-paste_auroc": ("cut and pasted", "fake-anomalous")},
+        "Good training images against altered copies of them, which selected the checkpoint without labels.",
+        {
+            "made-up_auroc": ("made-up defects", "fake-anomalous"),
+            "cut-paste_auroc": ("cut and pasted", "fake-anomalous"),
+        },
     ),
     (
         "Fréchet distance",

@@ -12,7 +12,7 @@ from torch import Tensor
 from algan_ad.runtime.errors import AlganError, InputError, Option
 from algan_ad.runtime.files import replacing
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:

@@ -21,11 +21,10 @@ from algan_ad.training.budget import Budget, spell
 from algan_ad.training.checkpoint import load_checkpoint, save_checkpoint
 from algan_ad.training.device import repeatable
 from algan_ad.training.seeding import seed_torch
-from algan_ad.training.selection import Selection, Selector
+from algan_ad.training.selection import Selection, Selector, Weights
 from algan_ad.training.trackers import MLFLOW_RUN, TrackerName, open_trackers
 
 Fetch = Callable[[Tensor], Tensor]  # indices (B,) -> batch (B, ...), augmented, on the device
-Weights = dict[str, Tensor]
 Validate = Callable[[Weights], float]  # the AUROC of weights on the samples that a selection judges by
 
 CPU = torch.device("cpu")
@@ -136,7 +135,7 @@ def train(
 
     With a folder: metrics are logged, checkpoints written at most `checkpoint_seconds` apart, and `resume`
     continues to bit-identical weights. `validate` gives the AUROC of weights on labelled data (protocol thesis) or
-    on made-up anomalies (selection cut-paste).
+    on made-up anomalies (selections made-up and cut-paste).
     `watch(epoch, weights)` is called after every `observe_every` epochs and the last, for experiments.
     `others`: selections that look on, each with its validation; `Trained.others` holds the weights that each would
     have kept if it had been alone.

@@ -1,51 +1,60 @@
 """Selection of the weights that become the detector. Only protocol `thesis` looks at labels."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
-Selection = Literal["cut-paste", "average", "last", "validation"]
+Selection = Literal["made-up", "cut-paste", "average", "last", "validation"]
+Weights = dict[str, Tensor]
+
+#: Observed epochs that the rules by an AUROC average (docs/experiments/selection.md).
+BEST: Mapping[Selection, int] = {"made-up": 8, "cut-paste": 1, "validation": 1}
 
 
 class Selector:
     """Holder of the weights to keep among the scoring weights of all epochs, by a rule:
 
-    `average`     the mean of the scoring weights over the last `window` share of the epochs;
-    `last`        the last epoch's;
+    `made-up`     the mean over the observed epochs, up to eight, that best distinguish good training images from copies
+                  of them with made-up defects;
     `cut-paste`   the observed epoch that best distinguishes good training images from cut-and-pasted copies of them;
-    `validation`  the observed epoch with the best AUROC on labelled validation data (thesis 5.3).
+    `validation`  the observed epoch with the best AUROC on labelled validation data (thesis 5.3);
+    `average`     the mean over the last `window` share of the epochs;
+    `last`        the last epoch's.
     """
 
     def __init__(self, rule: Selection, epochs: int, window: float = 0.5) -> None:
         self.rule, self.window = rule, window
         self.expect(epochs)
-        self.weights: dict[str, Tensor] = {}
+        self.weights: Weights = {}
         self.n_averaged = 0
-        self.best: float | None = None
+        self.best: list[tuple[float, int, Weights]] = []  # AUROC, epoch and weights, the best first
         self.epoch = 0
 
     def expect(self, epochs: int, now: int = 1) -> None:
         """Take the number of epochs to be this, in epoch `now`; a mean that has begun is not put off."""
         self.first = max(now, epochs - max(1, round(self.window * epochs)) + 1)
 
-    def offer(self, epoch: int, weights: dict[str, Tensor], auroc: float | None) -> None:
+    def offer(self, epoch: int, weights: Weights, auroc: float | None) -> None:
         """Keep the weights if the rule wants them. `auroc`: on labelled or made-up anomalies; None if unobserved."""
-        if not self._wants(epoch, auroc):
-            return
-        self.epoch = epoch
-        if self.rule == "average":
+        if self.rule in BEST:
+            if auroc is not None:
+                self._rank(epoch, weights, auroc)
+        elif self.rule == "last":
+            self.epoch, self.weights = epoch, weights
+        elif epoch >= self.first:
+            self.epoch = epoch
             self._average(weights)
-        else:
-            self.weights, self.best = weights, auroc
 
-    def _wants(self, epoch: int, auroc: float | None) -> bool:
-        if self.rule == "average":
-            return epoch >= self.first
-        if self.rule == "last":
-            return True
-        return auroc is not None and (self.best is None or auroc > self.best)
+    def _rank(self, epoch: int, weights: Weights, auroc: float) -> None:
+        """Keep the epoch if it is among the best; of equal ones, the first."""
+        ranked = sorted([*self.best, (auroc, epoch, weights)], key=lambda each: -each[0])[: BEST[self.rule]]
+        if any(each[1] == epoch for each in ranked):
+            self.best, self.epoch = ranked, ranked[0][1]
+            self.weights = _mean([each for _, _, each in ranked], weights)
 
-    def _average(self, weights: dict[str, Tensor]) -> None:
+    def _average(self, weights: Weights) -> None:
         self.n_averaged += 1
         if not self.weights:
             self.weights = {name: tensor.clone() for name, tensor in weights.items()}
@@ -55,23 +64,40 @@ class Selector:
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "weights": self.weights,
+            "weights": {} if self.best else self.weights,  # those of the best stand beside them
             "n_averaged": self.n_averaged,
-            "best": self.best,
+            "best": [list(each) for each in self.best],
             "epoch": self.epoch,
             "first": self.first,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.weights, self.n_averaged = state["weights"], int(state["n_averaged"])
-        self.best, self.epoch, self.first = state["best"], int(state["epoch"]), int(state["first"])
+        self.best = [(auroc, epoch, weights) for auroc, epoch, weights in state["best"]]
+        if self.best:
+            self.weights = _mean([each for _, _, each in self.best], self.best[0][2])
+        self.epoch, self.first = int(state["epoch"]), int(state["first"])
 
     def describe(self) -> str:
         if self.rule == "average":
             return f"mean of the weights of epochs {self.first} to {self.epoch}, chosen without labels"
         if self.rule == "last":
             return f"weights of the last epoch ({self.epoch}), chosen without labels"
+        auroc = f"the best AUROC ({self.best[0][0]:.3f})" if self.best else "the best AUROC"
+        if self.rule == "validation":
+            return f"epoch {self.epoch}, {auroc} on the labelled validation half (protocol thesis)"
         if self.rule == "cut-paste":
-            made_up = "good training images against cut-and-pasted copies of them"
-            return f"epoch {self.epoch}, the best AUROC ({self.best:.3f}) of {made_up}, chosen without labels"
-        return f"epoch {self.epoch}, the best AUROC ({self.best:.3f}) on the labelled validation half (protocol thesis)"
+            copies = "good training images against cut-and-pasted copies of them"
+            return f"epoch {self.epoch}, {auroc} of {copies}, chosen without labels"
+        epochs = ", ".join(str(epoch) for epoch in sorted(epoch for _, epoch, _ in self.best))
+        copies = "good training images against copies of them with made-up defects"
+        return f"mean of the weights of epochs {epochs}, {auroc} of {copies}, chosen without labels"
+
+
+def _mean(several: Sequence[Weights], like: Weights) -> Weights:
+    """Mean of each tensor, where the tensors of `like` are; what is no number with a fraction is that of the first."""
+    found = {}
+    for name, tensor in several[0].items():
+        every = [weights[name].to(like[name].device) for weights in several]
+        found[name] = torch.stack(every).mean(0) if len(every) > 1 and tensor.is_floating_point() else every[0]
+    return found

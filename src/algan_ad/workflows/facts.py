@@ -14,6 +14,7 @@ from torch import Tensor
 from algan_ad.data.recipe import Recipe
 from algan_ad.detectors.shared.contract import Detector
 from algan_ad.evaluation.metrics import image_auroc
+from algan_ad.features.alignment import Alignment
 from algan_ad.features.likeness import alignment, nearly_copies, oddness, positions
 from algan_ad.runtime.errors import MissingExtra
 from algan_ad.runtime.images import Levels, as_batch
@@ -45,6 +46,9 @@ class Facts(Schema):
     colour: bool | None = Field(None, description="some picture is not grey")
     alignment: float | None = Field(None, description="0: texture, or parts that lie anywhere; 1: the parts lie alike")
     content: Literal["aligned object", "texture or loose object"] | None = None
+    unlikeness_aligned: float | None = Field(
+        None, description="how much good images differ at the same position when they are aligned; 1: as before"
+    )
     flips: dict[str, float] = Field({}, description="AUROC of flipped good images against good ones; 0.5: the same")
     nearly_copies: int | None = Field(None, description="good images that nearly repeat another one")
     device: str
@@ -77,12 +81,12 @@ def measure(prepared: Prepared, detector: Detector, size: tuple[int, int] | None
         facts |= {
             "size": size, "fit": fit_of(framing), "levels": framing.levels,
             "nearly_copies": nearly_copies(_spread(train, COPIES_AMONG)) if whole else None,
-            **_of_images(train, detector.augments),
+            **_of_images(train, detector),
         }  # fmt: skip
     return Facts(**facts)
 
 
-def _of_images(train: Rows, augments: bool) -> dict[str, Any]:
+def _of_images(train: Rows, detector: Detector) -> dict[str, Any]:
     some = _spread(train, COMPARED)
     colour = bool((some.amax(3).int() - some.amin(3).int()).amax() > GREY)
     facts: dict[str, Any] = {"colour": colour}
@@ -95,7 +99,17 @@ def _of_images(train: Rows, augments: bool) -> dict[str, Any]:
     found = round(alignment(maps), 3)
     aligned = found >= ALIGNED
     content = "aligned object" if aligned else "texture or loose object"
-    return facts | {"alignment": found, "content": content, "flips": _flips(some, maps, aligned) if augments else {}}
+    facts |= {"alignment": found, "content": content}
+    if "align" in type(detector).Config.model_fields:
+        facts["unlikeness_aligned"] = round(unlikeness_aligned(some, maps), 3)
+    return facts | {"flips": _flips(some, maps, aligned) if detector.augments else {}}
+
+
+def unlikeness_aligned(images: Tensor, maps: Tensor) -> float:
+    """Difference at the same position of aligned images, as a share of that before; of images not aligned to."""
+    moved = Alignment().fit(images[::2])(images[1::2])[0]
+    before, after = (1 - alignment(each) for each in (maps[1::2], positions(moved)))
+    return after / before if before else 1.0
 
 
 def _flips(images: Tensor, maps: Tensor, aligned: bool) -> dict[str, float]:

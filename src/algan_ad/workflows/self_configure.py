@@ -30,6 +30,7 @@ SIDES = (128, 224)  # of what algan-patch looks at: of small pictures, and of al
 VARIATIONS = ("horizontal_flip", "vertical_flip", "rotation_degrees", "grayscale")
 SQUARE = "the pictures are square or of many shapes, or the method takes squares"
 THESIS, UNVARIED = "the thesis's for this data set (5.2.5)", "the method varies no image"
+HELPED = 0.95  # largest rest of the differences of good images that an alignment is worth its time for
 HARMLESS = 0.6  # largest AUROC of flipped against good images that COMPARED of them do not distinguish from chance
 
 #: Why a detector chose as it did (`Detector.choices`).
@@ -42,6 +43,7 @@ CHOICES = {
 ANNOUNCED = (
     "method",
     "image_size",
+    "align",
     "fit",
     "levels",
     "horizontal_flip",
@@ -106,7 +108,8 @@ def derive(wanted: Wish, facts: Facts) -> Plan:
     derived: dict[str, tuple[Any, str]] = {
         name: (value, CHOICES[name]) for name, value in detector.choices(wanted.options.protocol).items()
     }
-    derived |= {**_of_size(kind, facts.size), **_of_framing(facts), **_of_count(kind, facts), **_of_recipe(kind, facts)}
+    derived |= {**_of_size(kind, facts.size), **_of_framing(facts), **_of_alignment(kind, facts)}
+    derived |= {**_of_count(kind, facts), **_of_recipe(kind, facts)}
     derived["false_alarm_rate"] = (
         supported_rate(facts.n_calibration), f"what {facts.n_calibration} held-out good samples support"
     )  # fmt: skip
@@ -159,6 +162,16 @@ def _of_framing(facts: Facts) -> Derived:
     if facts.levels is not None:
         derived["levels"] = (facts.levels, "the range of the good pictures, and a quarter of it on both sides")
     return derived
+
+
+def _of_alignment(kind: type[Detector], facts: Facts) -> Derived:
+    """Images are aligned where good ones then differ less."""
+    if "align" not in kind.Config.model_fields:
+        return {}
+    rest = facts.unlikeness_aligned
+    if rest is None:
+        return {"align": (False, f"not measured: that takes {COMPARABLE} images")}
+    return {"align": (rest <= HELPED, f"aligned, good images differ {rest} times as much; {HELPED} is worth it")}
 
 
 def _of_count(kind: type[Detector], facts: Facts) -> Derived:

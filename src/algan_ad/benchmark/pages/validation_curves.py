@@ -13,10 +13,10 @@ from algan_ad.runtime.protocols import named
 from algan_ad.training.trackers import read_rows
 
 #: Monitored under each protocol: labelled images of the validation half, or good images and altered copies of them.
-MONITORED = {"thesis": "validation_auroc", "normal-only": "cut-paste_auroc"}
+MONITORED = {"thesis": ("validation_auroc",), "normal-only": ("made-up_auroc", "cut-paste_auroc")}
 WHAT = {
     "thesis": "AUROC on the labelled validation half",
-    "normal-only": "AUROC on good training images against cut-and-pasted copies of them: no labels",
+    "normal-only": "AUROC on good training images against altered copies of them: no labels",
 }
 
 
@@ -31,10 +31,12 @@ def draw(outcomes: Outcomes, files: Path) -> list[Section]:
             path = files / result.key / "metrics.jsonl"
             if result.spec.protocol != protocol or not path.exists():
                 continue
-            rows = [row for row in read_rows(path) if MONITORED.get(protocol) in row]
-            if not rows:
+            every = read_rows(path)
+            found = [key for key in MONITORED.get(protocol, ()) if any(key in row for row in every)]
+            if not found:
                 continue
-            epochs, aurocs = (np.array([row[key] for row in rows]) for key in ("epoch", MONITORED[protocol]))
+            rows = [row for row in every if found[0] in row]
+            epochs, aurocs = (np.array([row[key] for row in rows]) for key in ("epoch", found[0]))
             name = result.spec.label
             if len(outcomes.rows) > 1:
                 name += f", {result.spec.category or result.spec.dataset}"

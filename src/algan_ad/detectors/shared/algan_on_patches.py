@@ -18,6 +18,7 @@ from algan_ad.detectors.shared.algan_adversary import AlganAdversary, AlganConfi
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.detectors.shared.feature_pass import at_least_two, batches
 from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector
+from algan_ad.features.alignment import Alignment
 from algan_ad.features.conditioning import Whitening, fit_patch_whitening
 from algan_ad.features.coreset import greedy_coreset
 from algan_ad.features.gaussians import Gaussians, PositionGaussians
@@ -39,6 +40,7 @@ COMMON = 0.1  # samples a feature that the covariance common to all positions co
 PLACED = 4096  # patches that set the untrained boundary
 AT_ONCE = 8  # images in a batch, which bounds the memory
 FITTING = 5.0  # seconds for what comes before the epochs beside the look at the images
+ALIGNED_TO = 128  # training images, evenly over all, whose mean is what images are aligned to
 N_WATCHED = 8  # held-out images whose patches the monitors look at
 
 
@@ -58,6 +60,9 @@ class OnPatchesConfig(AlganConfig):
     places: float = Field(
         0.25, ge=0, description="weight of the Mahalanobis distance of a patch at its position; 0 = none"
     )
+    align: bool = Field(
+        False, description="turn and shift each image a little, so that its part lies as those of the good images"
+    )
     buffered: bool = Field(
         False, description="train with samples of the generator's past; on patches they gain nothing"
     )
@@ -73,22 +78,32 @@ class PatchScorer(nn.Module):
 
     D judges each level on the level's own grid; the results are brought to the finest grid. D does not know where a
     patch lies, so `weight` times its squared Mahalanobis distance to the normal patches at the same position is added.
+    With an alignment, images are aligned first, and maps are brought back.
     """
 
     def __init__(
         self, backbone: nn.Module, conditioning: Sequence[Whitening], discriminator: PatchDiscriminator,
-        places: Sequence[PositionGaussians], weight: float,
+        places: Sequence[PositionGaussians], weight: float, alignment: Alignment | None,
     ) -> None:  # fmt: skip
         super().__init__()
+        self.alignment = alignment
         self.backbone, self.discriminator = backbone, discriminator
         self.conditioning, self.places = nn.ModuleList(conditioning), nn.ModuleList(places)
         self.weight = weight / sum(discriminator.dims)
 
     def forward(self, images: Tensor) -> Tensor:
+        images = aligned(self.alignment, images)
         found = self.positions(images)
         return averaged(found, counted(images, found.shape[1:])).amax((1, 2))
 
     def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        if self.alignment is None:
+            return self._with_maps(images)
+        images, moves = self.alignment(images)
+        scores, maps = self._with_maps(images)
+        return scores, self.alignment.back(maps, moves)
+
+    def _with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         found = self.positions(images)
         counts = counted(images, found.shape[1:])
         return averaged(found, counts).amax((1, 2)), marked_map(found, images, counts)
@@ -142,8 +157,9 @@ class AlganOnPatches(TrainedDetector):
         ]
         conditioning = [Whitening(d) for _, d in sizes]
         return PatchScorer(
-            self.empty_network(tensors), conditioning, PatchDiscriminator(sizes), places, self.config.places
-        )
+            self.empty_network(tensors), conditioning, PatchDiscriminator(sizes), places, self.config.places,
+            Alignment() if self.config.align else None,
+        )  # fmt: skip
 
     def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         at_least_two(data.train)
@@ -153,7 +169,8 @@ class AlganOnPatches(TrainedDetector):
             _refuse_too_many(backbone, data, run.budget)
         order, draws = torch.Generator().manual_seed(run.seed), torch.Generator(self.device)
         gaussians = [Gaussians() for _ in range(self.n_levels)]
-        *found, joined = sample(backbone, data.train, order, gaussians)
+        alignment = self._alignment(data.train)
+        *found, joined = sample(backbone, data.train, order, gaussians, alignment)
         rng = np.random.default_rng(seed_from(run.seed, "conditioning"))
         conditioning = [fit_patch_whitening(rows.numpy(), rng) for rows in found]
         prototypes = [
@@ -167,7 +184,8 @@ class AlganOnPatches(TrainedDetector):
             PositionGaussians(each.mean, each.inverse_factor(EPSILON, COMMON))
             for each in (each.conditioned(whiten) for each, whiten in zip(gaussians, conditioning, strict=True))
         ]
-        self.module = PatchScorer(backbone, conditioning, copy.deepcopy(D), places, c.places).to(self.device).eval()
+        self.module = PatchScorer(backbone, conditioning, copy.deepcopy(D), places, c.places, alignment)
+        self.module.to(self.device).eval()
         with private_randomness():  # torch initialises from its global state only
             seed_torch(run.seed, "networks")
             G = VectorGenerator(x.shape[1], c.z_dim, c.hidden)
@@ -183,8 +201,20 @@ class AlganOnPatches(TrainedDetector):
         held_out = None
         if data.held_out is not None:
             watched = data.held_out[: min(N_WATCHED, len(data.held_out))]
-            held_out = _side_by_side(conditioning, sample(backbone, watched, order)[-1]).to(self.device)
+            joined = sample(backbone, watched, order, alignment=alignment)[-1]
+            held_out = _side_by_side(conditioning, joined).to(self.device)
         return self.run_loop(AlganAdversary(algan, held_out, None), fetch, data, run, n_samples, (order, draws))
+
+    def _alignment(self, images: Rows) -> Alignment | None:
+        if not self.config.align:
+            return None
+        chosen = np.linspace(0, len(images) - 1, min(ALIGNED_TO, len(images)), dtype=np.int64)
+        return Alignment().to(self.device).fit(torch.from_numpy(np.asarray(images[chosen])).to(self.device))
+
+
+def aligned(alignment: Alignment | None, images: Tensor) -> Tensor:
+    """Images (N, H, W, C) whose parts lie alike, or as they are without an alignment."""
+    return images if alignment is None else alignment(images)[0]
 
 
 @torch.no_grad()
@@ -200,8 +230,9 @@ def _refuse_too_many(backbone: nn.Module, data: TrainingData, budget: Budget) ->
 
 
 def sample(
-    backbone: nn.Module, images: Rows, generator: torch.Generator, gaussians: Sequence[Gaussians] = ()
-) -> list[Tensor]:
+    backbone: nn.Module, images: Rows, generator: torch.Generator, gaussians: Sequence[Gaussians] = (),
+    alignment: Alignment | None = None,
+) -> list[Tensor]:  # fmt: skip
     """Patches of images uint8 (N, S, S, 3): those of each level (n_l, d_l), then all levels joined (n, sum of d_l).
 
     There are at most CANDIDATES of each, as many from every image, at random positions; they are on the CPU. A joined
@@ -209,7 +240,8 @@ def sample(
     """
     parts: list[list[Tensor]] = []
     with torch.no_grad():
-        for batch in batches(images, next(backbone.buffers()).device, "features", AT_ONCE):
+        for some in batches(images, next(backbone.buffers()).device, "features", AT_ONCE):
+            batch = aligned(alignment, some)
             maps = levels(backbone, batch)
             for each, level in zip(gaussians, maps, strict=False):
                 each.add(level.flatten(2).permute(2, 0, 1).cpu())

@@ -18,8 +18,8 @@ from algan_ad.runtime.progress import track
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.budget import Budget
 from algan_ad.training.device import DeviceName, pick_device, using_threads
-from algan_ad.training.loop import RunFolder, Trained, Weights
-from algan_ad.training.selection import Selection
+from algan_ad.training.loop import RunFolder, Trained
+from algan_ad.training.selection import Selection, Weights
 
 NO_AUGMENTATION = Recipe()
 

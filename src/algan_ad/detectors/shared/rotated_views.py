@@ -13,7 +13,7 @@ from algan_ad.detectors.shared.feature_pass import CHUNK
 from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.runtime.predictor import Rows
-from algan_ad.training.loop import Weights
+from algan_ad.training.selection import Weights
 
 
 class ScoresFeatures(Protocol):

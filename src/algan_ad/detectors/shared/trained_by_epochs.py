@@ -12,18 +12,21 @@ from pydantic import Field
 from torch import nn
 
 from algan_ad.data.cutpaste import cut_paste
+from algan_ad.data.made_up import KINDS, make_up
 from algan_ad.detectors.shared.contract import Detector, RunOptions, TrainingData
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.runtime.errors import InputError, Option
+from algan_ad.runtime.images import Pixels
 from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.adversary import Adversary
 from algan_ad.training.device import Precision, pick_precision
-from algan_ad.training.loop import Fetch, Schedule, Trained, Validate, Weights, train
-from algan_ad.training.selection import Selection
+from algan_ad.training.loop import Fetch, Schedule, Trained, Validate, train
+from algan_ad.training.selection import Selection, Weights
 
 SAVING, N_TIMED = 3.0, 8  # seconds that writing a model takes at most, and samples that the time of a score is of
 N_MADE_UP = 256  # good images that selection `cut-paste` looks at, and as many altered ones
+N_OF_A_KIND = 128  # good images that selection `made-up` looks at, and as many with defects of each kind
 
 
 class TrainingConfig(Schema):
@@ -33,19 +36,23 @@ class TrainingConfig(Schema):
     batch_size: int = Field(16, ge=2, description="samples a batch (5.1.1)")
     selection: Selection | None = Field(
         None,
-        description="rule for the weights that are kept: cut-paste, average or last, all without labels; validation, "
-        "with labels, under protocol thesis; None = by method and protocol",
+        description="rule for the weights that are kept: made-up, cut-paste, average or last, all without labels; "
+        "validation, with labels, under protocol thesis; None = by method and protocol",
     )
     observe_every: int = Field(8, ge=1, description="epochs between two looks at the monitors (5.3)")
     precision: Precision = Field("auto", description="auto: bfloat16 if the processor has it, else float32")
 
 
-def made_up_validation(images: Rows) -> tuple[Rows, NDArray[np.int64]]:
+def cut_and_pasted(images: Rows) -> tuple[Rows, NDArray[np.int64]]:
     """Good training images and cut-and-pasted copies of them, labelled 0 and 1: no held-out image, no anomaly."""
-    if not len(images) or np.ndim(images[[0]]) != 4:
-        raise InputError(Option("selection", "cut-paste"), " is for images; vectors take average or last")
-    good = images[np.linspace(0, len(images) - 1, min(N_MADE_UP, len(images)), dtype=np.int64)]
+    good = _some(images, N_MADE_UP, "cut-paste")
     return np.concatenate([good, cut_paste(good)]), np.repeat([0, 1], len(good))
+
+
+def _some(images: Rows, n: int, selection: Selection) -> Pixels:
+    if not len(images) or np.ndim(images[[0]]) != 4:
+        raise InputError(Option("selection", selection), " is for images; vectors take average or last")
+    return np.asarray(images[np.linspace(0, len(images) - 1, min(n, len(images)), dtype=np.int64)])
 
 
 class TrainedDetector(Detector):
@@ -133,12 +140,26 @@ class TrainedDetector(Detector):
 
     def _judge(self, selection: Selection, data: TrainingData) -> Validate | None:
         """A function from weights to the AUROC that a rule needs; None for a rule that needs none."""
+        if selection == "made-up":
+            return self._mean_over_kinds(_some(data.train, N_OF_A_KIND, selection))
         if selection == "cut-paste":
-            return self._validator(*made_up_validation(data.train))
+            return self._validator(*cut_and_pasted(data.train))
         if selection == "validation":
             assert data.validation is not None
             return self._validator(*data.validation)
         return None
+
+    def _mean_over_kinds(self, good: Pixels) -> Validate:
+        """The mean over the kinds of made-up defects of the AUROC against the good images that were altered."""
+        altered = [make_up(good, kind)[0] for kind in KINDS]
+        labels = np.repeat([0, 1], len(good))
+
+        def auroc(weights: Weights) -> float:
+            self.use_weights(weights)
+            ours = self.score(good)
+            return float(np.mean([image_auroc(labels, np.concatenate([ours, self.score(each)])) for each in altered]))
+
+        return auroc
 
     def _validator(self, samples: Rows, labels: NDArray[np.int64]) -> Validate:
         def auroc(weights: Weights) -> float:
