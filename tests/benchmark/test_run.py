@@ -153,6 +153,16 @@ def test_a_device_that_is_not_here_is_a_failure_in_words(data: Path) -> None:
     assert failures(job, "the worker died")[0].result.machine == {}
 
 
+def test_a_device_that_is_not_here_is_refused_before_anything_is_written(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that no run counts as failed, and the same command can be given on a machine that has it."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="device='cuda': not available here"):
+        run_plan(read_plan("thesis/table-5.4"), Sources(data), tmp_path / "out", workers=0, device="cuda")
+    assert not (tmp_path / "out").exists()
+
+
 def test_without_ray_the_extra_is_named(
     quick: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ from algan_ad.benchmark.sources import Sources
 from algan_ad.evaluation.figures import AUROC
 from algan_ad.runtime.errors import InputError, Option
 from algan_ad.runtime.progress import bar, log
-from algan_ad.training.device import DeviceName
+from algan_ad.training.device import DeviceName, pick_device
 
 ATTEMPTS = 2  # a run whose worker died, for example from lack of memory, is tried once more
 ELSEWHERE_SECONDS = 2.0  # between two looks at the runs of other processes
@@ -44,10 +44,13 @@ def run_plan(
     its last checkpoint. Runs that one training serves are carried out together: see `by_training`. `open_pool` explains
     workers and address.
 
-    Raises InputError, before the first run, for a plan that cannot be run; the error lists all mistakes.
+    Raises InputError, before the first run, for a device that this machine lacks, and for a plan that cannot be run;
+    that error lists all mistakes.
     """
     if threads < 1:
         raise InputError(Option("threads", threads), ": expected 1 or more")
+    if address is None:  # a cluster may have what this machine lacks
+        pick_device(device)
     specs = runs(plan, sources)
     results = ResultsFolder(folder)
     results.create()

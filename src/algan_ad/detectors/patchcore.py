@@ -16,7 +16,7 @@ from algan_ad.features.patches import patches
 from algan_ad.training.loop import Trained
 
 DOUBLINGS = 4  # the bank is searched in its first sixteenth, then in the next, then in the next eighth ...
-SMALL = 1024  # rows; a smaller bank is searched as a whole, which costs less than a search by parts
+SMALL = 256  # rows; a smaller bank is searched as a whole, which costs no more (docs/experiments/speed.md)
 LIKELY = 8  # patches that are compared with the whole bank at once
 
 
