@@ -60,8 +60,10 @@ class OnPatchesConfig(AlganConfig):
     places: float = Field(
         0.25, ge=0, description="weight of the Mahalanobis distance of a patch at its position; 0 = none"
     )
-    align: bool = Field(
-        False, description="turn and shift each image a little, so that its part lies as those of the good images"
+    align: bool | None = Field(
+        None,
+        description="turn and shift each image a little, so that its part lies as those of the good images; None = where "
+        "good images then differ less",
     )
     buffered: bool = Field(
         False, description="train with samples of the generator's past; on patches they gain nothing"
