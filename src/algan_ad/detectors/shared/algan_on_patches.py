@@ -62,8 +62,8 @@ class OnPatchesConfig(AlganConfig):
     )
     align: bool | None = Field(
         None,
-        description="turn and shift each image a little, so that its part lies as those of the good images; None = where "
-        "good images then differ less",
+        description="turn and shift each image a little, so that its part lies as those of the good images; None = "
+        "where good images then differ less",
     )
     buffered: bool = Field(
         False, description="train with samples of the generator's past; on patches they gain nothing"
