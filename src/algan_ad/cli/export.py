@@ -24,15 +24,19 @@ class Export:
             help_behavior_hint="(default: those that an earlier export left in the model)",
         ),
     ] = None
+    openvino: Annotated[
+        bool,
+        arg(help="also write network.xml and network.bin, OpenVINO's own form; without it those of before are removed"),
+    ] = False
     json: Json = False
 
 
 def verb(argv: list[str]) -> int:
     o = parse(Export, "export", argv)
-    from algan_ad.runtime.sessions import NETWORK
+    from algan_ad.runtime.running import NETWORK
     from algan_ad.workflows.export import export_model
 
-    agreement = export_model(o.model, o.samples)
+    agreement = export_model(o.model, o.samples, o.openvino)
     place = o.model / NETWORK
     result = {"model": str(o.model), "network": str(place), "self_test": asdict(agreement)}
     return emit(result, o.json, lambda console: console.print(f"{place}: {agreement.explain()}", soft_wrap=True))

@@ -9,7 +9,7 @@ from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import ExportRefused
 from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.self_test import Reference, compare
-from algan_ad.runtime.sessions import OnnxScorer
+from algan_ad.runtime.sessions import NetworkScorer
 
 AGREEMENT = 1e-4  # most that a score may differ, in its distance from the mean of normal ones, or their deviation
 ULPS = 8  # or in last places of float32, for scores that hardly differ from each other
@@ -48,7 +48,7 @@ def _altered_vectors(good: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def check(
-    detector: Detector, scorer: OnnxScorer, samples: NDArray[np.generic], calibration: Calibration | None
+    detector: Detector, scorer: NetworkScorer, samples: NDArray[np.generic], calibration: Calibration | None
 ) -> Reference:
     """The samples with the scores of the trained model, to repeat the check elsewhere.
 
@@ -68,7 +68,7 @@ def check(
     return reference
 
 
-def _check_maps(detector: Detector, scorer: OnnxScorer, images: NDArray[np.generic]) -> None:
+def _check_maps(detector: Detector, scorer: NetworkScorer, images: NDArray[np.generic]) -> None:
     wanted, found = (np.stack(each.score_and_maps(images)[1]) for each in (detector, scorer))
     largest, most = np.abs(wanted - found).max(), AGREEMENT * wanted.std()
     if not largest <= most:

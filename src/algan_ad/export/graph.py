@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from algan_ad.detectors.shared.contract import Detector
 from algan_ad.runtime.errors import ExportRefused, MissingExtra
 from algan_ad.runtime.model_folder import ModelConfig
-from algan_ad.runtime.sessions import MOST_BYTES, NETWORK_SCHEMA, PREFIX
+from algan_ad.runtime.running import MOST_BYTES, PREFIX
+from algan_ad.runtime.sessions import NETWORK_SCHEMA
 
 OPSET = 20
 TRACED = 2  # samples; torch would take a batch of one for a constant

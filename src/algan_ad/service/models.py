@@ -140,7 +140,7 @@ def _made_up(predictor: Predictor) -> NDArray[np.uint8]:
 
 def hash_of(config: ModelConfig) -> str:
     """SHA-256 of all that decides a score: the files of tensors and networks, the method, the preprocessing."""
-    files = {name: digest for name, digest in config.files.items() if name.endswith((".safetensors", ".onnx"))}
+    files = {name: digest for name, digest in config.files.items() if name.endswith((".safetensors", ".onnx", ".xml", ".bin"))}
     values = config.model_dump(mode="json", include={"method", "preprocessing", "plan"}) | {"files": files}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
