@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from algan_ad.runtime.errors import InputError, MissingExtra, Option
-from algan_ad.runtime.running import IR, NETWORK, PREFIX, Running, read_network, refuse_provider
+from algan_ad.runtime.running import IR, PREFIX, Running, read_network, refuse_provider
 
 CPU = "CPU"
 TYPES = {"u8": "uint8", "f32": "float32"}

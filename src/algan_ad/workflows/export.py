@@ -15,8 +15,8 @@ from algan_ad.export.graph import make_network
 from algan_ad.runtime.errors import ExportRefused, InputError, MissingExtra, Option
 from algan_ad.runtime.listing import images_below
 from algan_ad.runtime.model_folder import ModelConfig, rewrite_config, verify_model
-from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.openvino_session import to_ir
+from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.progress import log
 from algan_ad.runtime.running import IR, NETWORK, Running
 from algan_ad.runtime.self_test import SELF_TEST, Agreement, Reference, read_reference, self_test

@@ -27,9 +27,9 @@ from algan_ad.runtime.errors import InputError, Option
 from algan_ad.runtime.files import refuse_to_replace
 from algan_ad.runtime.model_folder import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, PlanEntry
 from algan_ad.runtime.progress import log
+from algan_ad.runtime.running import NETWORK
 from algan_ad.runtime.schema import Schema
 from algan_ad.runtime.self_test import SELF_TEST
-from algan_ad.runtime.running import NETWORK
 from algan_ad.runtime.tiles import whole
 from algan_ad.training.budget import Budget, seconds_of
 from algan_ad.training.device import using_threads
