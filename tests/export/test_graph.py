@@ -150,6 +150,14 @@ def network_of(made: Model) -> bytes:
     return make_network(made.detector, x, made.config, "ab" * 32)
 
 
+@pytest.mark.parametrize(("name", "wanted"), [("algan-image", True), ("ganomaly-vector", False)])
+def test_a_rectifier_of_float32_is_one_operation(name: str, wanted: bool) -> None:
+    """Which ONNX Runtime joins to the convolution before it; as three they took a third of the time."""
+    nodes = onnx.load_from_string(network_of(model(name, {}))).graph.node
+    assert ("LeakyRelu" in {node.op_type for node in nodes}) is wanted
+    assert ("Where" in {node.op_type for node in nodes}) is not wanted
+
+
 def test_a_network_knows_its_decisions(vectors: Model) -> None:
     known = {each.key: each.value for each in onnx.load_from_string(network_of(vectors)).metadata_props}
     calibration = vectors.config.calibration

@@ -35,7 +35,7 @@ class Graph(nn.Module):
 
 
 class PlainLeakyReLU(nn.Module):
-    """nn.LeakyReLU in operations that ONNX Runtime has in float64, too."""
+    """nn.LeakyReLU in operations that ONNX Runtime has in float64; in float32 its own is much faster."""
 
     def __init__(self, slope: float) -> None:
         super().__init__()
@@ -90,11 +90,16 @@ def _graph(detector: Detector) -> Graph:
         )
     maps = detector.draws_maps and detector.exports_maps
     graph = Graph(copy.deepcopy(module).cpu(), maps).eval()
+    if any(each.dtype == torch.float64 for each in graph.parameters()):
+        _replace_leaky_relus(graph)
+    return graph
+
+
+def _replace_leaky_relus(graph: Graph) -> None:
     for parent in list(graph.modules()):
         for name, child in parent.named_children():
             if isinstance(child, nn.LeakyReLU):
                 setattr(parent, name, PlainLeakyReLU(child.negative_slope))
-    return graph
 
 
 def _properties(config: ModelConfig, weights_sha256: str) -> dict[str, str]:
