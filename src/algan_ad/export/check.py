@@ -7,7 +7,7 @@ from algan_ad.data.made_up import KINDS, make_up
 from algan_ad.detectors.shared.contract import Detector
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import ExportRefused
-from algan_ad.runtime.predictor import Rows
+from algan_ad.runtime.predictor import Rows, Scores
 from algan_ad.runtime.self_test import Reference, compare
 from algan_ad.runtime.sessions import NetworkScorer
 
@@ -17,13 +17,13 @@ N_HELD_OUT = 32  # samples; a method that looks at many views of an image takes 
 N_MAPS = 4  # images whose maps are compared
 
 
-def check_samples(held_out: Rows, views: int = 1) -> NDArray[np.generic]:
+def check_samples(held_out: Rows, views: int = 1, most: int = N_HELD_OUT) -> NDArray[np.generic]:
     """Held-out samples, each followed by an altered copy: uint8 (n, S, S, C) or float32 (n, d).
 
     Images get one of the seven made-up defects in their middle square, vectors are moved by three standard deviations;
     the last copy is as far from anything normal as can be, an image with its grey levels turned round.
     """
-    n = max(1, min(len(held_out), N_HELD_OUT // views))
+    n = max(1, min(len(held_out), most // views))
     good = np.asarray(held_out[np.linspace(0, len(held_out) - 1, n, dtype=np.int64)])
     altered = _altered_images(good) if good.ndim == 4 else _altered_vectors(good)
     return np.stack([good, altered], 1).reshape(2 * n, *good.shape[1:])
@@ -57,15 +57,19 @@ def check(
     """
     trained = detector.score(samples)
     normal = trained if calibration is None or calibration.n < 2 else np.asarray(calibration.scores)
-    distances = np.maximum(np.abs(trained - normal.mean()), normal.std())
     rounding = np.finfo(np.float32).eps * np.abs(trained).max()
-    reference = Reference(samples, trained, np.maximum(AGREEMENT * distances, ULPS * rounding))
+    reference = Reference(samples, trained, np.maximum(AGREEMENT * units(trained, normal), ULPS * rounding))
     found = compare(scorer, reference, None if calibration is None else calibration.threshold)
     if not found.holds:
         raise ExportRefused(f"the network does not score as the model does: {found.explain()}")
     if scorer.draws_maps:
         _check_maps(detector, scorer, samples[:N_MAPS])
     return reference
+
+
+def units(scores: Scores, normal: Scores) -> Scores:
+    """The distance of each score from the mean of normal ones, or their standard deviation where that is larger."""
+    return np.asarray(np.maximum(np.abs(scores - normal.mean()), normal.std()))
 
 
 def _check_maps(detector: Detector, scorer: NetworkScorer, images: NDArray[np.generic]) -> None:

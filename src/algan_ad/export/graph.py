@@ -18,6 +18,8 @@ from algan_ad.runtime.running import MOST_BYTES, PREFIX
 from algan_ad.runtime.sessions import NETWORK_SCHEMA
 
 OPSET = 20
+#: Of the configuration.
+COPIED = ("input", "preprocessing", "columns", "calibration", "quantisation", "versions")
 TRACED = 2  # samples; torch would take a batch of one for a constant
 
 
@@ -61,8 +63,8 @@ def make_network(detector: Detector, sample: Tensor, config: ModelConfig, weight
         raise ExportRefused(f"{detector.name} has no network: {detector.not_exported}")
     graph = _graph(detector)
     try:
-        import onnx
-        import onnxscript  # noqa: F401 (torch needs it)
+        import onnx  # noqa: F401 (torch needs both)
+        import onnxscript  # noqa: F401
     except ImportError as error:
         raise MissingExtra("an export needs pip install 'algan-ad[export]'") from error
     with _quiet(), torch.no_grad():
@@ -75,7 +77,20 @@ def make_network(detector: Detector, sample: Tensor, config: ModelConfig, weight
             raise ExportRefused(f"torch cannot export {detector.name}: {_reason(error)}") from error
     network = program.model_proto
     _strip(network.graph)
-    onnx.helper.set_model_props(network, _properties(config, weights_sha256))
+    return _with_properties(network, config, weights_sha256)
+
+
+def with_properties(content: bytes, config: ModelConfig, weights_sha256: str) -> bytes:
+    """A network with the properties of another configuration, such as a threshold that was computed with it."""
+    import onnx
+
+    return _with_properties(onnx.load_from_string(content), config, weights_sha256)
+
+
+def _with_properties(network: Any, config: ModelConfig, weights_sha256: str) -> bytes:
+    from onnx.helper import set_model_props
+
+    set_model_props(network, _properties(config, weights_sha256))
     content: bytes = network.SerializeToString()
     return content
 
@@ -109,7 +124,7 @@ def _properties(config: ModelConfig, weights_sha256: str) -> dict[str, str]:
         "schema_version": str(NETWORK_SCHEMA),
         "method": config.method,
         "weights_sha256": weights_sha256,
-        **{name: json.dumps(values[name]) for name in ("input", "preprocessing", "columns", "calibration", "versions")},
+        **{name: json.dumps(values[name]) for name in COPIED},
     }
     if config.calibration is not None:
         found["threshold"] = repr(config.calibration.threshold)

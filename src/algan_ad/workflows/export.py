@@ -46,6 +46,8 @@ def export_model(folder: str | Path, samples: str | Path | None = None, openvino
     """
     folder = Path(folder)
     model = load_trained(folder, "cpu")
+    if model.config.quantisation is not None:
+        raise InputError(f"{folder}: an int8 model, which is exported already")
     if model.detector.not_exported:
         raise ExportRefused(f"{folder}: {model.detector.name} has no network: {model.detector.not_exported}")
     found = _known_samples(folder, model.config) if samples is None else _given_samples(model, Path(samples))

@@ -38,7 +38,8 @@ def load_model(
 
     Raises:
         InputError: a folder that is damaged, too new, or without an exported network under "onnx" and "openvino"; a
-            number below 1; a provider that is not there; a provider or a batch_size where torch scores.
+            number below 1; a provider that is not there; a provider or a batch_size where torch scores; an int8 model
+            where torch would score.
         MissingExtra: a runtime that is not installed.
     """
     folder = Path(folder)
@@ -56,7 +57,10 @@ def load_model(
             raise InputError(Option(name), f": is for {NETWORK}, and torch scores here; leave it out")
     from algan_ad.workflows.model import load_trained
 
-    return load_trained(folder, device, threads)
+    model = load_trained(folder, device, threads)
+    if model.config.quantisation is not None:
+        raise InputError(f"{folder}: an int8 model, whose threshold is that of {NETWORK}; torch would score otherwise")
+    return model
 
 
 @dataclass(frozen=True)
