@@ -64,7 +64,7 @@ def _export_int8(o: Export, out: Path) -> int:
         raise InputError(Option("openvino", True), ": OpenVINO reads the int8 network as it is; leave it out")
     if o.samples is None:
         raise InputError(
-            Option("int8", str(out)), ": expected the images the model was trained with, as ", Option("samples")
+            Option("int8", str(out)), ": expected the images that the model was trained with, as ", Option("samples")
         )
     price = quantise_model(o.model, out, o.samples, o.overwrite)
     place = out / NETWORK

@@ -21,6 +21,7 @@ from algan_ad.runtime.errors import ExportRefused, MissingExtra
 from algan_ad.runtime.predictor import Scores
 from algan_ad.runtime.quantisation import Quantisation
 
+INTEGER = {"Conv", "Relu", "Clip"}  # a rectifier bounds what the integers after a convolution have to represent
 PRODUCTS = {"MatMul", "Gemm"}
 
 
@@ -53,7 +54,6 @@ def quantise(network: bytes, samples: NDArray[Any]) -> bytes:
             quantize_static(
                 plain, small, _Reader(samples), QuantFormat.QDQ, nodes_to_quantize=body,
                 per_channel=True, weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8,
-                reduce_range=True,  # weights of 7 bits: sums that no processor saturates, thus the same scores on all
             )  # fmt: skip
         finally:
             logging.root.setLevel(level)
@@ -61,15 +61,18 @@ def quantise(network: bytes, samples: NDArray[Any]) -> bytes:
 
 
 def _body(graph: Any) -> list[str]:
-    """The names of the convolutions before the head, in order."""
+    """The names of the nodes before the head that shall compute in integers, in order; none without a convolution."""
     after_product: set[str] = set()  # tensors
     body = []
     for node in graph.node:
         if node.op_type in PRODUCTS or after_product.intersection(node.input):
             after_product.update(node.output)
-        elif node.op_type == "Conv":
-            body.append(node.name)
-    return body if after_product else body[:-1]
+        elif node.op_type in INTEGER:
+            body.append(node)
+    convolutions = [i for i, node in enumerate(body) if node.op_type == "Conv"]
+    if not after_product and convolutions:
+        del body[convolutions.pop() :]
+    return [node.name for node in body] if convolutions else []
 
 
 class _Reader:
