@@ -67,7 +67,7 @@ def test_its_threshold_is_that_of_its_own_scores(small: Path, pristine_parts: Pa
 
 def test_torch_does_not_score_it(small: Path) -> None:
     for how in ({"runtime": "torch"}, {"device": "cpu"}):
-        with pytest.raises(InputError, match="an int8 model, whose threshold is that of network.onnx"):
+        with pytest.raises(InputError, match=r"an int8 model, whose threshold is that of network.onnx"):
             load_model(small, **how)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="an int8 model, which is exported already"):
         algan_ad.export_model(small)

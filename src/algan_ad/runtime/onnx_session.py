@@ -39,8 +39,6 @@ def _session(path: Path, running: Running) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = running.threads or 0  # 0: the physical cores
     options.log_severity_level = 4  # what ends the session is raised
-    # Processors without VNNI saturate sums of int8 products; then they take longer, and score as all others do.
-    options.add_session_config_entry("session.x64quantprecision", "1")
     content = read_network(path)
     try:  # from memory, where no path leads to data outside of the file
         session = onnxruntime.InferenceSession(content, options, [provider])
