@@ -4,7 +4,8 @@
 
 The network is ALGAN-image's discriminator with the weights that it starts with, which take as long as trained ones. One
 thread, processor time, every way in turn in each round: median and quartiles. A share is the rate of floating point
-operations, as torch counts them, divided by that of a product of numpy matrices, 2048 x 2048, float32, in the same round.
+operations, as torch counts them, divided by that of a product of numpy matrices, 2048 x 2048, float32, in the same
+round.
 """
 
 import argparse

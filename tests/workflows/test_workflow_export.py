@@ -118,6 +118,16 @@ def test_openvinos_own_form_lies_beside_on_request(exported: Path, tmp_path: Pat
     assert load_model(folder, runtime="openvino").score(x) == pytest.approx(expected, rel=1e-4)
 
 
+def test_files_that_no_export_made_stay(exported: Path) -> None:
+    (exported / "network.bin").write_bytes(b"of somebody")
+    for openvino in (False, True):
+        with pytest.raises(InputError, match=r"network.bin: exists already; .* overwrite"):
+            export_model(exported, openvino=openvino)
+    assert (exported / "network.bin").read_bytes() == b"of somebody"
+    assert export_model(exported, overwrite=True).holds
+    (exported / "network.bin").unlink()
+
+
 def test_a_form_that_scores_otherwise_is_refused(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("openvino")
     check = export.check

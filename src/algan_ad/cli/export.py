@@ -37,7 +37,7 @@ class Export:
             "this folder; --samples then names the images that the model was trained with",
         ),
     ] = None
-    overwrite: Annotated[bool, arg(help="replace a model in the folder of --int8")] = False
+    overwrite: Annotated[bool, arg(help="replace files that no export made, or a model in --int8")] = False
     json: Json = False
 
 
@@ -50,7 +50,7 @@ def _export(o: Export) -> int:
     from algan_ad.runtime.running import NETWORK
     from algan_ad.workflows.export import export_model
 
-    agreement = export_model(o.model, o.samples, o.openvino)
+    agreement = export_model(o.model, o.samples, o.openvino, o.overwrite)
     place = o.model / NETWORK
     result = {"model": str(o.model), "network": str(place), "self_test": asdict(agreement)}
     return emit(result, o.json, lambda console: console.print(f"{place}: {agreement.explain()}", soft_wrap=True))

@@ -13,6 +13,7 @@ from safetensors.numpy import save
 from algan_ad.export.check import check, check_samples
 from algan_ad.export.graph import make_network
 from algan_ad.runtime.errors import ExportRefused, InputError, MissingExtra, Option
+from algan_ad.runtime.files import refuse_to_replace
 from algan_ad.runtime.listing import images_below
 from algan_ad.runtime.model_folder import ModelConfig, rewrite_config, verify_model
 from algan_ad.runtime.openvino_session import to_ir
@@ -27,7 +28,9 @@ from algan_ad.workflows.model import Model, load_trained
 N_READ = 64  # images of a folder that a check looks at
 
 
-def export_model(folder: str | Path, samples: str | Path | None = None, openvino: bool = False) -> Agreement:
+def export_model(
+    folder: str | Path, samples: str | Path | None = None, openvino: bool = False, overwrite: bool = False
+) -> Agreement:
     """Write network.onnx into a model folder, and the samples that repeat its check anywhere.
 
     Args:
@@ -35,12 +38,13 @@ def export_model(folder: str | Path, samples: str | Path | None = None, openvino
         samples: good images or a table of good vectors that the model was not trained on, to check the network with;
             None = those that an earlier export left in the folder.
         openvino: also write network.xml and network.bin, the same network in OpenVINO's own form; False removes them.
+        overwrite: replace files of these names, too, that no export made.
 
     Returns:
         The agreement of the network with the trained model, as it lies in the folder.
 
     Raises:
-        InputError: no model, a damaged one, or no samples to check with.
+        InputError: no model, a damaged one, no samples to check with, or files of these names that no export made.
         ExportRefused: a method without a network, or one that does not score as the model does.
         MissingExtra: the packages of an export, or OpenVINO, are not installed.
     """
@@ -50,6 +54,8 @@ def export_model(folder: str | Path, samples: str | Path | None = None, openvino
         raise InputError(f"{folder}: an int8 model, which is exported already")
     if model.detector.not_exported:
         raise ExportRefused(f"{folder}: {model.detector.name} has no network: {model.detector.not_exported}")
+    names = (NETWORK, SELF_TEST, *IR)
+    refuse_to_replace([folder / name for name in names if name not in model.config.files], [], overwrite)
     found = _known_samples(folder, model.config) if samples is None else _given_samples(model, Path(samples))
     others = {name: digest for name, digest in model.config.files.items() if name not in IR}
     rewrite_config(folder, model.config.model_copy(update={"files": others}), _files(model, found, openvino))

@@ -29,6 +29,7 @@ from algan_ad.workflows.model import Model, load_trained
 
 N_RANGES = 64  # images of the training, each with an altered copy, that set the ranges of the integers
 N_JUDGED = 128  # held-out images, likewise, that the price is measured on
+LEAST = 16  # of either, for a method that looks at many views of an image
 
 
 def quantise_model(folder: str | Path, out: str | Path, samples: str | Path, overwrite: bool = False) -> Quantisation:
@@ -106,13 +107,14 @@ def _quantised(
 ) -> tuple[ModelConfig, bytes, bytes]:  # fmt: skip
     """The configuration of the int8 model, its network and its self-test. Raises ExportRefused for too high a price."""
     detector, config, weights = model.detector, model.config, model.config.files[WEIGHTS]
-    ranges = check_samples(samples_of(trained_on, framing), detector.views, N_RANGES)
+    views = detector.views
+    ranges = check_samples(samples_of(trained_on, framing), views, max(N_RANGES, LEAST * views))
     plain = make_network(detector, torch.from_numpy(ranges[:1]), config, weights)
     network = quantise(plain, ranges)
     (place / NETWORK).write_bytes(network)
     scorer = NetworkScorer(place / NETWORK)
     again = Calibration(**{**dict(calibration), "scores": whole(scorer, framing).score(held_out)})
-    judged = check_samples(samples_of(held_out, framing), detector.views, N_JUDGED)
+    judged = check_samples(samples_of(held_out, framing), views, max(N_JUDGED, LEAST * views))
     before = detector.score(judged)
     found = price((before, calibration), (scorer.score(judged), again))
     if excesses := list(found.excesses()):
