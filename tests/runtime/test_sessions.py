@@ -223,6 +223,16 @@ def test_threads_share_a_model(brightness_model: Path, runtime: Any) -> None:
         np.testing.assert_array_equal(found, expected[i : i + 8])
 
 
+def test_openvino_computes_in_float32_by_as_many_threads_as_asked_for(brightness_model: Path) -> None:
+    pytest.importorskip("openvino")
+    for threads in (1, 2):
+        model = load_model(brightness_model, runtime="openvino", threads=threads)
+        assert isinstance(model.scorer, NetworkScorer)
+        session: Any = model.scorer.session
+        assert session.compiled.get_property("INFERENCE_NUM_THREADS") == threads
+        assert session.compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"
+
+
 def with_ir(folder: Path) -> dict[str, bytes]:
     """The model with OpenVINO's own form of its network, whose contents are returned."""
     pytest.importorskip("openvino")
