@@ -1,6 +1,7 @@
 """Footprint of the runtime without torch: megabytes on disk, time to import, time to the first score, memory.
 
-    python -m venv lean && lean/bin/pip install . && lean/bin/python benchmarks/footprint.py MODEL IMAGE
+    python -m venv lean && lean/bin/pip install .
+    lean/bin/python benchmarks/footprint.py MODEL IMAGE [--runtime openvino]
 
 Each figure is the median of fresh processes of the Python that runs this script. Processor time counts all threads.
 What a bare Python takes is not taken off.
@@ -18,7 +19,7 @@ from pathlib import Path
 RUNS = 7
 NOT_OURS = ("pip", "setuptools", "wheel")  # that a virtual environment brings
 BARE, IMPORT = "pass", "import algan_ad"
-SCORE = "import sys, algan_ad; algan_ad.load_model(sys.argv[1], runtime='onnx', threads=1).score(sys.argv[2])"
+SCORE = "import sys, algan_ad; m, i, r = sys.argv[1:]; algan_ad.load_model(m, runtime=r, threads=1).score(i)"
 
 
 def megabytes(folder: Path) -> float:
@@ -46,10 +47,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="a folder with network.onnx")
     parser.add_argument("image")
+    parser.add_argument("--runtime", choices=("onnx", "openvino"), default="onnx")
     options = parser.parse_args()
     print(f"on disk: {megabytes(Path(sysconfig.get_paths()['purelib'])):.0f} MB")
     for name, program in (("bare Python", BARE), ("import algan_ad", IMPORT), ("first score", SCORE)):
-        wall, processor, memory = measured(program, options.model, options.image)
+        wall, processor, memory = measured(program, options.model, options.image, options.runtime)
         print(f"{name}: {wall:.2f} s, of the processor {processor:.2f} s, {memory:.0f} MB of memory")
 
 

@@ -43,7 +43,8 @@ from algan_ad.detectors.shared.contract import Detector, RunOptions, TrainingDat
 from algan_ad.export.graph import make_network
 from algan_ad.runtime.images import Preprocessing, load_many
 from algan_ad.runtime.model_folder import ModelConfig
-from algan_ad.runtime.sessions import OnnxScorer, Running
+from algan_ad.runtime.running import Running
+from algan_ad.runtime.sessions import NetworkScorer
 from algan_ad.workflows.plan import entries
 
 Images = NDArray[np.uint8]
@@ -75,7 +76,7 @@ class Contender:
 
     name: str
     detector: Detector
-    network: OnnxScorer | None
+    network: NetworkScorer | None
     gflop: float
     whole: float
     seconds: dict[str, list[float]] = field(default_factory=lambda: {"torch": [], "onnx": []})
@@ -126,7 +127,7 @@ def make(name: str, train: Images, batch: int, path: Path) -> Contender:
             calibration=None, fingerprint={}, seed=0, versions={}, training={},
         )  # fmt: skip
         path.write_bytes(make_network(detector, torch.from_numpy(train[:1]), config, ""))
-        network = OnnxScorer(path, Running(threads=1, batch_size=batch))
+        network = NetworkScorer(path, Running(threads=1, batch_size=batch))
     print(f"{name} is ready", flush=True)
     whole = METHODS["anogan"].Config().iterations / SEARCHED if method == "anogan" else 1.0
     return Contender(name, detector, network, whole * count_flops(detector, train[:1]) / 1e9, whole)

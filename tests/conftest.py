@@ -94,6 +94,14 @@ def brightness() -> onnx.ModelProto:
     return made
 
 
+@pytest.fixture(params=["onnx", "openvino"])
+def runtime(request: pytest.FixtureRequest) -> str:
+    """Every runtime that scores without torch; OpenVINO where it is installed."""
+    if request.param == "openvino":
+        pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    return str(request.param)
+
+
 @pytest.fixture
 def brightness_model(brightness: onnx.ModelProto, tmp_path: Path) -> Path:
     """A model folder with that network, and with samples for its self-test."""

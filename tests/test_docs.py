@@ -190,7 +190,7 @@ def test_ci_runs_the_second_command_of_the_readme() -> None:
     commands = re.findall(r"^pip install .*", readme, re.MULTILINE)
     assert commands == [
         'pip install ".[train]" && algan demo',
-        'pip install ".[train,export,benchmark,dev,serve,tracking,video]" -c constraints.txt && pytest',
+        'pip install ".[train,export,openvino,benchmark,dev,serve,tracking,video]" -c constraints.txt && pytest',
     ]
 
 

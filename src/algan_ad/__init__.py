@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from algan_ad.runtime.tables import write_csv
     from algan_ad.workflows.evaluate import evaluate
     from algan_ad.workflows.export import export_model
+    from algan_ad.workflows.int8 import quantise_model
     from algan_ad.workflows.load import load_model
     from algan_ad.workflows.model import Model
     from algan_ad.workflows.options import TrainOptions
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ALGANDetector", "AlganError", "Calibration", "Evaluation", "ExportRefused", "InputError", "MissingExtra", "Model",
     "Prediction", "Predictor", "Skipped", "TrainOptions", "TrainingDiverged", "__version__", "change_false_alarm_rate",
-    "create_detector", "evaluate", "export_model", "list_methods", "load_model", "plan", "predict_files", "train",
-    "write_csv",
+    "create_detector", "evaluate", "export_model", "list_methods", "load_model", "plan", "predict_files",
+    "quantise_model", "train", "write_csv",
 ]  # fmt: skip
 
 _HOMES = {
@@ -64,6 +65,7 @@ _HOMES = {
     "load_model": "workflows.load",
     "plan": "workflows.wishes",
     "predict_files": "runtime.bulk",
+    "quantise_model": "workflows.int8",
     "train": "workflows.train",
     "write_csv": "runtime.tables",
 }

@@ -16,7 +16,7 @@ from algan_ad.report.cards import model_card
 from algan_ad.runtime.copies import copy_model, without_places, write_copy
 from algan_ad.runtime.errors import InputError, MissingExtra, Option
 from algan_ad.runtime.model_folder import CARD, METRICS, WEIGHTS, ModelConfig, verify_model
-from algan_ad.runtime.sessions import NETWORK
+from algan_ad.runtime.running import NETWORK
 
 try:
     import huggingface_hub as hf

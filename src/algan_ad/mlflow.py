@@ -27,7 +27,7 @@ from algan_ad.runtime.images import decode
 from algan_ad.runtime.model_folder import ModelConfig
 from algan_ad.runtime.prediction import Prediction
 from algan_ad.runtime.predictor import Predictor
-from algan_ad.runtime.sessions import NETWORK
+from algan_ad.runtime.running import NETWORK
 from algan_ad.workflows.load import load_model as load_folder
 
 try:

@@ -58,11 +58,12 @@ def test_maps_come_from_the_network(model: Path, pristine_parts: Path) -> None:
     assert float(prediction.anomaly_map.mean()) == pytest.approx(prediction.score)
 
 
-def test_bench_needs_no_torch_either(model: Path) -> None:
-    done = algan("bench", model, "--rounds", 2, "--threads", 1, "--json")
+def test_bench_needs_no_torch_either(model: Path, runtime: str) -> None:
+    done = algan("bench", model, "--rounds", 2, "--threads", 1, "--runtime", runtime, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
-    assert (found["scorer"], found["flops"], found["share_of_limit"]) == ("ONNX Runtime", None, None)
+    scorer = {"onnx": "ONNX Runtime", "openvino": "OpenVINO"}[runtime]
+    assert (found["scorer"], found["flops"], found["share_of_limit"]) == (scorer, None, None)
 
 
 def test_a_trained_model_scores_without_torch(pristine_parts: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import ExportRefused
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.schema import Schema
-from algan_ad.runtime.sessions import OnnxScorer
+from algan_ad.runtime.sessions import NetworkScorer
 from algan_ad.training.loop import Trained
 
 
@@ -83,15 +83,15 @@ def brightness_plus(more: float, more_in_map: float = 0.0) -> Detector:
 
 
 @pytest.fixture
-def scorer(brightness: onnx.ModelProto, tmp_path: Path) -> OnnxScorer:
+def scorer(brightness: onnx.ModelProto, tmp_path: Path) -> NetworkScorer:
     (tmp_path / "network.onnx").write_bytes(brightness.SerializeToString())
-    return OnnxScorer(tmp_path / "network.onnx")
+    return NetworkScorer(tmp_path / "network.onnx")
 
 
 CALIBRATION = Calibration(scores=np.linspace(100, 140, 50), false_alarm_rate=0.1)  # a deviation of 11.8
 
 
-def test_the_same_scores_pass(scorer: OnnxScorer) -> None:
+def test_the_same_scores_pass(scorer: NetworkScorer) -> None:
     detector, x = brightness_plus(0), check_samples(images(4))
     found = check(detector, scorer, x, CALIBRATION)
     np.testing.assert_array_equal(found.scores, detector.score(x))
@@ -103,17 +103,17 @@ def test_the_same_scores_pass(scorer: OnnxScorer) -> None:
 
 
 @pytest.mark.parametrize("more", [2e-3, -1.0, float("nan")])
-def test_other_scores_are_refused(scorer: OnnxScorer, more: float) -> None:
+def test_other_scores_are_refused(scorer: NetworkScorer, more: float) -> None:
     with pytest.raises(ExportRefused, match=r"does not score as the model does: of 8 .* \(allowed: (0.0012|nan)\)"):
         check(brightness_plus(more), scorer, check_samples(images(4)), CALIBRATION)
 
 
-def test_other_maps_are_refused(scorer: OnnxScorer) -> None:
+def test_other_maps_are_refused(scorer: NetworkScorer) -> None:
     with pytest.raises(ExportRefused, match=r"does not draw the model's maps: they differ by up to 1 \(allowed"):
         check(brightness_plus(0, 1.0), scorer, check_samples(images(4)), CALIBRATION)
 
 
-def test_scores_that_hardly_differ_may_differ_by_their_last_places(scorer: OnnxScorer) -> None:
+def test_scores_that_hardly_differ_may_differ_by_their_last_places(scorer: NetworkScorer) -> None:
     """A deviation of 1e-6 around 120 is less than float32 resolves."""
     flat = Calibration(scores=120 + 1e-6 * np.arange(20), false_alarm_rate=0.1)
     x: Any = check_samples(images(4))

@@ -13,6 +13,7 @@ from safetensors.numpy import save
 
 from algan_ad.runtime.errors import AlganError, InputError
 from algan_ad.runtime.model_folder import rewrite_config, verify_model
+from algan_ad.runtime.running import Running
 from algan_ad.runtime.self_test import MOST_BYTES, Agreement, Reference, compare, read_reference, self_test
 
 
@@ -21,13 +22,15 @@ def with_file(folder: Path, name: str, content: bytes) -> Path:
     return folder
 
 
-def test_the_network_of_the_model_passes(brightness_model: Path) -> None:
-    found = self_test(brightness_model)
+def test_the_network_of_the_model_passes(brightness_model: Path, runtime: Any) -> None:
+    found = self_test(brightness_model, Running(runtime=runtime))
     assert found == Agreement(3, 0.0, 0.01, 0)
     assert "of 3 samples, alone and together, the scores differ by up to 0" in found.explain()
 
 
-def test_a_network_that_scores_otherwise_fails(brightness_model: Path, brightness: onnx.ModelProto) -> None:
+def test_a_network_that_scores_otherwise_fails(
+    brightness_model: Path, brightness: onnx.ModelProto, runtime: Any
+) -> None:
     """A valid network, which adds one. The sample at the threshold counts as decided either way."""
     network = copy.deepcopy(brightness)
     slope = onnx.helper.make_node("Add", ["x", "one"], ["y"])
@@ -35,7 +38,7 @@ def test_a_network_that_scores_otherwise_fails(brightness_model: Path, brightnes
     network.graph.node.insert(1, slope)
     network.graph.node[2].input[0] = "y"
     with pytest.raises(AlganError, match=r"self-test failed: .* differ by up to 1 \(allowed: 0.01\), 0 decisions") as e:
-        self_test(with_file(brightness_model, "network.onnx", network.SerializeToString()))
+        self_test(with_file(brightness_model, "network.onnx", network.SerializeToString()), Running(runtime=runtime))
     assert not isinstance(e.value, InputError)
 
 

@@ -1,6 +1,7 @@
 """What `algan bench` measures. No time is asserted, because times are the machine's."""
 
 import json
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +52,13 @@ def test_a_model_of_images(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert set(found["share_of_limit"]) == {"1", "16"}
     assert found["share_of_limit"]["16"] > 0
     assert not is_quiet()
+
+
+def test_the_peak_is_that_of_a_process_of_its_own(brightness_model: Path, pristine_parts: Path) -> None:
+    """Without torch, which this process has loaded."""
+    _, _, peak = module._start(brightness_model, ("auto", "onnx", 1), [pristine_parts / "test/good/000.png"])
+    assert peak is not None
+    assert 20 < peak < 0.75 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 def test_vectors_have_no_files(vectors: Path) -> None:

@@ -1,7 +1,9 @@
 """Training exports as its last step; an export is refused, and the model kept, where the network is not the model."""
 
+import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +11,10 @@ import pytest
 from algan_ad.cli import main
 from algan_ad.detectors.algan_vector import AlganVectorConfig
 from algan_ad.runtime.errors import ExportRefused, InputError, MissingExtra
+from algan_ad.runtime.model_folder import verify_model
+from algan_ad.runtime.running import Running
 from algan_ad.runtime.self_test import Reference, self_test
+from algan_ad.runtime.sessions import NetworkScorer
 from algan_ad.workflows import export
 from algan_ad.workflows.export import export_model
 from algan_ad.workflows.load import load_model
@@ -90,6 +95,60 @@ def test_a_network_that_onnx_runtime_cannot_run_is_refused(exported: Path, monke
     monkeypatch.setattr(export, "make_network", lambda *given: b"no network")
     with pytest.raises(ExportRefused, match=r"the network does not run: .* not a network that ONNX Runtime can run"):
         export_model(exported)
+
+
+def run(*words: object) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([str(each) for each in words])
+    assert stop.value.code == 0
+
+
+def test_openvinos_own_form_lies_beside_on_request(exported: Path, tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    folder = Path(shutil.copytree(exported, tmp_path / "m"))
+    x = np.random.default_rng(0).normal(size=(9, 4))
+    expected = load_model(folder, runtime="onnx").score(x)
+    assert export_model(folder, openvino=True).holds
+    assert {"network.onnx", "network.xml", "network.bin"} <= set(verify_model(folder).files)
+    assert self_test(folder, Running(runtime="openvino", threads=1)).holds
+    np.testing.assert_allclose(load_model(folder, runtime="openvino").score(x), expected, rtol=1e-4)
+    run("info", folder, "--self-test", "--runtime", "openvino")
+    run("export", folder)
+    assert not list(folder.glob("network.[xb]*"))  # gone, because they were not asked for
+    assert load_model(folder, runtime="openvino").score(x) == pytest.approx(expected, rel=1e-4)
+
+
+def test_files_that_no_export_made_stay(exported: Path) -> None:
+    (exported / "network.bin").write_bytes(b"of somebody")
+    for openvino in (False, True):
+        with pytest.raises(InputError, match=r"network.bin: exists already; .* overwrite"):
+            export_model(exported, openvino=openvino)
+    assert (exported / "network.bin").read_bytes() == b"of somebody"
+    assert export_model(exported, overwrite=True).holds
+    (exported / "network.bin").unlink()
+
+
+def test_a_form_that_scores_otherwise_is_refused(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino")
+    check = export.check
+
+    def refuse_openvino(detector: Any, scorer: NetworkScorer, *others: Any) -> Reference:
+        if scorer.runtime == "OpenVINO":
+            raise ExportRefused("the network does not score as the model does: by far")
+        return check(detector, scorer, *others)
+
+    monkeypatch.setattr(export, "check", refuse_openvino)
+    with pytest.raises(ExportRefused):
+        export_model(exported, openvino=True)
+    assert not list(exported.glob("network.[xb]*"))
+
+
+def test_openvino_that_is_missing(exported: Path, monkeypatch: pytest.MonkeyPatch, capsys: Err) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(SystemExit) as stop:
+        main(["export", str(exported), "--openvino"])
+    assert stop.value.code == 2
+    assert "OpenVINO is not installed: pip install 'algan-ad[openvino]'" in capsys.readouterr().err
 
 
 def test_samples_of_an_image_model(pristine_parts: Path, tmp_path: Path) -> None:

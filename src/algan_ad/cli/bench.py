@@ -6,7 +6,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from algan_ad.cli.parsing import Device, Json, ModelFolder, Threads, emit, parse
+from algan_ad.cli.parsing import Device, Json, ModelFolder, Runtime, Threads, emit, parse
 
 
 @dataclass
@@ -26,6 +26,7 @@ class Bench:
     ] = ()
     rounds: Annotated[int, arg(help="repetitions of each measurement")] = 50
     device: Device = "auto"
+    runtime: Runtime = "auto"
     threads: Threads = None
     json: Json = False
 
@@ -35,11 +36,12 @@ def verb(argv: list[str]) -> int:
     from algan_ad.cli.show_bench import show_bench, show_comparison
     from algan_ad.workflows.bench import bench, compare
 
-    found = bench(o.model, o.images, o.rounds, o.device, o.threads)
+    how = {"device": o.device, "runtime": o.runtime, "threads": o.threads}
+    found = bench(o.model, o.images, o.rounds, **how)
     if o.against is None:
         return emit(found.to_dict(), o.json, lambda console: show_bench(console, found))
-    other = bench(o.against, o.images, o.rounds, o.device, o.threads)
-    ratios = compare(o.model, o.against, o.images, o.rounds, o.device, o.threads)
+    other = bench(o.against, o.images, o.rounds, **how)
+    ratios = compare(o.model, o.against, o.images, o.rounds, **how)
     result = {
         "model": found.to_dict(),
         "against": other.to_dict(),

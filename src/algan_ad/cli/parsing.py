@@ -26,7 +26,18 @@ Json = Annotated[bool, arg(help="print one JSON object on standard output")]
 Strict = Annotated[bool, arg(help="an unreadable file ends the run instead of being skipped and listed")]
 Threads = Annotated[int | None, arg(help="threads of one operation (default: the physical cores)")]
 Provider = Annotated[
-    str | None, arg(help="execution provider of ONNX Runtime for the exported network (default: that of the CPU)")
+    str | None,
+    arg(
+        help="execution provider of ONNX Runtime, or device of OpenVINO, for the exported network (default: the "
+        "processor)"
+    ),
+]
+Runtime = Annotated[
+    Literal["auto", "onnx", "openvino", "torch"],
+    arg(
+        help="scores by the exported network in ONNX Runtime (onnx) or OpenVINO, or by torch; auto: by ONNX Runtime "
+        "where the model has a network"
+    ),
 ]
 ModelFolder = Annotated[Positional[Path], arg(metavar="MODEL", help="a folder that `algan train` made")]
 StationFolder = Annotated[Path, arg(help="folder of the station: record, images, maps")]
@@ -40,10 +51,7 @@ class Scoring:
     """Options of everything that scores with a model."""
 
     device: Device = "auto"
-    runtime: Annotated[
-        Literal["auto", "onnx", "torch"],
-        arg(help="scores by the exported network (onnx) or by torch; auto: the network where the model has one"),
-    ] = "auto"
+    runtime: Runtime = "auto"
     threads: Threads = None
     provider: Provider = None
     batch_size: Annotated[int | None, arg(help="images that the exported network scores at once (default: 16)")] = None

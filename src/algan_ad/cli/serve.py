@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from algan_ad.cli.parsing import Database, Device, Json, StationFolder, Threads, parse
+from algan_ad.cli.parsing import Database, Device, Json, Runtime, StationFolder, Threads, parse
 from algan_ad.runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Serve:
     mqtt: Annotated[str | None, arg(help="broker for results: mqtt://HOST/TOPIC or mqtts://HOST/TOPIC")] = None
     modbus: Annotated[str | None, arg(help="HOST:PORT where PLCs read results by Modbus TCP")] = None
     device: Device = "auto"
+    runtime: Runtime = "auto"
     threads: Threads = None
     json: Json = False
 
@@ -61,7 +62,7 @@ def verb(argv: list[str]) -> int:
     )  # fmt: skip
 
     def load(folder: Path) -> "Predictor":
-        return load_model(folder, o.device, threads=o.threads)
+        return load_model(folder, o.device, o.runtime, o.threads)
 
     log_as_json()
     set_quiet(True)

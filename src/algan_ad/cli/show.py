@@ -135,6 +135,8 @@ def show_model(console: Console, folder: Path, config: ModelConfig, agreement: A
     console.print(facts)
     if config.calibration is not None:
         console.print(config.calibration.explain(), soft_wrap=True)
+    if config.quantisation is not None:
+        console.print(config.quantisation.explain(), soft_wrap=True)
     for change in config.threshold_history:
         console.print(_changed(change), soft_wrap=True)
     plan = Table("setting", "value", "origin", "reason", box=None)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +57,12 @@ def hash_files(paths: Sequence[Path]) -> list[str]:
 def hash_rows(rows: NDArray[Any]) -> dict[str, str]:
     """The sha256 of each sample, by its position."""
     return {str(i): hashlib.sha256(row.tobytes()).hexdigest() for i, row in enumerate(rows)}
+
+
+def divided(fingerprint: Mapping[str, Any], n_train: Any) -> tuple[list[str], list[str]]:
+    """The sha256 of each image that a model was trained on, and of each other image that it was made with.
+
+    A fingerprint names the `n_train` images of the training first.
+    """
+    digests = [str(digest) for digest in fingerprint["files"].values()]
+    return digests[:n_train], digests[n_train:]

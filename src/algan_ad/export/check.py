@@ -7,9 +7,9 @@ from algan_ad.data.made_up import KINDS, make_up
 from algan_ad.detectors.shared.contract import Detector
 from algan_ad.runtime.calibration import Calibration
 from algan_ad.runtime.errors import ExportRefused
-from algan_ad.runtime.predictor import Rows
+from algan_ad.runtime.predictor import Rows, Scores
 from algan_ad.runtime.self_test import Reference, compare
-from algan_ad.runtime.sessions import OnnxScorer
+from algan_ad.runtime.sessions import NetworkScorer
 
 AGREEMENT = 1e-4  # most that a score may differ, in its distance from the mean of normal ones, or their deviation
 ULPS = 8  # or in last places of float32, for scores that hardly differ from each other
@@ -17,13 +17,13 @@ N_HELD_OUT = 32  # samples; a method that looks at many views of an image takes 
 N_MAPS = 4  # images whose maps are compared
 
 
-def check_samples(held_out: Rows, views: int = 1) -> NDArray[np.generic]:
+def check_samples(held_out: Rows, views: int = 1, most: int = N_HELD_OUT) -> NDArray[np.generic]:
     """Held-out samples, each followed by an altered copy: uint8 (n, S, S, C) or float32 (n, d).
 
     Images get one of the seven made-up defects in their middle square, vectors are moved by three standard deviations;
     the last copy is as far from anything normal as can be, an image with its grey levels turned round.
     """
-    n = max(1, min(len(held_out), N_HELD_OUT // views))
+    n = max(1, min(len(held_out), most // views))
     good = np.asarray(held_out[np.linspace(0, len(held_out) - 1, n, dtype=np.int64)])
     altered = _altered_images(good) if good.ndim == 4 else _altered_vectors(good)
     return np.stack([good, altered], 1).reshape(2 * n, *good.shape[1:])
@@ -48,7 +48,7 @@ def _altered_vectors(good: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def check(
-    detector: Detector, scorer: OnnxScorer, samples: NDArray[np.generic], calibration: Calibration | None
+    detector: Detector, scorer: NetworkScorer, samples: NDArray[np.generic], calibration: Calibration | None
 ) -> Reference:
     """The samples with the scores of the trained model, to repeat the check elsewhere.
 
@@ -57,9 +57,8 @@ def check(
     """
     trained = detector.score(samples)
     normal = trained if calibration is None or calibration.n < 2 else np.asarray(calibration.scores)
-    distances = np.maximum(np.abs(trained - normal.mean()), normal.std())
     rounding = np.finfo(np.float32).eps * np.abs(trained).max()
-    reference = Reference(samples, trained, np.maximum(AGREEMENT * distances, ULPS * rounding))
+    reference = Reference(samples, trained, np.maximum(AGREEMENT * units(trained, normal), ULPS * rounding))
     found = compare(scorer, reference, None if calibration is None else calibration.threshold)
     if not found.holds:
         raise ExportRefused(f"the network does not score as the model does: {found.explain()}")
@@ -68,7 +67,12 @@ def check(
     return reference
 
 
-def _check_maps(detector: Detector, scorer: OnnxScorer, images: NDArray[np.generic]) -> None:
+def units(scores: Scores, normal: Scores) -> Scores:
+    """The distance of each score from the mean of normal ones, or their standard deviation where that is larger."""
+    return np.asarray(np.maximum(np.abs(scores - normal.mean()), normal.std()))
+
+
+def _check_maps(detector: Detector, scorer: NetworkScorer, images: NDArray[np.generic]) -> None:
     wanted, found = (np.stack(each.score_and_maps(images)[1]) for each in (detector, scorer))
     largest, most = np.abs(wanted - found).max(), AGREEMENT * wanted.std()
     if not largest <= most:

@@ -14,9 +14,12 @@ from torch import Tensor, nn
 from algan_ad.detectors.shared.contract import Detector
 from algan_ad.runtime.errors import ExportRefused, MissingExtra
 from algan_ad.runtime.model_folder import ModelConfig
-from algan_ad.runtime.sessions import MOST_BYTES, NETWORK_SCHEMA, PREFIX
+from algan_ad.runtime.running import MOST_BYTES, PREFIX
+from algan_ad.runtime.sessions import NETWORK_SCHEMA
 
 OPSET = 20
+#: Of the configuration.
+COPIED = ("input", "preprocessing", "columns", "calibration", "quantisation", "versions")
 TRACED = 2  # samples; torch would take a batch of one for a constant
 
 
@@ -34,7 +37,7 @@ class Graph(nn.Module):
 
 
 class PlainLeakyReLU(nn.Module):
-    """nn.LeakyReLU in operations that ONNX Runtime has in float64, too."""
+    """nn.LeakyReLU in operations that ONNX Runtime has in float64; in float32 its own is much faster."""
 
     def __init__(self, slope: float) -> None:
         super().__init__()
@@ -60,8 +63,8 @@ def make_network(detector: Detector, sample: Tensor, config: ModelConfig, weight
         raise ExportRefused(f"{detector.name} has no network: {detector.not_exported}")
     graph = _graph(detector)
     try:
-        import onnx
-        import onnxscript  # noqa: F401 (torch needs it)
+        import onnx  # noqa: F401 (torch needs both)
+        import onnxscript  # noqa: F401
     except ImportError as error:
         raise MissingExtra("an export needs pip install 'algan-ad[export]'") from error
     with _quiet(), torch.no_grad():
@@ -74,7 +77,20 @@ def make_network(detector: Detector, sample: Tensor, config: ModelConfig, weight
             raise ExportRefused(f"torch cannot export {detector.name}: {_reason(error)}") from error
     network = program.model_proto
     _strip(network.graph)
-    onnx.helper.set_model_props(network, _properties(config, weights_sha256))
+    return _with_properties(network, config, weights_sha256)
+
+
+def with_properties(content: bytes, config: ModelConfig, weights_sha256: str) -> bytes:
+    """A network with the properties of another configuration, such as a threshold that was computed with it."""
+    import onnx
+
+    return _with_properties(onnx.load_from_string(content), config, weights_sha256)
+
+
+def _with_properties(network: Any, config: ModelConfig, weights_sha256: str) -> bytes:
+    from onnx.helper import set_model_props
+
+    set_model_props(network, _properties(config, weights_sha256))
     content: bytes = network.SerializeToString()
     return content
 
@@ -89,11 +105,16 @@ def _graph(detector: Detector) -> Graph:
         )
     maps = detector.draws_maps and detector.exports_maps
     graph = Graph(copy.deepcopy(module).cpu(), maps).eval()
+    if any(each.dtype == torch.float64 for each in graph.parameters()):
+        _replace_leaky_relus(graph)
+    return graph
+
+
+def _replace_leaky_relus(graph: Graph) -> None:
     for parent in list(graph.modules()):
         for name, child in parent.named_children():
             if isinstance(child, nn.LeakyReLU):
                 setattr(parent, name, PlainLeakyReLU(child.negative_slope))
-    return graph
 
 
 def _properties(config: ModelConfig, weights_sha256: str) -> dict[str, str]:
@@ -103,7 +124,7 @@ def _properties(config: ModelConfig, weights_sha256: str) -> dict[str, str]:
         "schema_version": str(NETWORK_SCHEMA),
         "method": config.method,
         "weights_sha256": weights_sha256,
-        **{name: json.dumps(values[name]) for name in ("input", "preprocessing", "columns", "calibration", "versions")},
+        **{name: json.dumps(values[name]) for name in COPIED},
     }
     if config.calibration is not None:
         found["threshold"] = repr(config.calibration.threshold)

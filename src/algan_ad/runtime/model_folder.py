@@ -33,6 +33,7 @@ from algan_ad.runtime.files import (
 )
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.protocols import Protocol
+from algan_ad.runtime.quantisation import Quantisation
 from algan_ad.runtime.schema import Schema, describe
 
 SCHEMA_VERSION: Final = 2
@@ -84,6 +85,9 @@ class ModelConfig(Schema):
     )
     calibration: Calibration | None = Field(default=None, description="None: scores without decisions")
     threshold_history: tuple[ThresholdChange, ...] = Field(default=(), description="oldest first")
+    quantisation: Quantisation | None = Field(
+        default=None, description="price of the int8 network that scores in place of the weights; None: there is none"
+    )
     protocol: Protocol
     selection: str = Field(description="choice of the epoch or the setting, in words")
     fingerprint: dict[str, JsonValue] = Field(description="content of the training data")

@@ -12,7 +12,8 @@ from safetensors.numpy import load, save
 
 from algan_ad.runtime.errors import AlganError, InputError
 from algan_ad.runtime.predictor import Scorer, Scores
-from algan_ad.runtime.sessions import NETWORK, Running, load_predictor
+from algan_ad.runtime.running import Running
+from algan_ad.runtime.sessions import open_network
 
 SELF_TEST = "self-test.safetensors"
 MOST_BYTES = 4 * 2**20  # of the samples in a model folder; two travel in any case
@@ -101,13 +102,12 @@ def self_test(folder: Path, running: Running | None = None) -> Agreement:
 
     Raises InputError without a network or its samples, AlganError where the scores differ.
     """
-    predictor = load_predictor(folder, running)
-    config = predictor.config
+    config, scorer = open_network(folder, running)
     threshold = None if config.calibration is None else config.calibration.threshold
-    found = compare(predictor.scorer, read_reference(folder, config.files), threshold)
+    found = compare(scorer, read_reference(folder, config.files), threshold)
     if not found.holds:
         raise AlganError(
-            f"{folder / NETWORK}: self-test failed: {found.explain()}. On this machine the network does not score as "
-            "the trained model did; use another version of onnxruntime, or export the model again"
+            f"{scorer.path}: self-test failed: {found.explain()}. On this machine the network does not score as the "
+            f"trained model did; use another version of {scorer.runtime}, or export the model again"
         )
     return found

@@ -1,61 +1,56 @@
-"""The scorer without torch: the network of a model folder in ONNX Runtime."""
+"""The scorer without torch: the network of a model folder in ONNX Runtime or OpenVINO."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field
 
-from algan_ad.runtime.errors import InputError, MissingExtra, Option
+from algan_ad.runtime.errors import InputError, MissingExtra
 from algan_ad.runtime.model_folder import WEIGHTS, ModelConfig, verify_model
 from algan_ad.runtime.predictor import Maps, Predictor, Rows, Scores
 from algan_ad.runtime.progress import track
-from algan_ad.runtime.schema import Schema
+from algan_ad.runtime.running import IR, NETWORK, PREFIX, Running, Session
 
-NETWORK = "network.onnx"
 NETWORK_SCHEMA = 1
-PREFIX = "algan_ad."  # of the properties that an export leaves in a network
-MOST_BYTES = 2**31 - 1  # of a protobuf message, which an ONNX file is
-CPU = "CPUExecutionProvider"
 SCORES_ONLY = "the network of this model gives scores only; torch draws its maps: pip install 'algan-ad[train]'"
 
 
-class Running(Schema):
-    """The way a network is run. Each default suits a production machine without an accelerator."""
+class NetworkScorer:
+    """A scorer that runs a network. Several threads may use it at once; pickled, it is the path of its file.
 
-    threads: int | None = Field(None, ge=1, description="threads of one operation; None = the physical cores")
-    provider: str = Field(CPU, description="execution provider of ONNX Runtime")
-    batch_size: int = Field(16, ge=1, description="samples that are scored at once")
-
-
-class OnnxScorer:
-    """A scorer that runs an ONNX graph. Several threads may use it at once; pickled, it is the path of its file.
-
-    The graph's input is `samples`, uint8 (N, S, S, C) or float32 (N, d); its outputs are `scores` (N,) and, where the
-    method draws them, `maps` (N, S, S). All of it lies in one file: data outside of it is refused.
-    Raises InputError for a file that is no such graph and for a provider that is not there, MissingExtra without
-    ONNX Runtime.
+    The input is `samples`, uint8 (N, S, S, C) or float32 (N, d); the outputs are `scores` (N,) and, where the
+    method draws them, `maps` (N, S, S). All of an ONNX graph lies in one file: data outside of it is refused.
+    Raises InputError for a file that is no such network and for a provider that is not there, MissingExtra without
+    the runtime.
     """
 
     def __init__(self, path: Path, running: Running | None = None) -> None:
         self.path, self.running = path, running or Running()
-        self.session = _session(path, self.running)
-        self.properties: dict[str, str] = self.session.get_modelmeta().custom_metadata_map
-        self.outputs = [output.name for output in self.session.get_outputs()]
-        inputs = self.session.get_inputs()
-        if [each.name for each in inputs] != ["samples"] or "scores" not in self.outputs:
+        self.session = _opened(path, self.running)
+        names = [name for name, _, _ in self.session.inputs]
+        if names != ["samples"] or "scores" not in self.session.outputs:
             raise InputError(f"{path}: not a scoring network; expected the input 'samples' and the output 'scores'")
-        kind = inputs[0].type[len("tensor(") : -1]
-        self.takes = _described({"float": "float32"}.get(kind, kind), inputs[0].shape[1:])
+        _, kind, shape = self.session.inputs[0]
+        self.takes = _described(kind, shape[1:])
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _reopened, (self.path.resolve(), self.running, self.properties)
 
     @property
+    def runtime(self) -> str:
+        """The name of the runtime, for people."""
+        return self.session.name
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """Those that the export left in the network."""
+        return self.session.properties
+
+    @property
     def draws_maps(self) -> bool:
-        """True when the graph gives maps, too."""
-        return "maps" in self.outputs
+        """True when the network gives maps, too."""
+        return "maps" in self.session.outputs
 
     def score(self, samples: Rows) -> Scores:
         return _joined([found[0] for found in self._run(samples, ["scores"])])
@@ -86,36 +81,23 @@ class OnnxScorer:
             batch = np.array(samples[start : start + size], order="C")
             if (found := _described(batch.dtype.name, batch.shape[1:])) != self.takes:
                 raise InputError(f"samples: {found}; this network takes {self.takes}")
-            yield self.session.run(outputs, {"samples": batch})
+            yield self.session.run(outputs, batch)
 
 
-def _session(path: Path, running: Running) -> Any:
-    """The session of a file. Raises as `OnnxScorer` does."""
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingExtra(f"{path}: scoring needs pip install onnxruntime") from error
-    known = onnxruntime.get_available_providers()
-    if running.provider not in known:
-        wish = Option("provider", running.provider)
-        raise InputError(wish, f": not in this ONNX Runtime, which has {', '.join(known)}")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = running.threads or 0  # 0: the physical cores
-    options.log_severity_level = 4  # what ends the session is raised
-    if (size := path.stat().st_size) > MOST_BYTES:
-        raise InputError(f"{path}: {size} bytes, more than an ONNX file holds; export the model again")
-    try:  # from memory, where no path leads to data outside of the file
-        session = onnxruntime.InferenceSession(path.read_bytes(), options, [running.provider])
-    except Exception as error:  # ONNX Runtime has an exception of its own for every status
-        raise InputError(f"{path}: not a network that ONNX Runtime can run ({error})") from error
-    if running.provider not in session.get_providers():  # it falls back on the CPU by itself
-        raise InputError(Option("provider", running.provider), ": does not start on this machine; check its drivers")
-    return session
+def _opened(path: Path, running: Running) -> Session:
+    """The session of a file in the runtime that is asked for, which alone is imported."""
+    if running.runtime == "openvino":
+        from algan_ad.runtime.openvino_session import OpenVinoSession
+
+        return OpenVinoSession(path, running)
+    from algan_ad.runtime.onnx_session import OnnxSession
+
+    return OnnxSession(path, running)
 
 
-def _reopened(path: Path, running: Running, properties: dict[str, str]) -> OnnxScorer:
+def _reopened(path: Path, running: Running, properties: dict[str, str]) -> NetworkScorer:
     """The scorer that was pickled. Raises InputError where another network has taken the place of its own."""
-    scorer = OnnxScorer(path, running)
+    scorer = NetworkScorer(path, running)
     if scorer.properties != properties:
         raise InputError(f"{path}: another network than that which was pickled; load the model again")
     return scorer
@@ -144,10 +126,22 @@ def has_network(folder: Path) -> bool:
 
 
 def load_predictor(folder: Path, running: Running | None = None) -> Predictor:
-    """The model of a folder, run without torch. Raises InputError as `verify_model` does, and without its network."""
+    """The model of a folder, run without torch. Raises as `open_network` does."""
+    config, scorer = open_network(folder, running)
+    return Predictor(scorer, config)
+
+
+def open_network(folder: Path, running: Running | None = None) -> tuple[ModelConfig, NetworkScorer]:
+    """The configuration of a model folder, and its network; OpenVINO takes its own form of it where there is one.
+
+    Raises InputError as `verify_model` does, without a network, and for one of another model; MissingExtra without the
+    runtime.
+    """
     config = verify_model(folder)
     if NETWORK not in config.files:
         raise InputError(f"{folder}: holds no {NETWORK}; install algan-ad[train] to score with its weights")
-    scorer = OnnxScorer(folder / NETWORK, running)
+    running = running or Running()
+    name = IR[0] if running.runtime == "openvino" and IR[0] in config.files else NETWORK
+    scorer = NetworkScorer(folder / name, running)
     scorer.check_origin(config)
-    return Predictor(scorer, config)
+    return config, scorer

@@ -23,6 +23,7 @@ from algan_ad.service.record.record import Record
 from algan_ad.service.record.tables import ModelRow
 from algan_ad.service.thresholds.versions import adopt
 
+DECIDING = (".safetensors", ".onnx", ".xml", ".bin")  # files of tensors and networks
 #: Opens a model folder, after its self-test. `cli/serve.py` hands over the one door, `workflows/load.py`.
 Load = Callable[[Path], Predictor]
 
@@ -140,7 +141,7 @@ def _made_up(predictor: Predictor) -> NDArray[np.uint8]:
 
 def hash_of(config: ModelConfig) -> str:
     """SHA-256 of all that decides a score: the files of tensors and networks, the method, the preprocessing."""
-    files = {name: digest for name, digest in config.files.items() if name.endswith((".safetensors", ".onnx"))}
+    files = {name: digest for name, digest in config.files.items() if name.endswith(DECIDING)}
     values = config.model_dump(mode="json", include={"method", "preprocessing", "plan"}) | {"files": files}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

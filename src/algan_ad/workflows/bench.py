@@ -27,7 +27,7 @@ from algan_ad.runtime.predictor import Predictor, Rows
 from algan_ad.runtime.progress import is_quiet, set_quiet
 from algan_ad.runtime.sources import pictures
 from algan_ad.workflows.limit import MatrixProduct, count_flops
-from algan_ad.workflows.load import load_model
+from algan_ad.workflows.load import Runtime, load_model
 
 BATCHES = (1, 4, 16, 64)
 WARM = 3  # rounds that are not counted
@@ -90,8 +90,9 @@ class Bench:
 
 
 def bench(
-    folder: Path, images: Sequence[Path] = (), rounds: int = 50, device: Any = "auto", threads: int | None = None
-) -> Bench:
+    folder: Path, images: Sequence[Path] = (), rounds: int = 50, device: Any = "auto", runtime: Runtime = "auto",
+    threads: int | None = None,
+) -> Bench:  # fmt: skip
     """Measure a model, on these images or on a made-up photograph, `rounds` times each.
 
     Raises InputError as `load_model` does, for images that cannot be read, and for fewer than 2 rounds.
@@ -100,14 +101,14 @@ def bench(
         raise InputError(Option("rounds", rounds), ": expected 2 or more")
     counts = [threads] if threads else sorted({1, os.cpu_count() or 1})
     with TemporaryDirectory() as temporary, _in_silence():
-        model = load_model(folder, device, threads=threads)
+        model = load_model(folder, device, runtime, threads)
         files = _files(model, images, Path(temporary))
         samples = _samples(model, files)
         stages = _stages(model, files, samples, rounds)
-        seconds, processor, peak = _start(folder, device, threads, files)
-        throughput = {n: _throughput(load_model(folder, device, threads=n), samples, rounds // 4) for n in counts}
+        seconds, processor, peak = _start(folder, (device, runtime, threads), files)
+        throughput = {n: _throughput(load_model(folder, device, runtime, n), samples, rounds // 4) for n in counts}
         flops = count_flops(folder, _batch(samples, 1))
-        limit, shares = _shares(load_model(folder, device, threads=counts[0]), samples, rounds // 4, counts[0], flops)
+        limit, shares = _shares(load_model(folder, device, runtime, counts[0]), samples, rounds // 4, counts[0], flops)
     shown = "made-up numbers" if not files else f"{len(files)} given" if images else "a made-up photograph"
     machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
     return Bench(
@@ -118,14 +119,14 @@ def bench(
 
 def compare(
     folder: Path, other: Path, images: Sequence[Path] = (), rounds: int = 50, device: Any = "auto",
-    threads: int | None = None,
+    runtime: Runtime = "auto", threads: int | None = None,
 ) -> dict[str, Ratio]:  # fmt: skip
     """Time of `other` divided by that of the model, taken in turn: how many times faster the model is.
 
     `infer 1`, `infer 16`: scoring of prepared images, by batch; `all 1`: from a file to a decision.
     """
     with TemporaryDirectory() as temporary, _in_silence():
-        models = [load_model(each, device, threads=threads) for each in (folder, other)]
+        models = [load_model(each, device, runtime, threads) for each in (folder, other)]
         if models[0].config.input != models[1].config.input:
             raise InputError(f"{other}: takes {models[1].config.input}s, and {folder} {models[0].config.input}s")
         files = _files(models[0], images, Path(temporary))
@@ -138,7 +139,7 @@ def compare(
 
 
 def _runtime(model: Predictor) -> str:
-    return "torch" if hasattr(model, "detector") else "ONNX Runtime"  # of a `Model`, whose import takes torch
+    return getattr(model.scorer, "runtime", "torch")  # a detector has none
 
 
 def _files(model: Predictor, images: Sequence[Path], temporary: Path) -> list[Path]:
@@ -241,22 +242,26 @@ import json, sys, time
 import numpy as np
 from algan_ad import load_model
 
-folder, device, threads, file = json.loads(sys.argv[1])
-model = load_model(folder, device, threads=threads)
+folder, how, file = json.loads(sys.argv[1])
+model = load_model(folder, *how)
 model.predict(file or np.zeros((1, model.config.fingerprint["n_features"]), np.float32))
 end, processor, peak = time.time(), time.process_time(), None
-try:
+if sys.platform == "linux":  # whose ru_maxrss begins with the peak of the process that started this one
+    with open("/proc/self/status") as status:
+        peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 2**10
+elif sys.platform == "darwin":
     import resource
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-except ImportError:  # Windows
-    pass
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 print(json.dumps([end, processor, peak]))
 """
 
 
-def _start(folder: Path, device: str, threads: int | None, files: Sequence[Path]) -> tuple[float, float, float | None]:
-    """Seconds, processor seconds and peak memory, MB, of a process from its start to its first score: medians."""
-    arguments = json.dumps([str(folder), device, threads, str(files[0]) if files else None])
+def _start(folder: Path, how: Sequence[Any], files: Sequence[Path]) -> tuple[float, float, float | None]:
+    """Seconds, processor seconds and peak memory, MB, of a process from its start to its first score: medians.
+
+    how: device, runtime and threads.
+    """
+    arguments = json.dumps([str(folder), how, str(files[0]) if files else None])
     found = []
     for _ in range(STARTS):
         start = time.time()

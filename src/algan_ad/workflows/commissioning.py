@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from algan_ad.data.fingerprint import hash_files
+from algan_ad.data.fingerprint import divided, hash_files
 from algan_ad.data.graded import KINDS, Canvas
 from algan_ad.data.layouts import open_dataset
 from algan_ad.data.masks import Mask
@@ -112,12 +112,9 @@ def commission(
 
 
 def held_out_hashes(model: Predictor) -> set[str]:
-    """SHA-256 of the images that a model was made with and not trained on: its fingerprint names them last."""
-    files, n_train = model.config.fingerprint["files"], model.config.training["n_train"]
-    assert isinstance(files, dict)
-    assert isinstance(n_train, int)
-    digests = [str(digest) for digest in files.values()]
-    return set(digests[n_train:]) - set(digests[:n_train])
+    """SHA-256 of the images that a model was made with and not trained on."""
+    trained_on, held_out = divided(model.config.fingerprint, model.config.training["n_train"])
+    return set(held_out) - set(trained_on)
 
 
 def _good_images(model: Predictor, source: str | Path, evaluation: Evaluation) -> tuple[list[ImageScore], HeldOut]:

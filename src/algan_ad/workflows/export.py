@@ -13,39 +13,52 @@ from safetensors.numpy import save
 from algan_ad.export.check import check, check_samples
 from algan_ad.export.graph import make_network
 from algan_ad.runtime.errors import ExportRefused, InputError, MissingExtra, Option
+from algan_ad.runtime.files import refuse_to_replace
 from algan_ad.runtime.listing import images_below
 from algan_ad.runtime.model_folder import ModelConfig, rewrite_config, verify_model
+from algan_ad.runtime.openvino_session import to_ir
 from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.progress import log
-from algan_ad.runtime.self_test import SELF_TEST, Agreement, read_reference, self_test
-from algan_ad.runtime.sessions import NETWORK, OnnxScorer
+from algan_ad.runtime.running import IR, NETWORK, Running
+from algan_ad.runtime.self_test import SELF_TEST, Agreement, Reference, read_reference, self_test
+from algan_ad.runtime.sessions import NetworkScorer
 from algan_ad.runtime.tiles import samples_of
 from algan_ad.workflows.model import Model, load_trained
 
 N_READ = 64  # images of a folder that a check looks at
 
 
-def export_model(folder: str | Path, samples: str | Path | None = None) -> Agreement:
+def export_model(
+    folder: str | Path, samples: str | Path | None = None, openvino: bool = False, overwrite: bool = False
+) -> Agreement:
     """Write network.onnx into a model folder, and the samples that repeat its check anywhere.
 
     Args:
         folder: a model that `algan train` wrote.
         samples: good images or a table of good vectors that the model was not trained on, to check the network with;
             None = those that an earlier export left in the folder.
+        openvino: also write network.xml and network.bin, the same network in OpenVINO's own form; False removes them.
+        overwrite: replace files of these names, too, that no export made.
 
     Returns:
         The agreement of the network with the trained model, as it lies in the folder.
 
     Raises:
-        InputError: no model, a damaged one, or no samples to check with.
+        InputError: no model, a damaged one, no samples to check with, or files of these names that no export made.
         ExportRefused: a method without a network, or one that does not score as the model does.
+        MissingExtra: the packages of an export, or OpenVINO, are not installed.
     """
     folder = Path(folder)
     model = load_trained(folder, "cpu")
+    if model.config.quantisation is not None:
+        raise InputError(f"{folder}: an int8 model, which is exported already")
     if model.detector.not_exported:
         raise ExportRefused(f"{folder}: {model.detector.name} has no network: {model.detector.not_exported}")
+    names = (NETWORK, SELF_TEST, *IR)
+    refuse_to_replace([folder / name for name in names if name not in model.config.files], [], overwrite)
     found = _known_samples(folder, model.config) if samples is None else _given_samples(model, Path(samples))
-    rewrite_config(folder, model.config, _files(model, found))
+    others = {name: digest for name, digest in model.config.files.items() if name not in IR}
+    rewrite_config(folder, model.config.model_copy(update={"files": others}), _files(model, found, openvino))
     return self_test(folder)
 
 
@@ -70,20 +83,27 @@ def network_files(model: Model, held_out: Rows) -> dict[str, bytes]:
     return _files(model, check_samples(held_out, model.detector.views))
 
 
-def _files(model: Model, samples: NDArray[Any]) -> dict[str, bytes]:
+def _files(model: Model, samples: NDArray[Any], openvino: bool = False) -> dict[str, bytes]:
     weights = hashlib.sha256(save(model.detector.tensors())).hexdigest()
     content = make_network(model.detector, torch.from_numpy(samples[:1]), model.config, weights)
-    with TemporaryDirectory(prefix="algan-") as place:  # ONNX Runtime shall read a file, as it will
-        (Path(place) / NETWORK).write_bytes(content)
-        reference = check(model.detector, _opened(Path(place) / NETWORK), samples, model.config.calibration)
-    return {NETWORK: content, SELF_TEST: reference.to_bytes()}
+    with TemporaryDirectory(prefix="algan-") as place:  # a runtime shall read files, as it will
+        network = Path(place) / NETWORK
+        network.write_bytes(content)
+        reference = _checked(model, network, samples, Running())
+        files = {NETWORK: content, SELF_TEST: reference.to_bytes()}
+        if openvino:
+            files |= to_ir(network)
+            _checked(model, network.with_name(IR[0]), samples, Running(runtime="openvino"))
+    return files
 
 
-def _opened(path: Path) -> OnnxScorer:
+def _checked(model: Model, path: Path, samples: NDArray[Any], running: Running) -> Reference:
+    """The reference of a network that scores as the model does. Raises ExportRefused for any other."""
     try:
-        return OnnxScorer(path)
+        scorer = NetworkScorer(path, running)
     except InputError as error:
         raise ExportRefused(f"the network does not run: {error}") from error
+    return check(model.detector, scorer, samples, model.config.calibration)
 
 
 def _known_samples(folder: Path, config: ModelConfig) -> NDArray[Any]:

@@ -10,6 +10,14 @@ from algan_ad.runtime.predictor import Maps, Rows, Scorer, Scores
 from algan_ad.runtime.progress import log
 from algan_ad.workflows.masks import Truth, read_mask
 
+AT_ONCE = 32
+
+
+def highest_values(scorer: Scorer, pictures: Rows) -> tuple[float, ...]:
+    """The highest value of the map of each picture; the maps themselves would fill the memory."""
+    parts = (pictures[start : start + AT_ONCE] for start in range(0, len(pictures), AT_ONCE))
+    return tuple(float(heat.max()) for part in parts for heat in scorer.score_and_maps(part)[1])
+
 
 def judged_masks(own_maps: bool, items: Sequence[Item], preprocessing: Preprocessing | None) -> dict[int, Truth]:
     """The marks of the test images whose truth is known for every pixel, by their position among the items.

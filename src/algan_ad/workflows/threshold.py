@@ -5,7 +5,7 @@ from pathlib import Path
 from algan_ad.report.cards import model_card
 from algan_ad.runtime.model_folder import CARD, ModelConfig, read_model, rewrite_config
 from algan_ad.runtime.progress import log
-from algan_ad.runtime.sessions import NETWORK
+from algan_ad.runtime.running import NETWORK
 
 
 def change_false_alarm_rate(folder: str | Path, rate: float, reason: str | None = None) -> ModelConfig:

@@ -27,9 +27,9 @@ from algan_ad.runtime.errors import InputError, Option
 from algan_ad.runtime.files import refuse_to_replace
 from algan_ad.runtime.model_folder import CARD, CONFIG, METRICS, WEIGHTS, ModelConfig, PlanEntry
 from algan_ad.runtime.progress import log
+from algan_ad.runtime.running import NETWORK
 from algan_ad.runtime.schema import Schema
 from algan_ad.runtime.self_test import SELF_TEST
-from algan_ad.runtime.sessions import NETWORK
 from algan_ad.runtime.tiles import whole
 from algan_ad.training.budget import Budget, seconds_of
 from algan_ad.training.device import using_threads
@@ -38,13 +38,13 @@ from algan_ad.training.loop import RunFolder, Trained
 from algan_ad.training.seeding import private_randomness
 from algan_ad.workflows.evaluate import remove_reports
 from algan_ad.workflows.export import add_network_if_any
+from algan_ad.workflows.maps import highest_values
 from algan_ad.workflows.model import Model
 from algan_ad.workflows.options import CHECKPOINT_SECONDS, TrainOptions
 from algan_ad.workflows.samples import Prepared
 from algan_ad.workflows.self_configure import Configured, announce, configure
 from algan_ad.workflows.wishes import Planned, wish
 
-MAPS_AT_ONCE = 32
 PACKAGES = ("algan-ad", "torch", "torchvision", "timm", "numpy", "scikit-learn", "pillow")
 EPOCHWISE = (("resume", False), ("checkpoint_seconds", CHECKPOINT_SECONDS), ("track", ()), ("within", None))
 Quality = Callable[[torch.Tensor], dict[str, float]]
@@ -188,8 +188,10 @@ def _hash_of(fingerprint: dict[str, Any]) -> str:
 def _model(configured: Configured, options: TrainOptions, trained: Trained, seconds: float) -> Model:
     detector, prepared, rate = configured.detector, configured.prepared, configured.false_alarm_rate
     # Under protocol thesis the normals that calibrate are those of the validation half.
-    scores = whole(detector, prepared.preprocessing).score(prepared.calibration)
-    calibration = Calibration(scores=scores, false_alarm_rate=rate, also_selected=trained.by_labels)
+    scorer = whole(detector, prepared.preprocessing)
+    calibration = Calibration(
+        scores=scorer.score(prepared.calibration), false_alarm_rate=rate, also_selected=trained.by_labels
+    )
     log(calibration.explain())
     return Model(
         detector,
@@ -200,7 +202,7 @@ def _model(configured: Configured, options: TrainOptions, trained: Trained, seco
             preprocessing=prepared.preprocessing,
             columns=prepared.columns,
             maps=None if detector.input == "vector" else "own" if detector.draws_maps else "attribution",
-            map_peaks=_map_peaks(detector, prepared) if detector.draws_maps else None,
+            map_peaks=highest_values(scorer, prepared.calibration) if detector.draws_maps else None,
             calibration=calibration,
             protocol=options.protocol,
             selection=trained.selection,
@@ -221,13 +223,6 @@ def _model(configured: Configured, options: TrainOptions, trained: Trained, seco
             },
         ),
     )
-
-
-def _map_peaks(detector: Detector, prepared: Prepared) -> tuple[float, ...]:
-    """The highest value of each held-out map; the maps themselves would fill the memory."""
-    scorer, pictures = whole(detector, prepared.preprocessing), prepared.calibration
-    parts = (pictures[start : start + MAPS_AT_ONCE] for start in range(0, len(pictures), MAPS_AT_ONCE))
-    return tuple(float(heat.max()) for part in parts for heat in scorer.score_and_maps(part)[1])
 
 
 def _extra_files(model: Model, run: RunFolder, detector: Detector) -> dict[str, bytes]:
