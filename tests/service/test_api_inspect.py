@@ -44,6 +44,20 @@ def test_a_batch_answers_for_each_image(client: TestClient) -> None:
     assert client.post("/v1/inspect/batch", files=[("image", grey(50))] * 17).status_code == 400
 
 
+def test_a_batch_with_part_numbers_is_inspected_once(client: TestClient) -> None:
+    files = [("image", grey(value)) for value in (50, 51, 52)]
+    first, again = (
+        client.post("/v1/inspect/batch", files=files, data={"part": ["p1", "", "p3"]}).json()["inspections"]
+        for _ in range(2)
+    )
+    assert [each["part"] for each in first] == ["p1", None, "p3"]
+    assert [each["repeated"] for each in again] == [True, False, True]
+    assert [again[i]["id"] for i in (0, 2)] == [first[i]["id"] for i in (0, 2)]
+    few = client.post("/v1/inspect/batch", files=files, data={"part": ["p1", "p2"]})
+    assert (few.status_code, "each of the 3 images, found 2" in few.json()["detail"]) == (422, True)
+    assert client.post("/v1/inspect/batch", files=files[:1], data={"part": "a\nb"}).status_code == 422
+
+
 @pytest.mark.parametrize("query", ["part=%00", "part=", "part=" + "x" * 201, "part=a%0Ab"])
 def test_odd_part_numbers_are_refused(client: TestClient, query: str) -> None:
     assert client.post(f"/v1/inspect?{query}", content=grey(50)).status_code == 422

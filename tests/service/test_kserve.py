@@ -70,6 +70,23 @@ def test_odd_lengths_are_refused(client: TestClient, length: str) -> None:
     assert client.post(INFER, content=b'{"inputs": 1}', headers=headers).status_code == 400
 
 
+def test_a_part_number_is_inspected_once(client: TestClient) -> None:
+    one = tensor(shape=[8, 8, 3], data=PIXELS[0].ravel().tolist()) | {"parameters": {"part": "p1", "more": 1}}
+    first, again = (values(client.post(INFER, json=one))["inspection"] for _ in range(2))
+    assert first == again
+    assert client.get(f"/v1/inspections/{first[0]}").json()["part"] == "p1"
+    other = tensor(shape=[8, 8, 3], data=PIXELS[1].ravel().tolist()) | {"parameters": {"part": "p1"}}
+    assert client.post(INFER, json=other).status_code == 409
+
+
+@pytest.mark.parametrize("number", ["p1", "a\nb", "x" * 201, 7, "\ud800"])
+def test_a_part_number_names_one_part(client: TestClient, number: object) -> None:
+    shape = [2, 8, 8, 3] if number == "p1" else [1, 8, 8, 3]
+    request = tensor(shape=shape, data=PIXELS[: shape[0]].ravel().tolist()) | {"parameters": {"part": number}}
+    answer = client.post(INFER, content=json.dumps(request))
+    assert (answer.status_code, "parameters.part" in answer.json()["error"]) == (400, True)
+
+
 def test_one_bad_image_fails_all(client: TestClient) -> None:
     data = [base64.b64encode(each).decode() for each in (grey(50), b"nonsense")]
     answer = client.post(INFER, json=tensor(datatype="BYTES", shape=[2], data=data))
