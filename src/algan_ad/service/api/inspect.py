@@ -29,7 +29,7 @@ class Batch(Schema):
 def _form(several: bool) -> dict[str, Any]:
     """The body in OpenAPI's words: a form, or the bytes of one image."""
     file = {"type": "string", "format": "binary"}
-    fields = {"image": file, "part": {"type": "string"}}
+    fields: dict[str, Any] = {"image": file, "part": {"type": "string"}}
     if several:
         fields = {name: {"type": "array", "items": each} for name, each in fields.items()}
     form = {"type": "object", "required": ["image"], "properties": {**fields, "model": {"type": "string"}}}
