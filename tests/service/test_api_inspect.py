@@ -1,8 +1,5 @@
 """POST /v1/inspect, history, pictures, models, metrics."""
 
-from collections.abc import Iterator
-from threading import Event
-
 import pytest
 from fastapi.testclient import TestClient
 
@@ -131,14 +128,3 @@ def test_the_description_has_every_address_with_examples(client: TestClient) -> 
     assert {"/v1/inspect", "/v1/inspections", "/v2/models/{name}/infer", "/metrics"} <= set(description["paths"])
     answer = description["paths"]["/v1/inspect"]["post"]["responses"]["200"]["content"]["application/json"]
     assert answer["example"]["verdict"] == "anomalous"
-
-
-def test_a_slow_sender_is_cut_off(open_station: Open) -> None:
-    def drip() -> Iterator[bytes]:
-        yield b"x"
-        waiting.wait(2)
-        yield b"x"
-
-    waiting = Event()
-    client = client_of(open_station(body_seconds=0.05))
-    assert client.post("/v1/inspect", content=drip()).status_code in (408, 422)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import struct
 from typing import Any
 
@@ -62,6 +63,18 @@ def test_pixels_and_files_as_json_and_as_binary_data(client: TestClient) -> None
 def test_other_requests_are_refused(client: TestClient, request_: dict[str, Any]) -> None:
     answer = client.post(INFER, json=request_)
     assert (answer.status_code, list(answer.json())) == (400, ["error"])
+
+
+def test_an_id_that_no_answer_could_repeat(client: TestClient) -> None:
+    request = tensor(shape=[1, 8, 8, 3], data=PIXELS[0].ravel().tolist()) | {"id": "\ud800"}
+    assert client.post(INFER, content=json.dumps(request)).status_code == 400
+    assert client.get("/v1/inspections").json()["inspections"] == []
+
+
+def test_the_description_refers_to_nothing_that_is_not_there(client: TestClient) -> None:
+    text = client.get("/openapi.json").text
+    models = json.loads(text)["components"]["schemas"]
+    assert {name.rpartition("/")[2] for name in re.findall(r'"\$ref":"([^"]*)"', text)} <= set(models)
 
 
 @pytest.mark.parametrize("length", ["x", "-5", "99999", "3"])

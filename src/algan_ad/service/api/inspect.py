@@ -53,7 +53,7 @@ async def inspect(
 
     The answer is committed. Any status except 200 means *not inspected*.
     """
-    received = await receive(request, station.settings, 1)
+    received = await receive(request, 1)
     number = part or next(iter(received.numbers), None)
     parts = [Part(received.images[0], number)]
     (found,) = await run_in_threadpool(station.inspector.inspect, parts, model or received.model)
@@ -66,7 +66,7 @@ async def inspect_batch(request: Request, station: AStation, caller: Operator, m
 
     Part numbers are fields `part`, one for each image, in their order; an empty one stands for none.
     """
-    received = await receive(request, station.settings, station.settings.max_batch)
+    received = await receive(request, station.settings.max_batch)
     numbers = received.numbers or [None] * len(received.images)
     parts = [Part(image, number) for image, number in zip(received.images, numbers, strict=True)]
     found = await run_in_threadpool(station.inspector.inspect, parts, model or received.model)

@@ -44,7 +44,7 @@ class InferRequest(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    id: str | None = None
+    id: str | None = Field(default=None, pattern=r"^[^\x00]*$")  # which refuses halves of characters, too
     parameters: Parameters = Parameters()
     inputs: list[Tensor] = Field(min_length=1, max_length=1)
 
