@@ -32,11 +32,6 @@ def inspection(session: Session, inspection_id: int) -> InspectionRow:
     return row
 
 
-def newest(session: Session) -> InspectionRow | None:
-    """The inspection that was recorded last."""
-    return session.scalar(select(InspectionRow).order_by(InspectionRow.id.desc()).limit(1))
-
-
 def with_number(session: Session, model_name: str, number: str | None) -> InspectionRow | None:
     """The one inspection of a part by a model, except those that failed."""
     if number is None:
