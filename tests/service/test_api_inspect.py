@@ -67,6 +67,11 @@ def test_requests_without_image(client: TestClient) -> None:
     assert broken.status_code == 400
 
 
+@pytest.mark.parametrize("name", ["part", "model", "source", "since", "until"])
+def test_a_filter_that_no_database_holds(client: TestClient, name: str) -> None:
+    assert client.get(f"/v1/inspections?{name}=a%00b").status_code == 422
+
+
 def test_pages_and_filters(client: TestClient) -> None:
     for value in (50, 200, 51, 201, 52):
         client.post("/v1/inspect", content=grey(value))
