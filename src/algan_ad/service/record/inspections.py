@@ -11,7 +11,6 @@ from algan_ad.runtime.schema import Schema
 from algan_ad.service.errors import NotFound
 from algan_ad.service.record.tables import NOT_INSPECTED, InspectionRow
 
-
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]  # PostgreSQL holds no NUL
 
 
