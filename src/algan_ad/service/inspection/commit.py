@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from algan_ad.runtime.calibration import Calibration
@@ -16,7 +15,7 @@ from algan_ad.service.inspection.part import Inspection, Part
 from algan_ad.service.inspection.scoring import Scored
 from algan_ad.service.models import Served
 from algan_ad.service.record.alarms import raise_alarm
-from algan_ad.service.record.inspections import with_number
+from algan_ad.service.record.inspections import newest, with_number
 from algan_ad.service.record.outbox import announce
 from algan_ad.service.record.tables import ANOMALOUS, NOT_INSPECTED, OK, InspectionRow, ModelRow, ThresholdRow
 from algan_ad.service.thresholds.versions import active, calibration_of
@@ -95,9 +94,7 @@ def again(known: InspectionRow, part: Part) -> Inspection:
 
 def _notice_jump(session: Session, row: InspectionRow) -> None:
     """Raise an alarm when the clock has gone back. The order of the record does not suffer: it is that of the ids."""
-    last = session.execute(
-        select(InspectionRow.id, InspectionRow.at).order_by(InspectionRow.id.desc()).limit(1)
-    ).first()
+    last = newest(session)
     if last is not None and datetime.fromisoformat(last.at) - datetime.fromisoformat(row.at) > JUMP:
         raise_alarm(
             session, "clock", f"the clock went back from {last.at} to {row.at}: set it right", since_inspection=last.id

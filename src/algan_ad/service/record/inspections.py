@@ -1,7 +1,7 @@
 """Inspections read from the record: by id, by part number, by pages."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 from sqlalchemy import select
@@ -32,6 +32,21 @@ def inspection(session: Session, inspection_id: int) -> InspectionRow:
     if row is None:
         raise NotFound(f"inspection {inspection_id}: there is none")
     return row
+
+
+class Newest(NamedTuple):
+    """Id and time of an inspection."""
+
+    id: int
+    at: str
+
+
+def newest(session: Session) -> Newest | None:
+    """The inspection that was recorded last."""
+    last = session.execute(
+        select(InspectionRow.id, InspectionRow.at).order_by(InspectionRow.id.desc()).limit(1)
+    ).first()
+    return None if last is None else Newest(*last)
 
 
 def with_number(session: Session, model_name: str, number: str | None) -> InspectionRow | None:
