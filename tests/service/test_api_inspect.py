@@ -67,6 +67,14 @@ def test_requests_without_image(client: TestClient) -> None:
     assert broken.status_code == 400
 
 
+@pytest.mark.parametrize(
+    "path", ["inspections/2147483648", "inspections?before=2147483648", "queue?after=2147483648",
+             "audit-log?before=2147483648", "models/plates/thresholds/2147483648/preview"],
+)  # fmt: skip
+def test_an_id_that_no_database_holds(client: TestClient, path: str) -> None:
+    assert client.get(f"/v1/{path}").status_code == 422
+
+
 @pytest.mark.parametrize("name", ["part", "model", "source", "since", "until"])
 def test_a_filter_that_no_database_holds(client: TestClient, name: str) -> None:
     assert client.get(f"/v1/inspections?{name}=a%00b").status_code == 422

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import uvicorn
@@ -12,6 +13,7 @@ import uvicorn
 from algan_ad.service import connection
 from algan_ad.service.api.app import create_app
 from algan_ad.service.connection import Connection
+from algan_ad.service.server import listening
 from algan_ad.service.station import Station
 
 from .conftest import Open
@@ -20,11 +22,13 @@ HEAD = b"POST /v1/session HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: applicati
 
 
 @contextmanager
-def connected(station: Station) -> Iterator[socket.socket]:
+def connected(
+    station: Station, http: type[Connection] = Connection, listener: socket.socket | None = None
+) -> Iterator[socket.socket]:
     """A socket that is connected to a server of the station."""
-    config = uvicorn.Config(create_app(station), port=0, log_config=None, lifespan="off", http=Connection)
+    config = uvicorn.Config(create_app(station), port=0, log_config=None, lifespan="off", http=http)
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
+    thread = threading.Thread(target=server.run, args=([listener] if listener else None,), daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.01)
@@ -32,6 +36,21 @@ def connected(station: Station) -> Iterator[socket.socket]:
         yield client
     server.should_exit = True
     thread.join(20)
+
+
+def test_answers_do_not_wait_for_an_acknowledgement(open_station: Open) -> None:
+    """The listening socket is that of `algan serve`, which asyncio leaves as it is."""
+    station, made = open_station(port=0), list[socket.socket]()
+
+    class Watched(Connection):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            made.append(transport.get_extra_info("socket"))
+
+    with listening(station.settings) as listener, connected(station, Watched, listener) as client:
+        client.sendall(b"GET /v2 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert client.recv(4096)
+        assert made[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def answers(client: socket.socket) -> bytes:

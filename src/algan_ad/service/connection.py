@@ -1,6 +1,7 @@
-"""A connection of HTTP/1.1 that does not wait for ever for its sender."""
+"""A connection of HTTP/1.1 that waits neither for ever for its sender, nor with its answer."""
 
 import asyncio
+import socket
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -9,7 +10,7 @@ HEAD_SECONDS = 10.0  # that the first line and the headers of a request may take
 
 
 class Connection(H11Protocol):
-    """uvicorn's protocol, with a limit of time for the head of a request.
+    """uvicorn's protocol, with a limit of time for the head of a request, and answers that leave at once.
 
     Without it, anybody could hold all connections of a station by requests that never begin. The time of a body is
     limited by `api/edge.py`, that of a pause between two requests by uvicorn.
@@ -19,6 +20,8 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        # asyncio leaves the sockets of our listener as they are; an answer would wait 40 ms for an acknowledgement
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._begin_limit()
 
     def data_received(self, data: bytes) -> None:

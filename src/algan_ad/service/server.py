@@ -44,7 +44,7 @@ def serve(settings: Settings, folders: Mapping[str, Path], load: Load, ready: Ca
                 server_header=False, timeout_graceful_shutdown=DRAIN_SECONDS, lifespan="off", limit_concurrency=500,
                 http=Connection, ws="none",
             )  # fmt: skip
-            with _listening(settings) as listener, connected(station):
+            with listening(settings) as listener, connected(station):
                 _Server(config, station, ready).run([listener])
         log.info("stopped")
 
@@ -58,7 +58,7 @@ def _refuse_open_doors(station: Station) -> None:
             )  # fmt: skip
 
 
-def _listening(settings: Settings) -> socket:
+def listening(settings: Settings) -> socket:
     """A socket at the address of the settings. Raises InputError when it cannot be had."""
     family = AF_INET6 if ":" in settings.host else AF_INET
     try:
