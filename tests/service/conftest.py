@@ -20,6 +20,7 @@ from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.model_folder import CONFIG, ModelConfig, write_model
 from algan_ad.runtime.predictor import Maps, Predictor, Rows, Scores
+from algan_ad.runtime.self_test import Reference
 from algan_ad.service.api.app import create_app
 from algan_ad.service.record.database import url_of
 from algan_ad.service.record.record import Record
@@ -131,26 +132,38 @@ def client(station: Station) -> TestClient:
     return client_of(station)
 
 
-@pytest.fixture(scope="session")
-def brightness_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder that ONNX Runtime scores, as `brightness` above: the mean of 8 x 8 pixels, with maps."""
+def write_brightness(folder: Path, added: float = 0) -> Path:
+    """A model folder that ONNX Runtime scores, as `brightness` above: the mean of 8 x 8 pixels, with maps.
+
+    added: what its network adds to the scores, in which case the self-test finds it damaged.
+    """
     floats, pixels = TensorProto.FLOAT, ["n", 8, 8, 3]
     nodes = [
         helper.make_node("Cast", ["samples"], ["x"], to=floats),
-        helper.make_node("ReduceMean", ["x", "all"], ["scores"], keepdims=0),
+        helper.make_node("ReduceMean", ["x", "all"], ["mean"], keepdims=0),
+        helper.make_node("Add", ["mean", "added"], ["scores"]),
         helper.make_node("ReduceMean", ["x", "colours"], ["maps"], keepdims=0),
     ]
     graph = helper.make_graph(
         nodes, "brightness", [helper.make_tensor_value_info("samples", TensorProto.UINT8, pixels)],
         [helper.make_tensor_value_info("scores", floats, ["n"]),
          helper.make_tensor_value_info("maps", floats, pixels[:3])],
-        [helper.make_tensor("all", TensorProto.INT64, [3], [1, 2, 3]),
+        [helper.make_tensor("all", TensorProto.INT64, [3], [1, 2, 3]), helper.make_tensor("added", floats, [], [added]),
          helper.make_tensor("colours", TensorProto.INT64, [1], [3])],
     )  # fmt: skip
     network = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     weights = hashlib.sha256(save({})).hexdigest()
     helper.set_model_props(network, {"algan_ad.schema_version": "1", "algan_ad.weights_sha256": weights})
-    folder = tmp_path_factory.mktemp("models") / "plates"
     config = brightness().config.model_copy(update={"files": {}})
-    write_model(folder, config, {}, {"network.onnx": network.SerializeToString()})
+    reference = Reference(
+        np.full((2, 8, 8, 3), [[[[10]]], [[[200]]]], np.uint8), np.array([10.0, 200]), np.full(2, 0.01)
+    )
+    files = {"network.onnx": network.SerializeToString(), "self-test.safetensors": reference.to_bytes()}
+    write_model(folder, config, {}, files, overwrite=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def brightness_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model without torch. Not to be changed."""
+    return write_brightness(tmp_path_factory.mktemp("models") / "plates")

@@ -176,6 +176,19 @@ def test_a_listener_that_fails_harms_nobody(station: Station) -> None:
     assert heard == given
 
 
+def test_nothing_is_held_in_the_store_after_a_part_that_failed(
+    station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(name: str, content: bytes) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(station.maps, "_put", fail)
+    (given,) = station.inspector.inspect([Part(grey(50))])
+    assert (given.verdict, given.cause) == ("not inspected", "error")
+    (left,) = station.images.names()
+    assert station.images.remove(left)
+
+
 def test_a_replaced_model_serves_from_the_next_part_on(station: Station, shelf: Shelf) -> None:
     (before,) = station.inspector.inspect([Part(grey(50))])
     shelf.models[PLATES] = brightness(seed=1)

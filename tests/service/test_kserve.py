@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import struct
 from typing import Any
 
@@ -64,10 +65,39 @@ def test_other_requests_are_refused(client: TestClient, request_: dict[str, Any]
     assert (answer.status_code, list(answer.json())) == (400, ["error"])
 
 
+def test_an_id_that_no_answer_could_repeat(client: TestClient) -> None:
+    request = tensor(shape=[1, 8, 8, 3], data=PIXELS[0].ravel().tolist()) | {"id": "\ud800"}
+    assert client.post(INFER, content=json.dumps(request)).status_code == 400
+    assert client.get("/v1/inspections").json()["inspections"] == []
+
+
+def test_the_description_refers_to_nothing_that_is_not_there(client: TestClient) -> None:
+    text = client.get("/openapi.json").text
+    models = json.loads(text)["components"]["schemas"]
+    assert {name.rpartition("/")[2] for name in re.findall(r'"\$ref":"([^"]*)"', text)} <= set(models)
+
+
 @pytest.mark.parametrize("length", ["x", "-5", "99999", "3"])
 def test_odd_lengths_are_refused(client: TestClient, length: str) -> None:
     headers = {"Inference-Header-Content-Length": length}
     assert client.post(INFER, content=b'{"inputs": 1}', headers=headers).status_code == 400
+
+
+def test_a_part_number_is_inspected_once(client: TestClient) -> None:
+    one = tensor(shape=[8, 8, 3], data=PIXELS[0].ravel().tolist()) | {"parameters": {"part": "p1", "more": 1}}
+    first, again = (values(client.post(INFER, json=one))["inspection"] for _ in range(2))
+    assert first == again
+    assert client.get(f"/v1/inspections/{first[0]}").json()["part"] == "p1"
+    other = tensor(shape=[8, 8, 3], data=PIXELS[1].ravel().tolist()) | {"parameters": {"part": "p1"}}
+    assert client.post(INFER, json=other).status_code == 409
+
+
+@pytest.mark.parametrize("number", ["p1", "a\nb", "x" * 201, 7, "\ud800"])
+def test_a_part_number_names_one_part(client: TestClient, number: object) -> None:
+    shape = [2, 8, 8, 3] if number == "p1" else [1, 8, 8, 3]
+    request = tensor(shape=shape, data=PIXELS[: shape[0]].ravel().tolist()) | {"parameters": {"part": number}}
+    answer = client.post(INFER, content=json.dumps(request))
+    assert (answer.status_code, "parameters.part" in answer.json()["error"]) == (400, True)
 
 
 def test_one_bad_image_fails_all(client: TestClient) -> None:

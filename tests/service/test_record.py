@@ -97,6 +97,8 @@ def test_a_change_that_raises_leaves_nothing_and_harms_no_other(record: Record) 
         goods = [pool.submit(record.write, good) for _ in range(4)]
     assert all(isinstance(each.exception(), IntegrityError) for each in bads)
     assert all(each.exception() is None for each in goods)
+    with pytest.raises(IntegrityError):  # also alone, without company that would need a savepoint
+        record.write(bad)
     with record.reading() as session:
         assert session.scalars(select(AuditRow.action)).all() == ["good"] * 4
 

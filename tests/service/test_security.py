@@ -114,6 +114,7 @@ def test_a_forged_cookie(station: Station) -> None:
 @pytest.mark.parametrize(
     ("headers", "status"),
     [({"Host": "evil.example"}, 421), ({"Origin": "http://evil.example"}, 403), ({"Origin": "null"}, 403),
+     ({"Origin": "http://["}, 403),
      ({"Sec-Fetch-Site": "cross-site"}, 403), ({"Origin": "http://127.0.0.1"}, 200), ({}, 200)],
 )  # fmt: skip
 def test_pages_of_elsewhere_change_nothing(client: TestClient, headers: dict[str, str], status: int) -> None:
@@ -124,6 +125,32 @@ def test_bodies_are_limited_with_and_without_a_length(open_station: Open) -> Non
     client = client_of(open_station(max_image_bytes=1000))
     for content in (bytes(2001), iter([bytes(1500)] * 2)):
         assert client.post("/v1/inspect", content=content).status_code == 413
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "", "127.0.0.1:x", "127.0.0.1/x"])
+def test_a_host_that_is_none(open_station: Open, host: str) -> None:
+    for bound in ("127.0.0.1", "0.0.0.0"):
+        assert client_of(open_station(host=bound)).get("/v2/health/live", headers={"Host": host}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"token": "\\ud800"}', b'{"\\ud800": 1}', b'{"token": NaN}', b'{"token": 1e999}']
+)
+def test_what_json_cannot_hold_is_refused_and_not_repeated(client: TestClient, content: bytes) -> None:
+    answer = client.post("/v1/session", content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (401, 422)
+    assert answer.status_code == 401 or set(answer.json()["detail"][0]) == {"type", "loc", "msg"}
+
+
+def test_a_part_number_in_an_odd_encoding(client: TestClient) -> None:
+    """UTF-7 can write half of a character."""
+    form = b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
+    body = form % (b'image"; filename="a', grey(50)) + form % (b"part", b"+2AA-") + b"--x--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=x; charset=utf-7"}
+    for name in ("part", "model"):
+        answer = client.post("/v1/inspect", content=body.replace(b"part", name.encode()), headers=headers)
+        assert answer.status_code == 422
+        assert answer.json()["detail"].startswith(f"{name}: expected")
 
 
 def test_the_rate_is_limited(open_station: Open) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from .conftest import grey
+from .conftest import grey, write_brightness
 
 # Model folders that ONNX Runtime scores need no torch, and the station must not ask for it.
 ALGAN = """
@@ -124,6 +124,22 @@ def test_a_stop_lets_requests_in_flight_finish(brightness_folder: Path, tmp_path
         answer = client.post("/v1/inspect", content=slowly())
         assert (answer.status_code, answer.json()["verdict"], sent) == (200, "ok", [True])
         assert server.wait(20) == 0
+
+
+def test_a_model_whose_scores_are_not_the_trained_ones_never_serves(tmp_path: Path) -> None:
+    model, station = write_brightness(tmp_path / "plates"), tmp_path / "station"
+    with serving(model, station) as (_, client):
+        write_brightness(model, added=1)
+        refused = client.post("/v1/models/plates/reload")
+        assert (refused.status_code, "self-test failed" in refused.json()["detail"]) == (422, True)
+        assert client.post("/v1/inspect", content=grey(50)).json()["score"] == 50
+        assert [each["action"] for each in client.get("/v1/audit-log").json()] == ["adopt threshold"]
+    done = run("serve", model, "--station", station, "--port", 0)
+    assert done.returncode == 1
+    assert "plates: self-test failed: of 2 samples" in done.stderr
+    assert "listening" not in done.stderr
+    (model / "self-test.safetensors").write_bytes(b"")  # not what the configuration says
+    assert "self-test.safetensors" in run("serve", model, "--station", station, "--port", 0).stderr
 
 
 def test_an_open_address_needs_a_token_first(brightness_folder: Path, tmp_path: Path) -> None:

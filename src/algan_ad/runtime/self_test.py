@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from algan_ad.runtime.errors import AlganError, InputError
+from algan_ad.runtime.model_folder import ModelConfig
 from algan_ad.runtime.predictor import Scorer, Scores
 from algan_ad.runtime.running import Running
 from algan_ad.runtime.sessions import open_network
@@ -103,11 +104,16 @@ def self_test(folder: Path, running: Running | None = None) -> Agreement:
     Raises InputError without a network or its samples, AlganError where the scores differ.
     """
     config, scorer = open_network(folder, running)
+    return check_scores(scorer, config, folder)
+
+
+def check_scores(scorer: Scorer, config: ModelConfig, folder: Path) -> Agreement:
+    """The agreement of a model that was opened from a folder with what was trained. Raises as `self_test` does."""
     threshold = None if config.calibration is None else config.calibration.threshold
     found = compare(scorer, read_reference(folder, config.files), threshold)
     if not found.holds:
         raise AlganError(
-            f"{scorer.path}: self-test failed: {found.explain()}. On this machine the network does not score as the "
-            f"trained model did; use another version of {scorer.runtime}, or export the model again"
+            f"{folder}: self-test failed: {found.explain()}. On this machine the network does not score as the "
+            "trained model did; use another version of its runtime, or export the model again"
         )
     return found

@@ -17,6 +17,7 @@ from algan_ad.runtime.errors import AlganError, InputError
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.model_folder import CONFIG, ModelConfig
 from algan_ad.runtime.predictor import Predictor
+from algan_ad.runtime.self_test import SELF_TEST, check_scores
 from algan_ad.service.inspection.causes import MODEL, NotInspected
 from algan_ad.service.record.audit_log import note
 from algan_ad.service.record.record import Record
@@ -24,7 +25,7 @@ from algan_ad.service.record.tables import ModelRow
 from algan_ad.service.thresholds.versions import adopt
 
 DECIDING = (".safetensors", ".onnx", ".xml", ".bin")  # files of tensors and networks
-#: Opens a model folder, after its self-test. `cli/serve.py` hands over the one door, `workflows/load.py`.
+#: Opens a model folder. `cli/serve.py` hands over the one door, `workflows/load.py`.
 Load = Callable[[Path], Predictor]
 
 
@@ -93,6 +94,8 @@ class Models:
             raise InputError(f"{folder}: this model has no calibration: train it again to get a threshold")
         draws_maps = self._maps and config.maps is not None and _maps_work(predictor)
         try_out(predictor, folder)
+        if SELF_TEST in config.files:  # a copy for others travels without these samples
+            check_scores(predictor.scorer, config, folder)
         row = self._record.write(lambda session: _row(session, name, config, by))
         return Served(name, row.version, row.id, row.hash, predictor, config.preprocessing, draws_maps)
 

@@ -13,6 +13,7 @@ import uvicorn
 
 from algan_ad.runtime.errors import InputError, Option
 from algan_ad.service.api.app import create_app
+from algan_ad.service.connection import Connection
 from algan_ad.service.models import Load
 from algan_ad.service.plant import connected
 from algan_ad.service.security.hosts import is_loopback
@@ -41,8 +42,9 @@ def serve(settings: Settings, folders: Mapping[str, Path], load: Load, ready: Ca
             config = uvicorn.Config(
                 create_app(station), settings.host, settings.port, log_config=None, access_log=False,
                 server_header=False, timeout_graceful_shutdown=DRAIN_SECONDS, lifespan="off", limit_concurrency=500,
+                http=Connection, ws="none",
             )  # fmt: skip
-            with _listening(settings) as listener, connected(station):
+            with listening(settings) as listener, connected(station):
                 _Server(config, station, ready).run([listener])
         log.info("stopped")
 
@@ -56,7 +58,7 @@ def _refuse_open_doors(station: Station) -> None:
             )  # fmt: skip
 
 
-def _listening(settings: Settings) -> socket:
+def listening(settings: Settings) -> socket:
     """A socket at the address of the settings. Raises InputError when it cannot be had."""
     family = AF_INET6 if ":" in settings.host else AF_INET
     try:

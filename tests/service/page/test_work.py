@@ -36,6 +36,7 @@ def test_the_queue_goes_on_and_back(client: TestClient, audited: Station) -> Non
     assert ("N41" in second, 'name="trail" value="1"' in second) == (True, True)
     third = client.post("/queue/2/defect", data={"trail": "1"}).text
     assert 'name="trail" value="1 2"' in third
+    assert client.post("/queue/undo", data={"trail": "9999999999"}).status_code == 422  # an id that no database holds
     back = client.post("/queue/undo", data={"trail": "1 2"}).text
     assert ("N41" in back, 'name="trail" value="1"' in back) == (True, True)
     assert client.get("/v1/inspections/2").json()["judgement"] is None

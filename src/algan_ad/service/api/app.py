@@ -1,6 +1,9 @@
 """The app: all addresses, behind the edge."""
 
-from fastapi import FastAPI, Request
+import json
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from algan_ad.runtime.errors import AlganError
@@ -26,6 +29,7 @@ def create_app(station: Station) -> FastAPI:
     add_page(app, station)
     app.add_middleware(Edge, settings=station.settings)
     app.add_exception_handler(AlganError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _failed)
     return app
 
@@ -33,6 +37,13 @@ def create_app(station: Station) -> FastAPI:
 def _refused(request: Request, error: Exception) -> JSONResponse:
     missing = isinstance(error, NotFound | NotInspected)
     return JSONResponse({"detail": str(error)}, 404 if missing else 422)
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    """What is wrong with a request, without what was sent, which may be a token, or something that JSON cannot hold."""
+    assert isinstance(error, RequestValidationError)
+    detail = [{name: each[name] for name in ("type", "loc", "msg")} for each in error.errors()]
+    return Response(json.dumps({"detail": detail}), 422, media_type="application/json")
 
 
 def _failed(request: Request, error: Exception) -> JSONResponse:

@@ -1,5 +1,6 @@
 """What every request passes first: its id, the limits of size and rate, the checks of host and origin, the headers."""
 
+import asyncio
 import re
 import secrets
 from time import perf_counter
@@ -66,12 +67,15 @@ class Edge:
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
         """Status and reason when a request is refused before anything is read of it."""
-        host, length = headers.get("host", ""), headers.get("content-length", "0")
-        if is_loopback(self.settings.host) and not is_loopback(host_of(host)):
+        header, length = headers.get("host", ""), headers.get("content-length", "0")
+        host = host_of(header)
+        if host is None:
+            return 400, "the header Host names no host"
+        if is_loopback(self.settings.host) and not is_loopback(host):
             return 421, "this station answers to localhost only"  # a page of elsewhere may call itself anything
         if scope["method"] not in SAFE:
             origin = headers.get("origin")
-            if headers.get("sec-fetch-site") == "cross-site" or (origin and not same_origin(origin, host)):
+            if headers.get("sec-fetch-site") == "cross-site" or (origin and not same_origin(origin, header)):
                 return 403, "the page that sends this is not a page of this station"
         if not length.isdecimal() or int(length) > self.settings.max_request_bytes:
             return 413, f"larger than {self.settings.max_request_bytes} bytes"
@@ -80,15 +84,25 @@ class Edge:
         return None
 
     def _limited(self, receive: Receive) -> Receive:
-        """The same messages, until they are more than a request may hold."""
-        total = 0
+        """The same messages, unless they are more than a request may hold, or take longer than it may."""
+        settings, total, whole = self.settings, 0, False
+        deadline = asyncio.get_running_loop().time() + settings.body_seconds
 
         async def limited() -> Message:
-            nonlocal total
-            message = await receive()
+            nonlocal total, whole
+            if whole:  # what follows is that the client goes away, at any time
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(
+                    408, f"the request took longer than {settings.body_seconds:g} s to arrive"
+                ) from None
             total += len(message.get("body", b""))
-            if total > self.settings.max_request_bytes:
-                raise HTTPException(413, f"larger than {self.settings.max_request_bytes} bytes")
+            whole = not message.get("more_body", False)
+            if total > settings.max_request_bytes:
+                raise HTTPException(413, f"larger than {settings.max_request_bytes} bytes")
             return message
 
         return limited

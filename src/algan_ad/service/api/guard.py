@@ -15,7 +15,7 @@ from algan_ad.service.station import Station
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def station_of(request: Request) -> Station:
+async def station_of(request: Request) -> Station:
     """The station that the app serves."""
     station: Station = request.app.state.station
     return station
@@ -60,7 +60,7 @@ def wrong_credentials(request: Request) -> None:
 def needs(role: Role) -> Any:
     """A dependency of FastAPI: the caller, who has this role or a higher one. Otherwise the answer is 403."""
 
-    def check(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
+    async def check(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
         if ROLES.index(caller.role) < ROLES.index(role):
             raise HTTPException(403, f"this needs the role {role}; this token has the role {caller.role}")
         return caller

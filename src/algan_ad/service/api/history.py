@@ -15,7 +15,7 @@ from algan_ad.service.store.blobs import Blobs
 
 router = APIRouter(tags=["history"])
 
-MOST = 2**53  # the largest id that JSON's numbers hold
+MOST = 2**31 - 1  # the largest id that PostgreSQL holds
 Id = Annotated[int, Path(ge=1, le=MOST)]
 Cursor = Annotated[int | None, Query(ge=0, le=MOST)]
 

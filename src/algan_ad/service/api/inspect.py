@@ -1,13 +1,12 @@
 """POST /v1/inspect and /v1/inspect/batch."""
 
-import re
 from typing import Any
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from algan_ad.runtime.schema import Schema
-from algan_ad.service.api.bodies import PART_PATTERN, ModelName, PartNumber, receive
+from algan_ad.service.api.bodies import ModelName, PartNumber, receive
 from algan_ad.service.api.examples import INSPECTION, NOT_INSPECTED
 from algan_ad.service.api.guard import AStation, Operator
 from algan_ad.service.inspection import causes
@@ -30,8 +29,10 @@ class Batch(Schema):
 def _form(several: bool) -> dict[str, Any]:
     """The body in OpenAPI's words: a form, or the bytes of one image."""
     file = {"type": "string", "format": "binary"}
-    image = {"type": "array", "items": file} if several else file
-    form = {"type": "object", "required": ["image"], "properties": {"image": image}}
+    fields: dict[str, Any] = {"image": file, "part": {"type": "string"}}
+    if several:
+        fields = {name: {"type": "array", "items": each} for name, each in fields.items()}
+    form = {"type": "object", "required": ["image"], "properties": {**fields, "model": {"type": "string"}}}
     kinds = {"multipart/form-data": {"schema": form}}
     return {"requestBody": {"required": True, "content": kinds if several else {**kinds, "image/*": {"schema": file}}}}
 
@@ -52,19 +53,24 @@ async def inspect(
 
     The answer is committed. Any status except 200 means *not inspected*.
     """
-    received = await receive(request, station.settings, 1)
-    number = part or _number(received.fields.get("part"))
+    received = await receive(request, 1)
+    number = part or next(iter(received.numbers), None)
     parts = [Part(received.images[0], number)]
-    (found,) = await run_in_threadpool(station.inspector.inspect, parts, model or received.fields.get("model"))
+    (found,) = await run_in_threadpool(station.inspector.inspect, parts, model or received.model)
     return answered(found, response)
 
 
 @router.post("/v1/inspect/batch", response_model=Batch, openapi_extra=_form(True))
 async def inspect_batch(request: Request, station: AStation, caller: Operator, model: ModelName = None) -> Batch:
-    """Inspect several parts, the files `image` of a form. Each answer stands for itself: look at every verdict."""
-    received = await receive(request, station.settings, station.settings.max_batch)
-    parts = [Part(image) for image in received.images]
-    return Batch(inspections=await run_in_threadpool(station.inspector.inspect, parts, model))
+    """Inspect several parts, the files `image` of a form. Each answer stands for itself: look at every verdict.
+
+    Part numbers are fields `part`, one for each image, in their order; an empty one stands for none.
+    """
+    received = await receive(request, station.settings.max_batch)
+    numbers = received.numbers or [None] * len(received.images)
+    parts = [Part(image, number) for image, number in zip(received.images, numbers, strict=True)]
+    found = await run_in_threadpool(station.inspector.inspect, parts, model or received.model)
+    return Batch(inspections=found)
 
 
 def answered(found: Inspection, response: Response) -> Inspection:
@@ -74,10 +80,3 @@ def answered(found: Inspection, response: Response) -> Inspection:
         if found.cause == causes.OVERLOAD:
             response.headers["Retry-After"] = "1"
     return found
-
-
-def _number(text: str | None) -> str | None:
-    """The part number of a form, which must be as one of the address. Raises HTTPException 422."""
-    if text and not re.fullmatch(PART_PATTERN, text):
-        raise HTTPException(422, "part: expected at most 200 characters, all of them printable")
-    return text or None

@@ -24,12 +24,23 @@ from algan_ad.service.station import Station
 router = APIRouter(tags=["kserve"], prefix="/v2")
 
 OUTPUTS = {"score": "FP64", "p_value": "FP64", "threshold": "FP64", "anomalous": "BOOL", "inspection": "INT64"}
+
+
+def _inlined(schema: Any, models: dict[str, Any]) -> Any:
+    """A schema with the models that it refers to in their places: OpenAPI has no room for them beside it."""
+    if isinstance(schema, list):
+        return [_inlined(each, models) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(models[schema["$ref"].rpartition("/")[2]], models)
+    return {key: _inlined(value, models) for key, value in schema.items() if key != "$defs"}
+
+
+_SCHEMA = InferRequest.model_json_schema()
 _INFER_BODY = {
-    "requestBody": {
-        "required": True, "content": {"application/json": {"schema": InferRequest.model_json_schema(
-            ref_template="#/components/schemas/{model}")}},
-    }
-}  # fmt: skip
+    "requestBody": {"required": True, "content": {"application/json": {"schema": _inlined(_SCHEMA, _SCHEMA["$defs"])}}}
+}
 
 
 @router.get("")
@@ -79,7 +90,7 @@ async def infer(
     """Inspect the images of one tensor, UINT8 pixels or BYTES files. When one was not inspected, all is an error."""
     try:
         served = _served(station, name, version)
-        body = (await receive(request, station.settings, 1)).images[0]
+        body = (await receive(request, 1)).images[0]
         wanted, images = read_request(body, request.headers.get("inference-header-content-length"))
         if len(images) > station.settings.max_batch:
             raise InputError(f"inputs.0: more than {station.settings.max_batch} images")
@@ -87,7 +98,7 @@ async def infer(
         return JSONResponse({"error": str(error)}, 404)
     except InputError as error:
         return JSONResponse({"error": str(error)}, 400)
-    parts = [Part(image, source="kserve") for image in images]
+    parts = [Part(image, wanted.parameters.part, "kserve") for image in images]
     found = await run_in_threadpool(station.inspector.inspect, parts, name)
     for each in found:
         if each.cause is not None:

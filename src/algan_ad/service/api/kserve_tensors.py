@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.schema import describe
+from algan_ad.service.api.bodies import PART_PATTERN
 
 
 class Tensor(BaseModel):
@@ -30,12 +31,21 @@ class Tensor(BaseModel):
     data: list[Any] | None = None
 
 
+class Parameters(BaseModel):
+    """Parameters of a request. part: number of the one part in it; a request repeated with it gets the same answer."""
+
+    model_config = ConfigDict(extra="allow")
+
+    part: str | None = Field(default=None, pattern=PART_PATTERN)
+
+
 class InferRequest(BaseModel):
     """The part of a request that is JSON. Outputs that are asked for are given in any case."""
 
     model_config = ConfigDict(extra="allow")
 
-    id: str | None = None
+    id: str | None = Field(default=None, pattern=r"^[^\x00]*$")  # which refuses halves of characters, too
+    parameters: Parameters = Parameters()
     inputs: list[Tensor] = Field(min_length=1, max_length=1)
 
 
@@ -56,6 +66,8 @@ def read_request(body: bytes, json_length: str | None) -> tuple[InferRequest, li
         raise InputError(f"inputs.0.shape: expected sizes of 1 or more (found {tensor.shape})")
     binary = body[length:] if "binary_data_size" in tensor.parameters else None
     images = list((_files if tensor.datatype == "BYTES" else _encoded)(tensor, binary))
+    if request.parameters.part is not None and len(images) != 1:
+        raise InputError(f"parameters.part: names one part, and there are {len(images)} images")
     return request, images
 
 

@@ -1,6 +1,7 @@
 """The way of some parts from bytes to verdicts. Whatever goes wrong gives *not inspected*, and never ok."""
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("algan.inspect")
 
+STORING = 8  # images and maps that are flushed to the disk at the same time
+
 
 class Inspector:
     """Inspects parts for every source. Threads may share it."""
@@ -31,6 +34,7 @@ class Inspector:
     def __init__(self, station: "Station") -> None:
         self._station, settings = station, station.settings
         self._committer = Committer(station.record.secret, settings.audit_share)
+        self._storing = ThreadPoolExecutor(STORING, thread_name_prefix="store")
         self.gate = Gate(settings.workers, settings.waiting)
 
     def inspect(self, parts: Sequence[Part], model: str | None = None) -> list[Inspection]:
@@ -85,20 +89,29 @@ class Inspector:
         """Put images and maps in the store, then the rows in the record: what a row names is there."""
         station = self._station
         with ExitStack() as held:
-            outcomes = [self._stored(part, each, held) for part, each in zip(parts, scored, strict=True)]
+            outcomes = self._stored(parts, scored, held)
             start = perf_counter()
             made = station.record.write(lambda session: self._committer.add(session, served, outcomes))
         station.metrics.observe("commit", perf_counter() - start)
         return made
 
-    def _stored(self, part: Part, scored: Scored | NotInspected, held: ExitStack) -> Outcome:
-        if isinstance(scored, NotInspected):
-            return Outcome(part, scored)
-        start = perf_counter()
-        image = held.enter_context(self._station.images.holding(part.image))
-        drawn = held.enter_context(self._station.maps.holding(scored.map.content)) if scored.map else None
-        scored.timing_ms["store"] = round(1000 * (perf_counter() - start), 3)
-        return Outcome(part, scored, image, drawn)
+    def _stored(self, parts: Sequence[Part], scored: Sequence[Scored | NotInspected], held: ExitStack) -> list[Outcome]:
+        """Images and maps go to the disk at the same time, so that their flushes share the wait."""
+        start, pairs = perf_counter(), list(enumerate(zip(parts, scored, strict=True)))
+        entering: dict[tuple[int, str], Future[str]] = {}
+        for i, (part, each) in pairs:
+            if isinstance(each, Scored):
+                image = self._station.images.holding(part.image)
+                entering[i, "image"] = self._storing.submit(held.enter_context, image)
+                if each.map is not None:
+                    drawn = self._station.maps.holding(each.map.content)
+                    entering[i, "map"] = self._storing.submit(held.enter_context, drawn)
+        wait(entering.values())  # all, also when one fails: what was entered has to be left
+        names = {key: each.result() for key, each in entering.items()}
+        for each in scored:
+            if isinstance(each, Scored):
+                each.timing_ms["store"] = round(1000 * (perf_counter() - start), 3)
+        return [Outcome(part, each, names.get((i, "image")), names.get((i, "map"))) for i, (part, each) in pairs]
 
 
 def _explained(error: Exception) -> NotInspected:

@@ -16,7 +16,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 KEYS: dict[Judgement, str] = {"defect": "d", "good": "g", "unsure": "u"}
 STEPS = 50  # that can be taken back, one after the other
 
-Trail = Annotated[str, Form(pattern=r"^(\d{1,16}( \d{1,16}){0,100})?$")]  # ids judged on this screen, oldest first
+Trail = Annotated[str, Form(pattern=r"^(\d{1,9}( \d{1,9}){0,100})?$")]  # ids judged on this screen, oldest first
 
 
 @router.get("/queue")

@@ -1,6 +1,6 @@
 """A visit of the page: who asks, in which language, and the way from a template to an answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -66,10 +66,10 @@ def back_to(path: str) -> RedirectResponse:
 
 
 def _visitor(role: Role) -> Any:
-    def visit(request: Request, station: AStation, caller: Annotated[Caller, needs(role)]) -> Visit:
+    async def visit(request: Request, station: AStation, caller: Annotated[Caller, needs(role)]) -> Visit:
         return Visit(request, station, caller)
 
-    made: Callable[..., Visit] = visit
+    made: Callable[..., Coroutine[Any, Any, Visit]] = visit
     return Depends(made)
 
 

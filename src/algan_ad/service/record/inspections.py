@@ -1,7 +1,7 @@
 """Inspections read from the record: by id, by part number, by pages."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 from sqlalchemy import select
@@ -11,17 +11,19 @@ from algan_ad.runtime.schema import Schema
 from algan_ad.service.errors import NotFound
 from algan_ad.service.record.tables import NOT_INSPECTED, InspectionRow
 
+Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]  # PostgreSQL holds no NUL
+
 
 class Filter(Schema):
     """The inspections that are wanted; None: all. Times are UTC, ISO 8601, of any length: 2026-11 is a beginning."""
 
-    model: str | None = None
+    model: Text | None = None
     verdict: Literal["ok", "anomalous", "not inspected"] | None = None
     judgement: Literal["defect", "good", "unsure"] | None = None
-    part: str | None = None
-    source: str | None = None
-    since: str | None = Field(default=None, description="from this time on", max_length=40)
-    until: str | None = Field(default=None, description="before this time", max_length=40)
+    part: Text | None = None
+    source: Text | None = None
+    since: Text | None = Field(default=None, description="from this time on", max_length=40)
+    until: Text | None = Field(default=None, description="before this time", max_length=40)
 
 
 def inspection(session: Session, inspection_id: int) -> InspectionRow:
@@ -32,9 +34,19 @@ def inspection(session: Session, inspection_id: int) -> InspectionRow:
     return row
 
 
-def newest(session: Session) -> InspectionRow | None:
+class Newest(NamedTuple):
+    """Id and time of an inspection."""
+
+    id: int
+    at: str
+
+
+def newest(session: Session) -> Newest | None:
     """The inspection that was recorded last."""
-    return session.scalar(select(InspectionRow).order_by(InspectionRow.id.desc()).limit(1))
+    last = session.execute(
+        select(InspectionRow.id, InspectionRow.at).order_by(InspectionRow.id.desc()).limit(1)
+    ).first()
+    return None if last is None else Newest(*last)
 
 
 def with_number(session: Session, model_name: str, number: str | None) -> InspectionRow | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import nullcontext
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
@@ -59,11 +60,14 @@ class Writer:
         done: list[tuple[Future[Any], Any]] = []
         try:
             with Session(self._engine, expire_on_commit=False) as session, session.begin():
+                alone = len(group) == 1  # then the transaction itself is whole or not at all, without a savepoint
                 for change, future in group:
                     try:
-                        with session.begin_nested():
+                        with nullcontext() if alone else session.begin_nested():
                             result = change(session)
                     except Exception as error:
+                        if alone:
+                            raise
                         future.set_exception(error)
                     else:
                         done.append((future, result))

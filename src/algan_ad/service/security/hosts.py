@@ -12,11 +12,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def host_of(header: str) -> str:
-    """The host in a Host header, without its port."""
-    return urlsplit(f"//{header}").hostname or ""
+def host_of(header: str) -> str | None:
+    """The host in a Host header, without its port; None for a header that names none."""
+    try:
+        place = urlsplit(f"//{header}")
+        return place.hostname if place.port != 0 and place.netloc == header else None
+    except ValueError:  # half an address, a port that is no number
+        return None
 
 
 def same_origin(origin: str, host_header: str) -> bool:
     """True for a request that a page of this server sends, by the headers Origin and Host."""
-    return urlsplit(origin).netloc == host_header
+    return origin.partition("://")[2] == host_header

@@ -1,0 +1,44 @@
+"""A connection of HTTP/1.1 that waits neither for ever for its sender, nor with its answer."""
+
+import asyncio
+import socket
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEAD_SECONDS = 10.0  # that the first line and the headers of a request may take
+
+
+class Connection(H11Protocol):
+    """uvicorn's protocol, with a limit of time for the head of a request, and answers that leave at once.
+
+    Without it, anybody could hold all connections of a station by requests that never begin. The time of a body is
+    limited by `api/edge.py`, that of a pause between two requests by uvicorn.
+    """
+
+    _limit: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        # asyncio leaves the sockets of our listener as they are; an answer would wait 40 ms for an acknowledgement
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._begin_limit()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._end_limit()
+        elif self._limit is None:  # bytes that are no whole head yet, or the rest of a body that was refused
+            self._begin_limit()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_limit()
+        super().connection_lost(exc)
+
+    def _begin_limit(self) -> None:
+        self._limit = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _end_limit(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
