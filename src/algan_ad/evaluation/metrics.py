@@ -115,7 +115,11 @@ def fpr_at_tpr(labels: ArrayLike, scores: ArrayLike, tpr: float = 0.95) -> float
 def pixel_auroc(masks: Sequence[ArrayLike], maps: Sequence[ArrayLike]) -> float:
     """AUROC over every pixel of every image; `masks[i]` and `maps[i]` are (H, W), non-zero mask = defect."""
     pairs = _pairs(masks, maps)
-    return image_auroc(_flat([mask for mask, _ in pairs]), _flat([scores for _, scores in pairs]))
+    label, score = _checked(_flat([mask for mask, _ in pairs]), _flat([scores for _, scores in pairs]))
+    # There are millions: the normal ones are sorted, the defective ones looked up, and little else is held.
+    normal, defective = np.sort(score[~label]), np.sort(score[label])
+    below = np.searchsorted(normal, defective, "left").sum() + np.searchsorted(normal, defective, "right").sum()
+    return float(below / (2 * normal.size * defective.size))
 
 
 def aupro(masks: Sequence[ArrayLike], maps: Sequence[ArrayLike], limit: float = 0.3) -> float:
@@ -136,11 +140,15 @@ def aupro(masks: Sequence[ArrayLike], maps: Sequence[ArrayLike], limit: float = 
     pairs = _pairs(masks, maps)
     weight = _flat([_region_weights(mask) for mask, _ in pairs])
     label, score = _checked(weight > 0, _flat([scores for _, scores in pairs]))
+    n_normal, n_regions = label.size - int(np.count_nonzero(label)), float(weight.sum())
+    beyond = min(n_normal, int(limit * n_normal) + 1)  # normal pixels, from the top, that the curve is needed for
+    lowest = np.partition(score[~label], n_normal - beyond)[n_normal - beyond]
+    needed = score >= lowest  # all other pixels count in the sums alone
+    label, score, weight = label[needed], score[needed], weight[needed]
     order = np.argsort(-score)
     last = np.append(np.flatnonzero(np.diff(score[order])), score.size - 1)
-    false_alarms = np.append(0.0, np.cumsum(~label[order])[last])
-    overlap = np.append(0.0, np.cumsum(weight[order])[last])
-    x, y = false_alarms / false_alarms[-1], overlap / overlap[-1]
+    x = np.append(0.0, np.cumsum(~label[order])[last]) / n_normal
+    y = np.append(0.0, np.cumsum(weight[order])[last]) / n_regions
     within = x <= limit
     # The segment that crosses the limit counts up to it; ties can make it a long one.
     x, y = np.append(x[within], limit), np.append(y[within], np.interp(limit, x, y))
