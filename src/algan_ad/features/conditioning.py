@@ -124,14 +124,17 @@ def _within_modes(rows: NDArray[np.float64], generator: np.random.Generator) -> 
         return np.asarray(np.cov(rows.T, bias=True)).reshape(dim, dim)
     centres = generator.choice(n, min(n, CENTRES), replace=False)
     near = rows[centres]
-    squares, links = (rows**2).sum(1), np.zeros((len(near), n))
+    squares, linked, times = (rows**2).sum(1), np.empty_like(near), np.zeros(n)
     for start in range(0, len(near), BLOCK):
         some = slice(start, start + BLOCK)
         distances = (near[some] ** 2).sum(1)[:, None] + squares - 2 * near[some] @ rows.T
         distances[np.arange(len(distances)), centres[some]] = -1  # itself, which adds nothing
         neighbours = np.argpartition(distances, dim, axis=1)[:, : dim + 1]
-        np.put_along_axis(links[some], neighbours, 1.0, axis=1)
+        links = np.zeros_like(distances)
+        np.put_along_axis(links, neighbours, 1.0, axis=1)
+        linked[some] = links @ rows
+        times += links.sum(0)
     # sum_ij links_ij (a_i - b_j)(a_i - b_j)^T without a difference being stored
-    cross = near.T @ (links @ rows)
-    outer = (near.T * links.sum(1)) @ near + (rows.T * links.sum(0)) @ rows - cross - cross.T
+    cross = near.T @ linked
+    outer = (near.T * (dim + 1.0)) @ near + (rows.T * times) @ rows - cross - cross.T
     return np.asarray(outer / (2 * len(centres) * dim))
