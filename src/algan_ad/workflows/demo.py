@@ -6,6 +6,7 @@ from pathlib import Path
 from algan_ad.data.demo import PLAN, make_demo
 from algan_ad.evaluation.results import Evaluation
 from algan_ad.training.device import DeviceName
+from algan_ad.workflows.commissioning import Line, commission
 from algan_ad.workflows.evaluate import evaluate, report
 from algan_ad.workflows.train import train
 
@@ -33,5 +34,6 @@ def demo(folder: Path, seed: int = 0, device: DeviceName = "auto", threads: int 
     data = make_demo(folder / "plates", seed, size=SIZE, n_train=N_TRAIN, n_good=N_GOOD, n_per_defect=N_PER_DEFECT)
     model = train(data, out=folder / "model", seed=seed, device=device, threads=threads, overwrite=made_before)
     evaluation = evaluate(model, data)
-    page = report(model, evaluation, folder, folder / "model")
+    expected = commission(model, data, evaluation, Line())
+    page = report(model, evaluation, folder, folder / "model", commissioning=expected)
     return Demo(evaluation, data, folder / "model", page)
