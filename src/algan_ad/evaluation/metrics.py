@@ -142,8 +142,10 @@ def aupro(masks: Sequence[ArrayLike], maps: Sequence[ArrayLike], limit: float = 
     label, score = _checked(weight > 0, _flat([scores for _, scores in pairs]))
     n_normal, n_regions = label.size - int(np.count_nonzero(label)), float(weight.sum())
     beyond = min(n_normal, int(limit * n_normal) + 1)  # normal pixels, from the top, that the curve is needed for
-    lowest = np.partition(score[~label], n_normal - beyond)[n_normal - beyond]
-    needed = score >= lowest  # all other pixels count in the sums alone
+    normal = score[~label]
+    normal.partition(n_normal - beyond)
+    needed = score >= normal[n_normal - beyond]  # all other pixels count in the sums alone
+    del normal
     label, score, weight = label[needed], score[needed], weight[needed]
     order = np.argsort(-score)
     last = np.append(np.flatnonzero(np.diff(score[order])), score.size - 1)
