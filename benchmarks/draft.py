@@ -1,7 +1,7 @@
 """JPEG's own down-scaling (`--draft`): its effect on scores, beside that of training again with another seed.
 
-    python benchmarks/draft.py --into /tmp/draft
-    python benchmarks/draft.py --into /tmp/draft --spare 1
+    python benchmarks/draft.py --into results/draft
+    python benchmarks/draft.py --into results/draft --spare 1
 
 Makes JPEG photographs of 2000 x 1500 pixels of the demo's plates, 100 good ones and 10 of each defect, and trains
 algan-patch on 80 of the good ones with seeds 0, 1, 2, with draft and without. Compares the scores of the 20 other good

@@ -1,7 +1,7 @@
 """Scoring without end: memory that stays flat, and a table that no `kill -9` changes.
 
-    python benchmarks/endless.py --into /tmp/endless
-    python benchmarks/endless.py --into /tmp/endless --images 20000 --kills 15 --suffix parquet
+    python benchmarks/endless.py --into results/endless
+    python benchmarks/endless.py --into results/endless --images 20000 --kills 15 --suffix parquet
 
 Makes 500 small JPEG files, ten of them corrupt, a list that names them again and again, and a tiny ALGAN-image. Scores
 the list by `algan predict` in one go, with the resident memory of the process read every 0.2 s, then again, killed at

@@ -1,7 +1,7 @@
 """A folder as people have it: large photographs, some of them corrupt, with spaces and other letters in their names.
 
-    python benchmarks/photographs.py --into /tmp/photographs
-    python benchmarks/photographs.py --into /tmp/photographs --options "--tiles auto"
+    python benchmarks/photographs.py --into results/photographs
+    python benchmarks/photographs.py --into results/photographs --options "--tiles auto"
 
 Makes 200 JPEG files of 4000 x 3000 pixels, ten of them corrupt, and as many bad ones of each kind of defect as
 `--n-per-defect`: the plates of the demo, drawn at 500 pixels and enlarged, with the noise of a sensor. Then it trains,
