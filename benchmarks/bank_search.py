@@ -88,7 +88,7 @@ def main() -> None:
         for runtime, ways in {"torch": searches, "onnxruntime": exported}.items():
             for batch in options.batches:
                 row = {"backbone": name, "bank": size, "runtime": runtime, "batch": batch}
-                row |= turns(ways, queries, batch) | {"chosen": "parts" if size > SMALL else "whole"}
+                row |= turns(ways, queries, batch) | {"chosen": "parts" if size >= SMALL else "whole"}
                 with options.out.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(row) + "\n")
                 print(json.dumps(row), flush=True)

@@ -54,7 +54,7 @@ def read(kind: str, data: Path, seed: int, detector: Detector) -> Iterator[tuple
 
 
 class Watch:
-    """What is seen along a training: the AUROC of every look on the test, and on made-up defects of several kinds."""
+    """Looks along a training: the AUROC of each on the test, and on made-up defects of several kinds."""
 
     def __init__(self, detector: Detector, data: Data) -> None:
         self.detector = detector

@@ -56,7 +56,7 @@ def run_one(options: argparse.Namespace, row: str, seed: int) -> dict[str, objec
     config = AlganImageConfig(
         image_size=options.image_size, width=options.width, epochs=options.epochs,
         lr_g=2e-4 * options.speed, lr_d=1e-4 * options.speed,
-        observe_every=options.observe_every, buffer_scope=options.buffer_scope, **ABLATION[row],
+        selection="cut-paste", observe_every=options.observe_every, buffer_scope=options.buffer_scope, **ABLATION[row],
     )  # fmt: skip
     detector = AlganImage(config, options.device)
     recipe = open_dataset(options.data).recipe

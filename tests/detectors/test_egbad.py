@@ -41,7 +41,7 @@ def test_defaults() -> None:
 
 
 def test_score_by_hand() -> None:
-    """Half white (1), half black (-1) but for one grey: z = E(x), y = z everywhere, features with that same z."""
+    """Half white (1), half black (-1) except for one grey: z = E(x), y = z everywhere, features with that same z."""
     x = torch.full((1, 2, 2, 3), 255, dtype=torch.uint8)
     x[:, 0] = 0
     x[:, 1, 1] = 255

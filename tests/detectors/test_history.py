@@ -64,7 +64,7 @@ def test_total_variation_loss_by_hand() -> None:
 
 
 def test_total_variation_loss_attains_the_distance() -> None:
-    """Data on {0, 1}, past on {1, 2}, evenly: distance 1/2, so that the least loss is -2 * 1/2, but for softness."""
+    """Data on {0, 1}, past on {1, 2}, evenly: distance 1/2, so that the least loss is -2 * 1/2, except for softness."""
     a = torch.zeros(3, requires_grad=True)
     optimiser = torch.optim.Adam([a], 0.05)
     for _ in range(300):

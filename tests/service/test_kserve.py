@@ -39,7 +39,7 @@ def test_pixels_and_files_as_json_and_as_binary_data(client: TestClient) -> None
     framed = b"".join(struct.pack("<I", len(each)) + each for each in files)
     answers = [
         client.post(INFER, json=tensor(data=PIXELS.ravel().tolist())),
-        client.post(INFER, json=tensor(data=PIXELS.tolist())),
+        client.post(INFER, json=tensor(data=PIXELS.tolist()) | {"parameters": None}),
         client.post(INFER, **binary(tensor(), PIXELS.tobytes())),
         client.post(INFER, json=tensor(datatype="BYTES", shape=[2], data=in_json)),
         client.post(INFER, **binary(tensor(datatype="BYTES", shape=[2]), framed)),

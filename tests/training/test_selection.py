@@ -73,7 +73,7 @@ def test_made_up_averages_the_eight_best_epochs() -> None:
     assert selector.weights["w"].item() == pytest.approx((3 + 4 + 5 + 6 + 7 + 8 + 9 + 11) / 8)
     assert (selector.epoch, selector.weights["n"].item()) == (3, 3)
     assert selector.describe().startswith(
-        "mean of the weights of epochs 3, 4, 5, 6, 7, 8, 9, 11, the best AUROC (0.900)"
+        "mean of the weights of epochs 3, 4, 5, 6, 7, 8, 9, 11, of highest AUROC (up to 0.900)"
     )
 
 

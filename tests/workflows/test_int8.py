@@ -78,18 +78,33 @@ def test_it_is_made_from_the_images_of_its_model(
 ) -> None:
     others = Path(shutil.copytree(pristine_parts / "test", tmp_path / "others"))
     for source, n in ((others, 0), (tmp_path / "nowhere", 0)):
-        with pytest.raises(InputError, match=rf"holds {n} of the \d+ images that set the threshold; name .*: samples"):
+        message = rf"holds {n} of the \d+ images that set the threshold and 0 of the \d+ that .*; name .*: samples"
+        with pytest.raises(InputError, match=message):
             quantise_model(trained, tmp_path / "m", source)
     with pytest.raises(InputError, match="an int8 model already; name the model that it was made from"):
         quantise_model(small, tmp_path / "m", pristine_parts)
     with pytest.raises(InputError, match="is the model itself; name another folder"):
         quantise_model(trained, trained, pristine_parts, overwrite=True)
     with pytest.raises(InputError, match="holds a model already; choose another folder"):
-        quantise_model(trained, small, pristine_parts)
+        quantise_model(trained, small, tmp_path / "nowhere")  # before anything is read
+    labelled = tmp_path / "labelled"
+    train(pristine_parts, "algan-image", labelled, config=TINY, protocol="thesis", false_alarm_rate=0.2)
+    with pytest.raises(InputError, match="trained by protocol thesis, whose other images hold anomalies"):
+        quantise_model(labelled, tmp_path / "m", pristine_parts)
     train(table, "algan-vector", tmp_path / "v", config={"epochs": 1}, false_alarm_rate=0.2)
     with pytest.raises(InputError, match="scores vectors, whose network is small; int8 is for images"):
         quantise_model(tmp_path / "v", tmp_path / "m", pristine_parts)
     assert not (tmp_path / "m").exists()
+
+
+def test_figures_of_the_model_before_are_removed(trained: Path, pristine_parts: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(trained, tmp_path / "m"))
+    main_of = ["evaluate", str(folder), str(pristine_parts), "--no-commissioning"]
+    with pytest.raises(SystemExit):
+        main(main_of)
+    assert (folder / "evaluation/evaluation.json").exists()
+    quantise_model(trained, folder, pristine_parts, overwrite=True)
+    assert not (folder / "evaluation/evaluation.json").exists()
 
 
 def test_too_high_a_price_is_refused(

@@ -62,7 +62,8 @@ def hash_rows(rows: NDArray[Any]) -> dict[str, str]:
 def divided(fingerprint: Mapping[str, Any], n_train: Any) -> tuple[list[str], list[str]]:
     """The sha256 of each image that a model was trained on, and of each other image that it was made with.
 
-    A fingerprint names the `n_train` images of the training first.
+    A fingerprint of files names the `n_train` images of the training first. One of an array keeps the array's order,
+    and its digests are those of no file.
     """
     digests = [str(digest) for digest in fingerprint["files"].values()]
     return digests[:n_train], digests[n_train:]

@@ -50,7 +50,7 @@ class PatchScorer(nn.Module):
         if images.shape[-1] > COLOURS:  # `_bounds` knows of no marks
             return self.forward_with_maps(images)[0]
         x = patches(self.backbone, images, self.dim).flatten(1, 2)
-        return self._score(x, *(self._bounds(x) if len(self.bank) > SMALL else self._nearest(x, self.bank)))
+        return self._score(x, *(self._bounds(x) if len(self.bank) >= SMALL else self._nearest(x, self.bank)))
 
     def forward_with_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Scores (N,), and maps of the distances of all patches, which take several times as long as the largest."""

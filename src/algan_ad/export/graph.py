@@ -18,7 +18,7 @@ from algan_ad.runtime.running import MOST_BYTES, PREFIX
 from algan_ad.runtime.sessions import NETWORK_SCHEMA
 
 OPSET = 20
-#: Of the configuration.
+#: Keys of the configuration that a network carries as properties.
 COPIED = ("input", "preprocessing", "columns", "calibration", "quantisation", "versions")
 TRACED = 2  # samples; torch would take a batch of one for a constant
 

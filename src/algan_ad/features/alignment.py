@@ -63,12 +63,14 @@ class Alignment(nn.Module):
     @torch.no_grad()
     def fit(self, images: Tensor) -> "Alignment":
         """Take the mean of good images, uint8 (N, H, W, C), as the reference, which sharpens as they get aligned."""
-        grey = [some[..., :COLOURS].float().mean(3, keepdim=True) for some in images.split(AT_ONCE)]
-        self._refer_to(torch.cat(grey).mean((0, 3)))
-        for _ in range(ROUNDS):
-            moves = torch.cat([self.moves(some) for some in grey])
-            moves = (moves - moves.mean(0)).split(AT_ONCE)  # so that the reference stays in the middle of the images
-            self._refer_to(torch.cat([_moved(some, m) for some, m in zip(grey, moves, strict=True)]).mean((0, 3)))
+        moves = torch.zeros(len(images), 3, device=images.device)
+        for _ in range(ROUNDS + 1):  # first the images as they are
+            mean = torch.zeros(images.shape[1:3], device=images.device)
+            for some, m in zip(images.split(AT_ONCE), moves.split(AT_ONCE), strict=True):
+                mean += _moved(some[..., :COLOURS], m).mean(3).sum(0) / len(images)
+            self._refer_to(mean)
+            moves = torch.cat([self.moves(some) for some in images.split(AT_ONCE)])
+            moves -= moves.mean(0)  # so that the reference stays in the middle of the images
         return self
 
     def _refer_to(self, grey: Tensor) -> None:

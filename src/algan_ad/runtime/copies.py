@@ -1,7 +1,7 @@
 """Model folders copied without what is not the model's, and without what concerns its maker alone."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,15 @@ def copy_model(source: Path, target: Path, overwrite: bool = False) -> ModelConf
 
 def write_copy(target: Path, config: ModelConfig, contents: Mapping[str, bytes], overwrite: bool = False) -> None:
     """Write a model of these files. Raises InputError for files that are there without `overwrite`."""
+    refuse_to_copy_over(target, contents, overwrite)
+    rewrite_config(target, config.model_copy(update={"files": {}}), contents)
+
+
+def refuse_to_copy_over(target: Path, names: Iterable[str], overwrite: bool) -> None:
+    """Raises InputError for a model, or files of these names, that are there without `overwrite`."""
     if (target / CONFIG).exists() and not overwrite:
         raise InputError(f"{target}: holds a model already; choose another folder, or set ", Option("overwrite", True))
-    refuse_to_replace([target / name for name in contents], [], overwrite)
-    rewrite_config(target, config.model_copy(update={"files": {}}), contents)
+    refuse_to_replace([target / name for name in names], [], overwrite)
 
 
 def without_places(config: ModelConfig) -> ModelConfig:

@@ -90,8 +90,9 @@ class Selector:
             copies = "good training images against cut-and-pasted copies of them"
             return f"epoch {self.epoch}, {auroc} of {copies}, chosen without labels"
         epochs = ", ".join(str(epoch) for epoch in sorted(epoch for _, epoch, _ in self.best))
+        highest = f" (up to {self.best[0][0]:.3f})" if self.best else ""
         copies = "good training images against copies of them with made-up defects"
-        return f"mean of the weights of epochs {epochs}, {auroc} of {copies}, chosen without labels"
+        return f"mean of the weights of epochs {epochs}, of highest AUROC{highest} of {copies}, chosen without labels"
 
 
 def _mean(several: Sequence[Weights], like: Weights) -> Weights:

@@ -106,7 +106,7 @@ def _of_images(train: Rows, detector: Detector) -> dict[str, Any]:
 
 
 def unlikeness_aligned(images: Tensor, maps: Tensor) -> float:
-    """Difference at the same position of aligned images, as a share of that before; of images not aligned to."""
+    """Difference at the same position of aligned images, as a share of before; the reference is that of others."""
     moved = Alignment().fit(images[::2])(images[1::2])[0]
     before, after = (1 - alignment(each) for each in (maps[1::2], positions(moved)))
     return after / before if before else 1.0

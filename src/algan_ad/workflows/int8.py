@@ -14,7 +14,7 @@ from algan_ad.export.graph import make_network, with_properties
 from algan_ad.export.quantise import price, quantise
 from algan_ad.report.cards import model_card
 from algan_ad.runtime.calibration import Calibration
-from algan_ad.runtime.copies import write_copy
+from algan_ad.runtime.copies import refuse_to_copy_over, write_copy
 from algan_ad.runtime.errors import ExportRefused, InputError, Option
 from algan_ad.runtime.images import Preprocessing, load_many
 from algan_ad.runtime.listing import images_below
@@ -24,6 +24,7 @@ from algan_ad.runtime.running import IR, NETWORK
 from algan_ad.runtime.self_test import SELF_TEST, Reference, self_test
 from algan_ad.runtime.sessions import NetworkScorer
 from algan_ad.runtime.tiles import samples_of, whole
+from algan_ad.workflows.evaluate import remove_reports
 from algan_ad.workflows.maps import highest_values
 from algan_ad.workflows.model import Model, load_trained
 
@@ -57,13 +58,15 @@ def quantise_model(folder: str | Path, out: str | Path, samples: str | Path, ove
     model = load_trained(folder, "cpu")
     framing, calibration = _quantisable(model, folder)
     if out.resolve() == folder.resolve():
-        raise InputError(Option("out", str(out)), ": is the model itself; name another folder")
+        raise InputError(f"{out}: is the model itself; name another folder")
+    refuse_to_copy_over(out, model.config.files, overwrite)
     trained_on, held_out = _images(model, framing, Path(samples))
     with TemporaryDirectory(prefix="algan-") as place:
         config, network, reference = _quantised(model, framing, calibration, trained_on, held_out, Path(place))
     kept = [name for name in model.config.files if name not in (NETWORK, SELF_TEST, CARD, *IR)]
     contents = {name: (folder / name).read_bytes() for name in kept}
     card = model_card(config, [name for name in kept if name.endswith(".png")]).encode()
+    remove_reports(out)  # those of a model that was there
     write_copy(out, config, {**contents, NETWORK: network, SELF_TEST: reference, CARD: card}, overwrite)
     self_test(out)
     assert config.quantisation is not None
@@ -71,8 +74,13 @@ def quantise_model(folder: str | Path, out: str | Path, samples: str | Path, ove
 
 
 def _quantisable(model: Model, folder: Path) -> tuple[Preprocessing, Calibration]:
-    """What an int8 model needs of the trained one. Raises as `quantise_model` does."""
+    """The framing and the calibration, which an int8 model needs. Raises as `quantise_model` does."""
     config = model.config
+    if config.protocol != "normal-only":
+        raise InputError(
+            f"{folder}: trained by protocol {config.protocol}, whose other images hold anomalies; int8 is for "
+            "normal-only"
+        )
     if config.quantisation is not None:
         raise InputError(f"{folder}: an int8 model already; name the model that it was made from")
     if model.detector.not_exported:
@@ -92,9 +100,10 @@ def _images(model: Model, framing: Preprocessing, source: Path) -> tuple[NDArray
     missing = sum(digest not in known for digest in held_out)
     chosen = [known[digest] for digest in trained_on if digest in known][:N_RANGES]
     if missing or not held_out or not chosen:
+        found = sum(digest in known for digest in trained_on)
         raise InputError(
-            f"{source}: holds {len(held_out) - missing} of the {len(held_out)} images that set the threshold; name the "
-            "folder of images that the model was trained with: ",
+            f"{source}: holds {len(held_out) - missing} of the {len(held_out)} images that set the threshold and "
+            f"{found} of the {len(trained_on)} that were trained on; name the folder that the model was trained with: ",
             Option("samples"),
         )
     pictures = [known[digest] for digest in held_out]

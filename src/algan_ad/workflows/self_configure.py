@@ -171,7 +171,9 @@ def _of_alignment(kind: type[Detector], facts: Facts) -> Derived:
     rest = facts.unlikeness_aligned
     if rest is None:
         return {"align": (False, f"not measured: that takes {COMPARABLE} images")}
-    return {"align": (rest <= HELPED, f"aligned, good images differ {rest} times as much; {HELPED} is worth it")}
+    return {
+        "align": (rest <= HELPED, f"once aligned, good images differ {rest} times as much; at most {HELPED} is asked")
+    }
 
 
 def _of_count(kind: type[Detector], facts: Facts) -> Derived:

@@ -191,6 +191,21 @@ def test_parts_that_were_not_inspected_are_left_out(station: Station) -> None:
     assert state(station) == before
 
 
+def test_a_part_without_its_figures_does_not_end_the_watch(station: Station, line: Line) -> None:
+    """An altered row, or one of a version with other figures."""
+    line.send(station, 1)
+    before = station.drift.of("plates").part
+    observe = station.drift._followed["plates"].monitor.observe
+    refused = [before + 1]
+
+    def without_figures(part: int, score: float, figures: Any) -> Any:
+        return observe(part, score, {} if part in refused else figures)
+
+    station.drift._followed["plates"].monitor.observe = without_figures  # type: ignore[method-assign]
+    line.send(station, 3)
+    assert station.drift.of("plates").part == before + 3
+
+
 def scenario(open_: Callable[[], Station], line: Line, again: Callable[[], Station]) -> tuple[Any, list[Any]]:
     """A line on which much happens. again: is called in between. Returns the state at the end and all alarms."""
     station = open_()

@@ -63,7 +63,7 @@ class OnPatchesConfig(AlganConfig):
     align: bool | None = Field(
         None,
         description="turn and shift each image a little, so that its part lies as those of the good images; None = "
-        "where good images then differ less",
+        "where good images then differ less, which training measures beforehand",
     )
     buffered: bool = Field(
         False, description="train with samples of the generator's past; on patches they gain nothing"

@@ -25,7 +25,7 @@ from algan_ad.training.loop import Fetch, Schedule, Trained, Validate, train
 from algan_ad.training.selection import Selection, Weights
 
 SAVING, N_TIMED = 3.0, 8  # seconds that writing a model takes at most, and samples that the time of a score is of
-N_MADE_UP = 256  # good images that selection `cut-paste` looks at, and as many altered ones
+N_CUT_PASTED = 256  # good images that selection `cut-paste` looks at, and as many altered ones
 N_OF_A_KIND = 128  # good images that selection `made-up` looks at, and as many with defects of each kind
 
 
@@ -45,7 +45,7 @@ class TrainingConfig(Schema):
 
 def cut_and_pasted(images: Rows) -> tuple[Rows, NDArray[np.int64]]:
     """Good training images and cut-and-pasted copies of them, labelled 0 and 1: no held-out image, no anomaly."""
-    good = _some(images, N_MADE_UP, "cut-paste")
+    good = _some(images, N_CUT_PASTED, "cut-paste")
     return np.concatenate([good, cut_paste(good)]), np.repeat([0, 1], len(good))
 
 

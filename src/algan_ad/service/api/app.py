@@ -40,7 +40,7 @@ def _refused(request: Request, error: Exception) -> JSONResponse:
 
 
 def _invalid(request: Request, error: Exception) -> Response:
-    """What is wrong with a request, without what was sent, which may be a token, or something that JSON cannot hold."""
+    """The errors of a request without its content, which may be a token, or something that JSON cannot hold."""
     assert isinstance(error, RequestValidationError)
     detail = [{name: each[name] for name in ("type", "loc", "msg")} for each in error.errors()]
     return Response(json.dumps({"detail": detail}), 422, media_type="application/json")

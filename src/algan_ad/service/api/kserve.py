@@ -98,7 +98,7 @@ async def infer(
         return JSONResponse({"error": str(error)}, 404)
     except InputError as error:
         return JSONResponse({"error": str(error)}, 400)
-    parts = [Part(image, wanted.parameters.part, "kserve") for image in images]
+    parts = [Part(image, wanted.part, "kserve") for image in images]
     found = await run_in_threadpool(station.inspector.inspect, parts, name)
     for each in found:
         if each.cause is not None:

@@ -45,8 +45,13 @@ class InferRequest(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     id: str | None = Field(default=None, pattern=r"^[^\x00]*$")  # which refuses halves of characters, too
-    parameters: Parameters = Parameters()
+    parameters: Parameters | None = None
     inputs: list[Tensor] = Field(min_length=1, max_length=1)
+
+    @property
+    def part(self) -> str | None:
+        """The part number, if there is one."""
+        return None if self.parameters is None else self.parameters.part
 
 
 def read_request(body: bytes, json_length: str | None) -> tuple[InferRequest, list[bytes]]:
@@ -66,7 +71,7 @@ def read_request(body: bytes, json_length: str | None) -> tuple[InferRequest, li
         raise InputError(f"inputs.0.shape: expected sizes of 1 or more (found {tensor.shape})")
     binary = body[length:] if "binary_data_size" in tensor.parameters else None
     images = list((_files if tensor.datatype == "BYTES" else _encoded)(tensor, binary))
-    if request.parameters.part is not None and len(images) != 1:
+    if request.part is not None and len(images) != 1:
         raise InputError(f"parameters.part: names one part, and there are {len(images)} images")
     return request, images
 

@@ -45,11 +45,11 @@ class Alarm(Schema):
         return KINDS[self.figure]
 
     def headline(self, words: Words) -> str:
-        """What has changed, in a few words."""
+        """The change in a few words."""
         return words(f"drift.{self.figure}_{'up' if self.rises else 'down'}")
 
     def message(self, words: Words) -> str:
-        """What has changed, by how much, since when, and what to do."""
+        """The change, its size and its beginning, and what to do."""
         if self.kind == SCORES:
             pictures = "unchanged" if self.pictures_known else "unknown"
             advice = [pictures, f"advice_scores_{'up' if self.rises else 'down'}"]

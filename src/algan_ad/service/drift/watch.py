@@ -14,6 +14,7 @@ import structlog
 from pydantic import Field
 from sqlalchemy.orm import Session
 
+from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.schema import Schema
 from algan_ad.service.drift.alarms import Alarm
 from algan_ad.service.drift.monitor import DriftState, Monitor
@@ -76,14 +77,14 @@ class DriftWatch:
     def watch(self, stop: Event) -> None:
         """Look until `stop` is set."""
         while not stop.wait(LOOK_SECONDS):
-            self.look()
+            self.look(stop)
 
-    def look(self) -> None:
+    def look(self, stop: Event | None = None) -> None:
         """Take the parts into account that are new in the record. After an error, what is stored counts again."""
         for served in self._station.models:
             try:
                 followed = self._followed.get(served.name) or self._open(served)
-                while self._go_on(served.name, followed):
+                while self._go_on(served.name, followed) and not (stop and stop.is_set()):
                     pass
                 self._facts[served.name] = self._facts_of(served.name, followed)
             except Exception:
@@ -134,7 +135,12 @@ class DriftWatch:
             followed.monitor.recalibrate(calibration)
             followed.threshold_id = threshold_id
         followed.unstored += 1
-        return followed.monitor.observe(number, score, figures)
+        try:
+            return followed.monitor.observe(number, score, figures)
+        except InputError as error:  # one part must not end the watch
+            log.warning("drift: part passed over", reason=str(error))
+            followed.monitor.pass_over(number)
+            return None
 
     @staticmethod
     def _restart(followed: _Followed, alarm: AlarmRow) -> None:

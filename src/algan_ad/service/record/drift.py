@@ -1,4 +1,4 @@
-"""What the drift monitors read of the record, and what they keep in it."""
+"""Inspections that the drift monitors read of the record, and the states that they keep in it."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
