@@ -18,7 +18,10 @@ from pathlib import Path
 
 from algan_ad.data.demo import make_demo
 
-SETTINGS = ["--image-size", "32", "--width", "8", "--epochs", "24", "--checkpoint-seconds", "0", "--threads", "1"]
+SETTINGS = [
+    "--method", "algan-image", "--image-size", "32", "--width", "8", "--epochs", "96", "--observe-every", "4",
+    "--checkpoint-seconds", "0", "--threads", "1", "--no-export",
+]  # fmt: skip
 
 
 def command(data: Path, out: Path, *more: str) -> list[str]:

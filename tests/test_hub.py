@@ -131,7 +131,8 @@ def test_the_card_has_what_a_hub_reads(model: Path) -> None:
     evaluated(model / "evaluation/Other Parts", "Other Parts")
     found = card(model, license="mit")
     assert found.data.license == "mit"
-    assert (found.data.library_name, found.data.pipeline_tag) == ("algan-ad", "image-classification")
+    facts = found.data.to_dict()
+    assert (facts["library_name"], facts["pipeline_tag"]) == ("algan-ad", "image-classification")
     assert {"anomaly-detection", "brightness", "onnx"} <= set(found.data.tags)
     results = {(each.dataset_name, each.metric_name): each for each in found.data.eval_results}
     auroc = results["parts", "AUROC"]
