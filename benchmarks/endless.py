@@ -104,7 +104,8 @@ def main() -> None:
     o = parser.parse_args()
     names, model = make(o.into, o.images), o.into / "model"
     if not model.exists():
-        trained = command("train", o.into / "parts", "--out", model, "--image-size", 32, "--width", 4, "--epochs", 1)
+        small = ("--method", "algan-image", "--image-size", 32, "--width", 4, "--epochs", 1)
+        trained = command("train", o.into / "parts", "--out", model, *small)
         subprocess.run(trained, check=True, stdout=subprocess.DEVNULL)
     whole, broken = (o.into / f"{name}.{o.suffix}" for name in ("whole", "killed"))
     for path in (whole, broken):

@@ -16,7 +16,7 @@ TURN, TURNS = math.radians(6), 6  # largest turn either way, and the steps up to
 HIGHEST = 16  # cycles a side of the highest frequency that is looked at
 NEAR_PEAK = 0.8  # of the largest correlation: the centroid of what lies above moves without jumps
 ROUNDS = 3  # of aligning good images to their mean, and taking the mean again
-FAINT = 1.0  # grey levels, summed over the window: what is fainter has no phase
+FAINT = 0.01  # grey levels a pixel: frequencies fainter than that hardly count, because rounding sets their phases
 AT_ONCE = 8  # images, which bounds the memory
 
 
@@ -120,7 +120,7 @@ def _phases(grey: Tensor) -> tuple[Tensor, Tensor]:
     grey = grey - grey.mean((1, 2), keepdim=True)
     real, imaginary = cy @ grey, -(sy @ grey)
     real, imaginary = real @ cx.mT + imaginary @ sx.mT, imaginary @ cx.mT - real @ sx.mT
-    length = (real.square() + imaginary.square()).sqrt().clamp_min(FAINT)
+    length = (real.square() + imaginary.square()).sqrt() + FAINT * height * width
     return real / length, imaginary / length
 
 
