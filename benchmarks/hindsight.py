@@ -36,6 +36,7 @@ from algan_ad.training.selection import Selection, Weights
 
 N_MADE_UP = 128  # good training images that are altered, for each kind
 BEST = (1, 2, 4, 8, 12)  # epochs whose weights are averaged
+PATIENCE = (4, 6, 8, 12, 16)  # looks without a new one among the best eight, after which a training could have ended
 Data = tuple[TrainingData, Any, Any]  # to train on, to test on, labels of the test
 
 
@@ -84,6 +85,18 @@ class Watch:
                 found[f"{name}, best {k}"] = self.tested(_mean([self.weights[i] for i in order[:k]]))
         return found
 
+    def by_patience(self) -> dict[str, tuple[int, float]]:
+        """The looks until each patience would have ended the training, and the test AUROC of what would have been kept."""
+        merit = np.mean(self.kinds, axis=1)
+        found = {}
+        for patience in PATIENCE:
+            for looks in range(1, len(merit) + 1):
+                best = merit[:looks].argsort(kind="stable")[::-1][:8]
+                if looks - 1 - best.max() >= patience:
+                    break
+            found[str(patience)] = looks, self.tested(_mean([self.weights[i] for i in best]))
+        return found
+
 
 def _made_up(images: Any) -> dict[str, tuple[Any, Any]]:
     good = images[np.linspace(0, len(images) - 1, min(N_MADE_UP, len(images)), dtype=np.int64)]
@@ -103,7 +116,8 @@ def compare(detector: Detector, data: Data, seed: int) -> dict[str, Any]:
         detector.switch(other)
         kept[rule] = image_auroc(data[2], detector.score(data[1]))
     kept |= watch.by_kinds() if watch.made_up else {}
-    return {"kept": kept, "best": max(watch.along), "rule": trained.selection, "along": watch.along}
+    stops = {"patience": watch.by_patience()} if watch.made_up else {}
+    return {"kept": kept, **stops, "best": max(watch.along), "rule": trained.selection, "along": watch.along}
 
 
 def summary(rows: list[dict[str, Any]]) -> str:
@@ -136,7 +150,7 @@ def main() -> None:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     method = METHODS["algan-vector" if options.kind in ("mvtec", "tabular") else options.kind]
-    config = method.Config(**{"observe_every": 1, **options.set})
+    config = method.Config(**{"observe_every": 1, "patience": None, **options.set})  # hindsight sees every epoch
     for seed in options.seeds:
         for name, data in read(options.kind, options.data, seed, method(config, "cpu")):
             start = time.process_time()

@@ -262,6 +262,28 @@ def test_selections_that_look_on_keep_what_they_would_have_kept_alone(tmp_path: 
         assert (one.selection, one.epoch) == (expected.selection, expected.epoch)
 
 
+def test_a_training_ends_when_nothing_moves(tmp_path: Path) -> None:
+    """Also after a kill; a selection that looks on for longer changes nothing of what is kept."""
+
+    def run(folder: RunFolder | None = None, **options: Any) -> Trained:
+        schedule = Schedule(20, B, seed=3, selection="made-up", observe_every=1, patience=3)
+        return train(adversary(), N, fetch, schedule, folder, validate=lambda weights: 0.5, **options)
+
+    whole, watched = run(), run(others={"last": None})
+    assert (whole.epochs, watched.epochs) == (8 + 3, 20)
+    assert same(whole, watched)
+    folder = RunFolder(tmp_path, checkpoint_seconds=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ALGAN, "step", stop_after(10 * N // B, ALGAN.step))
+        with pytest.raises(Killed):
+            run(folder)
+    resumed, again = run(replace(folder, resume=True)), run(replace(folder, resume=True))
+    assert same(whole, resumed)
+    assert same(whole, again)
+    assert (resumed.epochs, again.epochs) == (11, 11)
+    assert [row["epoch"] for row in read_rows(folder.metrics)] == list(range(1, 12))
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_time_of_a_step_is_that_of_a_copy(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     """It leaves no trace in the weights, and it is taken before the first epoch."""

@@ -86,3 +86,21 @@ def test_made_up_goes_on_after_a_resume() -> None:
         resumed.offer(epoch, {"w": torch.tensor([float(epoch)]), "n": torch.tensor(epoch)}, auroc)
     assert torch.equal(resumed.weights["w"], whole.weights["w"])
     assert resumed.describe() == whole.describe()
+
+
+def test_made_up_settles_after_looks_in_vain_and_keeps_what_it_has() -> None:
+    selector, forever = (Selector("made-up", 30, patience=patience) for patience in (3, None))
+    for epoch, auroc in enumerate([0.9] * 8 + [0.8, 0.8, 0.95, None, 0.8, 0.8, 0.8, 0.99], 1):
+        assert selector.settled == (epoch > 15)  # an epoch without a look is not in vain
+        selector.offer(epoch, {"w": torch.tensor([float(epoch)])}, auroc)
+        forever.offer(epoch, {"w": torch.tensor([float(epoch)])}, auroc)
+    assert selector.epoch == 11
+    assert (forever.settled, forever.epoch) == (False, 16)
+
+
+@pytest.mark.parametrize("rule", ["cut-paste", "validation", "average", "last"])
+def test_the_other_rules_never_settle(rule: Selection) -> None:
+    selector = Selector(rule, 9, patience=1)
+    for epoch in range(1, 10):
+        selector.offer(epoch, {"w": torch.tensor([0.0])}, 1 / epoch)
+    assert not selector.settled

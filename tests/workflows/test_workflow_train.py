@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from algan_ad.detectors.algan_image import AlganImageConfig
+from algan_ad.detectors.algan_image import AlganImage, AlganImageConfig
 from algan_ad.detectors.algan_vector import AlganVectorConfig
 from algan_ad.detectors.padim import PadimConfig
 from algan_ad.runtime.errors import InputError
@@ -67,6 +67,17 @@ def test_plan_tells_where_each_value_came_from(image_model: Model) -> None:
     assert plan["horizontal_flip"] == (False, "derived")
     assert plan["calibration_fraction"] == (0.2, "fixed")
     assert plan["false_alarm_rate"] == (0.2, "user")
+
+
+def test_the_plan_holds_the_epochs_after_which_nothing_moved(
+    pristine_parts: Path, tiny_image: Config, monkeypatch: pytest.MonkeyPatch, capsys: Err
+) -> None:
+    monkeypatch.setattr(AlganImage, "_mean_over_kinds", lambda *_: lambda weights: 0.5)
+    config = tiny_image.model_copy(update={"epochs": 30, "observe_every": 1, "patience": 2})
+    entry = train(pristine_parts, "algan-image", config=config).config.plan["epochs"]
+    assert (entry.value, entry.origin) == (8 + 2, "derived")
+    assert entry.reason == "of 30: 2 looks in a row found no better weights"
+    assert f"10 epochs, {entry.reason}" in capsys.readouterr().err
 
 
 def test_array(pristine_parts: Path, tiny_image: Config, tmp_path: Path) -> None:

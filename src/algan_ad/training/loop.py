@@ -42,6 +42,7 @@ class Schedule:
 
     Attributes:
         observe_every: epochs between two looks at the monitors and the validation set.
+        patience: looks without a better epoch that end a training whose selection is `made-up`; None = never.
         generators: sources of the adversary and of `fetch`, if not torch's global state; the first, on the CPU, orders
             the data. They are seeded in its place, so that runs in several threads do not meet.
     """
@@ -51,6 +52,7 @@ class Schedule:
     seed: int
     selection: Selection = "average"
     observe_every: int = 8
+    patience: int | None = None
     dtype: torch.dtype = torch.float32
     device: torch.device = CPU
     generators: tuple[torch.Generator, ...] = ()
@@ -112,6 +114,7 @@ class Trained:
         loop_seconds: time of the loop, over all sessions of a resumed run.
         earlier_seconds: the part of it that sessions before this one took.
         epochs: the number of them that were carried out; 0 without epochs.
+        settled: looks in vain, not the number of epochs or a budget, ended the search for weights.
         by_labels: labelled validation data, normals among them, chose the epoch (protocol thesis).
         others: the same for every other selection that looked on.
     """
@@ -122,6 +125,7 @@ class Trained:
     loop_seconds: float = 0.0
     earlier_seconds: float = 0.0
     epochs: int = 0
+    settled: bool = False
     by_labels: bool = False
     others: "tuple[Trained, ...]" = ()
 
@@ -131,7 +135,9 @@ def train(
     validate: Validate | None = None, watch: Callable[[int, Weights], None] | None = None,
     others: Mapping[Selection, Validate | None] | None = None,
 ) -> Trained:  # fmt: skip
-    """Train for `schedule.epochs` epochs, or fewer if the budget ends sooner, and return the selected weights.
+    """Train for `schedule.epochs` epochs and return the selected weights.
+
+    There are fewer if the budget ends sooner, or if every selection has settled on its weights.
 
     With a folder: metrics are logged, checkpoints written at most `checkpoint_seconds` apart, and `resume`
     continues to bit-identical weights. `validate` gives the AUROC of weights on labelled data (protocol thesis) or
@@ -151,7 +157,7 @@ def train(
             " or less",
         )
     judges = {schedule.selection: validate, **(others or {})}
-    selectors = {name: Selector(name, schedule.epochs) for name in judges}
+    selectors = {name: Selector(name, schedule.epochs, patience=schedule.patience) for name in judges}
     done, spent, epochs = _resume(folder, adversary, selectors, schedule)
     clock, horizon = _Clock(spent), _Horizon(schedule, epochs, spent)
     n_steps = -(-n_samples // schedule.batch_size)
@@ -164,7 +170,7 @@ def train(
         for tracker in trackers:
             closing.callback(tracker.close)
         epoch = done
-        while epoch < horizon.epochs:
+        while not horizon.reached(epoch, selectors.values()):
             epoch += 1
             row = _run_epoch(adversary, n_samples, fetch, schedule, epoch)
             _refuse_divergence(row, folder)
@@ -185,11 +191,11 @@ def train(
             for tracker in trackers:
                 tracker.log(row)
             advance("training  loss" + _losses(row))
-            if folder and (epoch == horizon.epochs or clock.due(folder.checkpoint_seconds)):
+            if folder and (horizon.reached(epoch, selectors.values()) or clock.due(folder.checkpoint_seconds)):
                 _save(folder, adversary, selectors, epoch, horizon.epochs, clock.total())
     seconds = clock.total()
     first, *rest = (
-        Trained(s.weights, s.describe(), s.epoch, seconds, spent, horizon.epochs, by_labels=s.rule == "validation")
+        Trained(s.weights, s.describe(), s.epoch, seconds, spent, epoch, s.settled, s.rule == "validation")
         for s in selectors.values()
     )
     return replace(first, others=tuple(rest))
@@ -332,7 +338,7 @@ def _all_finite(node: Any) -> bool:
 
 
 class _Horizon:
-    """The number of epochs: that of the schedule, or as many as the budget leaves time for."""
+    """The end of a training: the epochs of the schedule, or as many as the budget leaves time for."""
 
     def __init__(self, schedule: Schedule, epochs: int, spent: float) -> None:
         """epochs: as far as is known. spent: seconds of the sessions before this one, which count."""
@@ -345,6 +351,10 @@ class _Horizon:
         """Raises InputError if the budget does not even hold one epoch, of so many seconds."""
         if self.budget is not None:
             self.budget.refuse_less_than(seconds, "one epoch")
+
+    def reached(self, epoch: int, selectors: Collection[Selector]) -> bool:
+        """True after the last epoch, and once no selection looks for better weights."""
+        return epoch >= self.epochs or all(selector.settled for selector in selectors)
 
     def look(self, epoch: int, weights: Weights, selectors: Collection[Selector]) -> None:
         """After the updates of an epoch: how many will there be?"""

@@ -22,15 +22,23 @@ class Selector:
     `validation`  the observed epoch with the best AUROC on labelled validation data (thesis 5.3);
     `average`     the mean over the last `window` share of the epochs;
     `last`        the last epoch's.
+
+    Attributes:
+        patience: observed epochs in a row without a new one among the best that settle `made-up`; None = never.
     """
 
-    def __init__(self, rule: Selection, epochs: int, window: float = 0.5) -> None:
-        self.rule, self.window = rule, window
+    def __init__(self, rule: Selection, epochs: int, window: float = 0.5, patience: int | None = None) -> None:
+        self.rule, self.window, self.patience = rule, window, patience
         self.expect(epochs)
         self.weights: Weights = {}
         self.n_averaged = 0
         self.best: list[tuple[float, int, Weights]] = []  # AUROC, epoch and weights, the best first
-        self.epoch = 0
+        self.epoch = self.in_vain = 0
+
+    @property
+    def settled(self) -> bool:
+        """True once nothing moves any more; epochs that are offered later are passed over."""
+        return self.rule == "made-up" and self.patience is not None and self.in_vain >= self.patience
 
     def expect(self, epochs: int, now: int = 1) -> None:
         """Take the number of epochs to be this, in epoch `now`; a mean that has begun is not put off."""
@@ -38,6 +46,8 @@ class Selector:
 
     def offer(self, epoch: int, weights: Weights, auroc: float | None) -> None:
         """Keep the weights if the rule wants them. `auroc`: on labelled or made-up anomalies; None if unobserved."""
+        if self.settled:
+            return
         if self.rule in BEST:
             if auroc is not None:
                 self._rank(epoch, weights, auroc)
@@ -50,7 +60,9 @@ class Selector:
     def _rank(self, epoch: int, weights: Weights, auroc: float) -> None:
         """Keep the epoch if it is among the best; of equal ones, the first."""
         ranked = sorted([*self.best, (auroc, epoch, weights)], key=lambda each: -each[0])[: BEST[self.rule]]
+        self.in_vain += 1
         if any(each[1] == epoch for each in ranked):
+            self.in_vain = 0
             self.best, self.epoch = ranked, ranked[0][1]
             self.weights = _mean([each for _, _, each in ranked], weights)
 
@@ -68,6 +80,7 @@ class Selector:
             "n_averaged": self.n_averaged,
             "best": [list(each) for each in self.best],
             "epoch": self.epoch,
+            "in_vain": self.in_vain,
             "first": self.first,
         }
 
@@ -76,7 +89,7 @@ class Selector:
         self.best = [(auroc, epoch, weights) for auroc, epoch, weights in state["best"]]
         if self.best:
             self.weights = _mean([each for _, _, each in self.best], self.best[0][2])
-        self.epoch, self.first = int(state["epoch"]), int(state["first"])
+        self.epoch, self.in_vain, self.first = (int(state[name]) for name in ("epoch", "in_vain", "first"))
 
     def describe(self) -> str:
         if self.rule == "average":

@@ -170,11 +170,16 @@ def _run_folder(out: Path | None, configured: Configured, options: TrainOptions)
 
 
 def _as_carried_out(configured: Configured, trained: Trained, budget: Budget | None) -> Configured:
-    """The plan with the number of epochs that the budget left time for."""
+    """The plan with the number of epochs after which nothing moved, or that the budget left time for."""
     planned = configured.plan.get("epochs")
-    if budget is None or planned is None or planned.value == trained.epochs:
+    if planned is None or planned.value == trained.epochs:
         return configured
-    why = f"of {planned.value}, as many as {budget.text} left time for"
+    if trained.settled:
+        why = f"of {planned.value}: {configured.plan['patience'].value} looks in a row found no better weights"
+    elif budget is not None:
+        why = f"of {planned.value}, as many as {budget.text} left time for"
+    else:
+        return configured
     log(f"{trained.epochs} epochs, {why}")
     entry = PlanEntry(value=trained.epochs, origin="derived", reason=why)
     return replace(configured, plan={**configured.plan, "epochs": entry})

@@ -40,6 +40,9 @@ class TrainingConfig(Schema):
         "validation, with labels, under protocol thesis; None = by method and protocol",
     )
     observe_every: int = Field(8, ge=1, description="epochs between two looks at the monitors (5.3)")
+    patience: int | None = Field(
+        8, ge=1, description="looks in a row without a better epoch that end a training of selection made-up; None = never"
+    )
     precision: Precision = Field("auto", description="auto: bfloat16 if the processor has it, else float32")
 
 
@@ -89,7 +92,7 @@ class TrainedDetector(Detector):
         c = self.config
         first, *rest = run.selections or (self._selection(data),)
         schedule = Schedule(
-            c.epochs, c.batch_size, run.seed, first, c.observe_every, self.dtype(), self.device, generators,
+            c.epochs, c.batch_size, run.seed, first, c.observe_every, c.patience, self.dtype(), self.device, generators,
             run.budget, lambda weights: self._seconds_after(weights, data),
         )  # fmt: skip
         others = {selection: self._judge(selection, data) for selection in rest}
