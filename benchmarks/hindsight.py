@@ -86,7 +86,7 @@ class Watch:
         return found
 
     def by_patience(self) -> dict[str, tuple[int, float]]:
-        """The looks until each patience would have ended the training, and the test AUROC of what would have been kept."""
+        """The looks until each patience would have ended the training, and the test AUROC of what it had kept."""
         merit = np.mean(self.kinds, axis=1)
         found = {}
         for patience in PATIENCE:

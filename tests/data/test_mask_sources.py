@@ -65,3 +65,10 @@ def test_an_unreadable_image_has_no_size(tmp_path):
     (tmp_path / "a.png").write_bytes(b"no image")
     with pytest.raises(InputError, match=r"a.png: not a readable image"):
         polygon((0, 0), (1, 0), (1, 1)).draw(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(("values", "marked"), [([0, 1, 7, 9], [0, 1, 1, 1]), ([0, 200, 0x7FFF, 0xFFFF], [0, 0, 0, 1])])
+def test_a_mask_of_16_bits_holds_classes_or_black_and_white(tmp_path, values, marked):
+    Image.fromarray(np.array([values], np.uint16)).save(tmp_path / "mask.png")
+    found = MaskFile(tmp_path / "mask.png").draw(tmp_path / "unused.png")
+    np.testing.assert_array_equal(found, [np.array(marked, bool)])

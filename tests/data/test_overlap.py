@@ -52,3 +52,10 @@ def test_equal_size_is_not_equal_content(tmp_path):
 def test_missing_file(tmp_path):
     with pytest.raises(InputError, match="gone"):
         same_content([tmp_path / "gone"], [])
+
+
+def test_empty_files_are_no_copies(tmp_path):
+    paths = [tmp_path / name for name in ("a.png", "b.png")]
+    for path in paths:
+        path.touch()
+    assert same_content(paths[:1], paths[1:]) == []

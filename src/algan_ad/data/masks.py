@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageDraw
 
 from algan_ad.runtime.errors import InputError
-from algan_ad.runtime.images import decode
+from algan_ad.runtime.images import decode, deep_range
 
 Mask = NDArray[np.bool_]
 
@@ -41,7 +41,9 @@ class MaskFile:
 
     def draw(self, image: Path) -> Mask:
         """Marked pixels: those from 128 on; if all values are below that, those that are not 0."""
-        values = decode(self.path).max(-1)
+        spread = deep_range(self.path, (0, 1))
+        classes = spread is not None and spread[1] <= 255  # whose upper 8 of 16 bits are all 0
+        values = decode(self.path, levels=(0, 255) if classes else None).max(-1)
         return np.asarray(values >= (128 if values.max() >= 128 else 1))
 
 

@@ -22,10 +22,14 @@ def copies_in_test(parts: Split) -> list[tuple[Path, Path]]:
 
 
 def same_content(first: Iterable[Path], second: Iterable[Path]) -> list[tuple[Path, Path]]:
-    """Pairs of files with equal bytes; only files of equal size are read. Raises InputError for a missing file."""
+    """Pairs of files with equal bytes, none of them empty; only files of equal size are read.
+
+    Raises InputError for a missing file.
+    """
     by_size: dict[int, list[Path]] = defaultdict(list)
     for path in first:
         by_size[_size(path)].append(path)
+    by_size.pop(0, None)
     pairs = []
     hashes: dict[Path, str] = {}
     for path in second:

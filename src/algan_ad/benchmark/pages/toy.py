@@ -33,7 +33,9 @@ def run(spec: RunSpec, data: Path | None, folder: Path, device: DeviceName, thre
     seed_torch(spec.seed, "toy")
     x, unseen = torch.randn(N_TRAIN, 2).to(place), torch.randn(N_JUDGED, 2).to(place)
     algan = make_algan(c, VectorGenerator(2, c.z_dim, c.hidden), VectorDiscriminator(2, c.hidden), N_TRAIN, place)
-    schedule = Schedule(c.epochs, c.batch_size, spec.seed, "average", c.observe_every, dtype=torch.float32, device=place)
+    schedule = Schedule(
+        c.epochs, c.batch_size, spec.seed, "average", c.observe_every, dtype=torch.float32, device=place
+    )
     trained = train(AlganAdversary(algan, None, None), N_TRAIN, lambda i: x[i.to(place)], schedule)
 
     seed_torch(spec.seed, "toy samples")

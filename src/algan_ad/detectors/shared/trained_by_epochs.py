@@ -41,7 +41,9 @@ class TrainingConfig(Schema):
     )
     observe_every: int = Field(8, ge=1, description="epochs between two looks at the monitors (5.3)")
     patience: int | None = Field(
-        8, ge=1, description="looks in a row without a better epoch that end a training of selection made-up; None = never"
+        8,
+        ge=1,
+        description="looks in a row without a better epoch that end a training of selection made-up; None = never",
     )
     precision: Precision = Field("auto", description="auto: bfloat16 if the processor has it, else float32")
 
