@@ -14,8 +14,9 @@ line of JSON.
 import argparse
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +152,9 @@ def judge(d: Division, found: Tensor) -> dict[str, Any]:
     """Figures of distances, or of minus the logits of D, at all positions (N, H, W)."""
     scores = avg_pool2d(found[:, None], 3, 1, padding=1, count_include_pad=False).amax((1, 2, 3)).double().numpy()
     heats = list(anomaly_map(found, (SIDE, SIDE)).numpy())
-    row = {"image_auroc": image_auroc(d.labels, scores), "pixel_auroc": pixel_auroc(d.masks, heats)}
-    row["aupro"] = aupro(d.masks, heats)
+    row = {"image_auroc": image_auroc(d.labels, scores)}
+    if d.masks.any():
+        row |= {"pixel_auroc": pixel_auroc(d.masks, heats), "aupro": aupro(d.masks, heats)}
     for kind in sorted(set(d.kinds) - {"good"}):
         some = (d.labels == 0) | (d.kinds == kind)
         row[f"auroc/{kind}"] = image_auroc(d.labels[some], scores[some])
@@ -172,13 +174,19 @@ def ours(options: argparse.Namespace, d: Division, seed: int, change: dict[str, 
     return {"fit_seed": seed, "fit_s": fitted - start, "score_ms": score_ms, "size": size, **judge(d, found)}
 
 
-def rivals(backbone: nn.Module, d: Division, seed: int) -> Iterator[dict[str, Any]]:
+RIVALS: dict[str, Callable[[int], Callable[[Tensor], Maps]]] = {
+    "patchcore-1": partial(patchcore, 0.01),
+    "patchcore-10": partial(patchcore, 0.1),
+    "padim": padim,
+}
+
+
+def rivals(backbone: nn.Module, d: Division, seed: int, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     joined = [join(backbone, part) for part in (d.train, d.images)]
     mean, std = joined[0].mean((0, 1, 2)), joined[0].std((0, 1, 2))
-    x, y = ((each - mean) / std for each in joined)
-    methods = {"patchcore-1": patchcore(0.01, seed), "patchcore-10": patchcore(0.1, seed), "padim": padim(seed)}
-    for name, method in methods.items():
-        start = time.process_time()
+    x, y = (each.sub_(mean).div_(std) for each in joined)
+    for name in names:
+        start, method = time.process_time(), RIVALS[name](seed)
         distances = method(x)
         fitted = time.process_time()
         found = torch.cat([distances(part) for part in y.split(8)])
@@ -205,8 +213,9 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         for name, change in (ABLATION if options.ablate else {"algan-patch": {}}).items():
             for fit_seed in options.fit_seeds or [seed]:
                 yield {**common, "method": name, "settings": options.set, **ours(options, d, fit_seed, change)}
-        if options.rivals:
-            yield from ({**common, **row} for row in rivals(backbone, d, seed))
+        if options.rivals is not None:
+            found = rivals(backbone, d, seed, options.rivals or list(RIVALS))
+            yield from ({**common, "settings": options.set, **row} for row in found)
 
 
 def main() -> None:
@@ -217,7 +226,7 @@ def main() -> None:
         "--fit-seeds", type=int, nargs="+", default=[], help="seeds of several fits to each division of --seeds"
     )
     parser.add_argument("--n-train", type=int)
-    parser.add_argument("--rivals", action="store_true")
+    parser.add_argument("--rivals", nargs="*", choices=RIVALS, help="compare with these; without a name, with all")
     parser.add_argument("--ablate", action="store_true")
     parser.add_argument("--made-up", action="store_true")
     parser.add_argument(

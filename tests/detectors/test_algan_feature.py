@@ -12,6 +12,7 @@ from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.detectors.shared.feature_pass import extract
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.features.backbones import RANDOM, Backbone
+from algan_ad.features.packaged import LITE0
 from algan_ad.runtime.errors import InputError
 from algan_ad.workflows.options import DataOptions
 from algan_ad.workflows.samples import prepare
@@ -33,9 +34,9 @@ def fitted(**changes: object) -> AlganFeature:
     return detector
 
 
-def test_defaults_are_those_of_the_thesis() -> None:
+def test_defaults_are_those_of_the_thesis_except_for_the_network() -> None:
     config = AlganFeatureConfig()
-    assert (config.backbone, config.image_size, config.epochs) == ("wide_resnet101_2", 224, 192)
+    assert (config.backbone, config.image_size, config.epochs) == (LITE0, 224, 192)
     assert (config.train_rotations, config.test_rotations) == (24, 64)
     assert AlganFeature(config, "cpu").preprocessing(Recipe(centre_crop=True)).resize == 256
 

@@ -22,6 +22,7 @@ from algan_ad.detectors.shared.attribution import attribution_maps
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.features.backbones import RANDOM, Backbone
+from algan_ad.features.packaged import LITE0
 from algan_ad.features.rotations import Rotations
 from algan_ad.runtime.errors import InputError
 from algan_ad.training.seeding import seed_torch
@@ -55,9 +56,9 @@ class Doubling(torch.nn.Module):
         return 2 * y, torch.full((len(y),), y.shape[1] * math.log(2))
 
 
-def test_defaults_are_the_papers() -> None:
+def test_defaults_are_the_papers_except_for_the_network() -> None:
     c = DifferNetConfig()
-    assert (c.backbone, c.image_size, c.scales) == ("alexnet", 448, 3)
+    assert (c.backbone, c.image_size, c.scales) == (LITE0, 448, 3)
     assert (c.blocks, c.hidden, c.clamp, c.lr, c.epochs) == (8, 2048, 3.0, 2e-4, 192)
     assert (c.train_rotations, c.test_rotations, c.batch_size * c.train_rotations) == (4, 64, 96)
     assert DifferNet(c, "cpu").choices("normal-only")["selection"] == "last"

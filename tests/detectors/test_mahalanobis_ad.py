@@ -7,7 +7,8 @@ from torchvision import models
 
 from algan_ad.detectors.mahalanobis_ad import MahalanobisAD, MahalanobisADConfig
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
-from algan_ad.features.backbones import RANDOM, Backbone
+from algan_ad.features.backbones import RANDOM, Backbone, make_network
+from algan_ad.features.packaged import LITE0
 from algan_ad.runtime.errors import InputError
 
 
@@ -26,12 +27,13 @@ def test_holed_images_score_higher() -> None:
     assert detector.score(images(8, 1)).max() < detector.score(images(8, 2, hole=True)).min()
 
 
-def test_defaults_are_the_nine_levels_of_the_papers_network() -> None:
-    config = MahalanobisADConfig()
+def test_all_levels_are_taken_of_the_packaged_network_and_of_the_papers() -> None:
+    network, papers = MahalanobisADConfig(), MahalanobisADConfig(backbone="efficientnet_b4")
+    assert network.backbone == LITE0
+    assert network.taken == tuple(each["module"] for each in make_network(LITE0, pretrained=False).feature_info)
     assert (
-        config.layers == tuple(name for name, _ in models.efficientnet_b4().named_modules() if name.count(".") == 1)[:9]
+        papers.taken == tuple(name for name, _ in models.efficientnet_b4().named_modules() if name.count(".") == 1)[:9]
     )
-    assert config.backbone == "efficientnet_b4"
 
 
 def test_one_image_has_no_covariance() -> None:

@@ -45,9 +45,11 @@ def test_holed_images_score_higher_and_show_where() -> None:
 
 
 def test_dims_are_the_papers_and_drawn_by_the_seed() -> None:
-    assert Padim(PadimConfig(), "cpu").choices("normal-only") == {"dims": 550}
-    assert Padim(PadimConfig(backbone="resnet18"), "cpu").choices("normal-only") == {"dims": 100}
-    assert Padim(PadimConfig(dims=7), "cpu").choices("normal-only") == {}
+    paper = PadimConfig(backbone="wide_resnet50_2", layers=("layer1", "layer2"))
+    assert Padim(PadimConfig(), "cpu").choices("normal-only") == {"dims": 100, "layers": ("blocks.2", "blocks.4")}
+    assert Padim(PadimConfig(backbone="resnet18"), "cpu").choices("normal-only")["dims"] == 100
+    assert Padim(paper, "cpu").choices("normal-only") == {"dims": 550}
+    assert Padim(PadimConfig(dims=7), "cpu").choices("normal-only") == {"layers": ("blocks.2", "blocks.4")}
     kept = []
     for seed in (0, 1):
         detector = Padim(PadimConfig(**TINY["padim"]), "cpu")

@@ -10,6 +10,7 @@ from algan_ad.detectors import patchcore
 from algan_ad.detectors.patchcore import PatchCoreConfig, PatchScorer
 from algan_ad.features.backbones import RANDOM, PyramidBackbone
 from algan_ad.features.neighbours import nearest
+from algan_ad.features.packaged import LITE0
 from algan_ad.features.patches import patches
 
 WEIGHTS = Path(__file__).parents[3] / "shared" / "weights" / "resnet18.layers1-3.imagenet1k.safetensors"
@@ -26,9 +27,10 @@ class Fixed(torch.nn.Module):
         return self.levels
 
 
-def test_defaults_are_the_papers() -> None:
+def test_defaults_are_the_papers_except_for_the_network() -> None:
     config = PatchCoreConfig()
-    assert (config.backbone, config.layers, config.dim) == ("wide_resnet50_2", ("layer2", "layer3"), 1024)
+    assert (config.backbone, config.taken, config.dim) == (LITE0, ("blocks.2", "blocks.4"), 1024)
+    assert PatchCoreConfig(backbone="wide_resnet50_2").taken == ("layer2", "layer3")
     assert (config.coreset, config.reweight, config.image_size) == (0.1, 0, 224)
 
 

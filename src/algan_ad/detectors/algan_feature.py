@@ -20,9 +20,11 @@ from algan_ad.training.loop import Trained
 
 
 class AlganFeatureConfig(PooledConfig, PairConfig):
-    """ALGAN-feature; every default except the conditioning is the thesis's (5.1.1, 5.2.5, 5.3)."""
+    """ALGAN-feature; the defaults are the thesis's (5.1.1, 5.2.5, 5.3), except the conditioning and the network.
 
-    backbone: str = Field("wide_resnet101_2", description="frozen network, by its torchvision or timm name (5.1.1)")
+    The thesis takes the last block of a WideResNet-101 (5.1.1).
+    """
+
     train_rotations: int = Field(24, ge=0, le=360, description="angles in training (5.2.5); 0 or 1 = off")
     test_rotations: int = Field(64, ge=0, le=360, description="angles in prediction (5.2.5); 0 or 1 = off")
 

@@ -1,8 +1,8 @@
 """ALGAN-patch: ALGAN on the patches of a frozen network; one pass gives the score and the map."""
 
 from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from pydantic import Field
 from torch import Tensor
 
 from algan_ad.detectors.shared.algan_on_patches import AlganOnPatches, OnPatchesConfig
@@ -14,10 +14,7 @@ from algan_ad.runtime.predictor import Rows
 class AlganPatchConfig(OnPatchesConfig, PyramidConfig):
     """ALGAN-patch. The defaults were chosen on good data and made-up defects (docs/experiments/algan-patch.md)."""
 
-    backbone: str = Field("tf_efficientnet_lite0", description="frozen network, by its torchvision or timm name")
-    layers: tuple[str, ...] = Field(
-        ("blocks.2", "blocks.4"), min_length=1, description="layers that its features are taken from"
-    )
+    of_paper: ClassVar[tuple[str, ...]] = ("layer2", "layer3")  # as PatchCore's
 
 
 class AlganPatch(AlganOnPatches):
@@ -27,11 +24,14 @@ class AlganPatch(AlganOnPatches):
 
     @property
     def n_levels(self) -> int:
-        return len(self.config.layers)
+        return len(self.config.taken)
+
+    def choices(self, protocol: str) -> dict[str, Any]:
+        return super().choices(protocol) | self.config.choices()
 
     def network(self, images: Rows) -> PyramidBackbone:
         c = self.config
-        return PyramidBackbone(c.backbone, c.layers, c.backbone_weights)
+        return PyramidBackbone(c.backbone, c.taken, c.backbone_weights)
 
     def empty_network(self, tensors: Mapping[str, Tensor]) -> PyramidBackbone:
-        return PyramidBackbone(self.config.backbone, self.config.layers, RANDOM)
+        return PyramidBackbone(self.config.backbone, self.config.taken, RANDOM)

@@ -34,14 +34,16 @@ N_OBSERVED = 64  # held-out images that the monitor looks at
 
 
 class DifferNetConfig(PooledConfig, TrainingConfig):
-    """DifferNet; the defaults are the paper's (implementation details). 24 images at 4 angles make its batch of 96."""
+    """DifferNet; the defaults are the paper's (implementation details), except for its network, an AlexNet.
+
+    24 images at 4 angles make its batch of 96.
+    """
 
     epochs: int = Field(192, ge=1, description="passes over the training data")
     batch_size: int = Field(24, ge=2, description="images a batch, each at train_rotations angles")
     precision: Precision = Field("float32", description="precision of training; a sum of logarithms needs all digits")
     image_size: int = Field(448, ge=32, le=1024, description="side of the largest scale")
     scales: int = Field(3, ge=1, le=6, description="number of scales, each half as large as the one before")
-    backbone: str = Field("alexnet", description="frozen network, by its torchvision or timm name")
     train_rotations: int = Field(4, ge=1, le=360, description="number of test angles that an image takes in an epoch")
     test_rotations: int = Field(64, ge=0, le=360, description="angles in prediction, in equal steps; 0 or 1 = off")
     blocks: int = Field(8, ge=1, le=64, description="coupling blocks of the flow")

@@ -2,25 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from algan_ad.algan.networks import SLOPE, VectorGenerator
-from algan_ad.data.recipe import Recipe
 from algan_ad.detectors.shared.contract import RunOptions, TrainingData
-from algan_ad.detectors.shared.feature_pass import OptionalBackbone, collect
+from algan_ad.detectors.shared.feature_pass import OptionalBackbone, VectorDetector
 from algan_ad.detectors.shared.ganomaly_training import GanomalyAdversary, GanomalyConfig, code_distance
 from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.features.conditioning import Whitening, fit_whitening
-from algan_ad.runtime.images import Preprocessing
-from algan_ad.runtime.predictor import Rows
-from algan_ad.runtime.schema import Schema
 from algan_ad.training.device import Precision
 from algan_ad.training.loop import Trained
 from algan_ad.training.seeding import seed_torch
@@ -73,7 +67,7 @@ class GanomalyVectorScorer(nn.Module):
         return code_distance(z, self.reencoder(self.decoder(z)))
 
 
-class GanomalyVector(TrainedDetector):
+class GanomalyVector(VectorDetector, TrainedDetector):
     """A detector that computes the features of images once, without augmentation."""
 
     name = "ganomaly-vector"
@@ -82,22 +76,15 @@ class GanomalyVector(TrainedDetector):
     config: GanomalyVectorConfig
     module: GanomalyVectorScorer | None
 
-    def __init__(self, config: Schema, device: Any = "auto") -> None:
-        super().__init__(config, device)
-        self.input = "vector" if self.config.backbone is None else "image"
-
-    def preprocessing(self, recipe: Recipe) -> Preprocessing | None:
-        return None if self.config.backbone is None else recipe.for_features(self.config.image_size)
-
     def build_module(self, tensors: Mapping[str, Tensor]) -> GanomalyVectorScorer:
         dim = tensors["encoder.body.0.weight"].shape[1]
         module = self._scorer(Whitening(dim) if self.config.conditioning == "whiten" else nn.Identity(), dim)
-        module.backbone = self._backbone(RANDOM)  # the tensors hold its weights
+        module.backbone = self.network(RANDOM)  # the tensors hold its weights
         return module
 
     def fit(self, data: TrainingData, run: RunOptions) -> Trained:
-        c, backbone = self.config, self._backbone(self.config.backbone_weights)
-        rows = self._vectors(backbone, data.train)
+        c, backbone = self.config, self.network(self.config.backbone_weights)
+        rows = self.rows(backbone, data.train)
         dim = rows.shape[1]
         conditioning = fit_whitening(rows.numpy(), c.scale) if c.conditioning == "whiten" else nn.Identity()
         self.module = self._scorer(conditioning, dim).to(self.device).eval()  # scores vectors so far
@@ -112,20 +99,10 @@ class GanomalyVector(TrainedDetector):
         m = self._scorer(nn.Identity(), dim).to(self.device)
         discriminator = VectorEncoder(dim, c.hidden, out=1).to(self.device)
         adversary = GanomalyAdversary(m.encoder, m.decoder, m.reencoder, discriminator, c)
-        validation = data.validation and (self._vectors(backbone, data.validation[0]).numpy(), data.validation[1])
+        validation = data.validation and (self.rows(backbone, data.validation[0]).numpy(), data.validation[1])
         trained = self.run_loop(adversary, fetch, replace(data, train=rows.numpy(), validation=validation), run)
         self.module.backbone = backbone
         return trained
-
-    def _vectors(self, backbone: Backbone | None, samples: Rows) -> Tensor:
-        """Vectors as they are, or the features of images: float32 (N, d) on the CPU."""
-        if backbone is None:
-            return torch.tensor(np.asarray(samples[:]), dtype=torch.float32)
-        return collect(backbone, samples, self.device, "features")
-
-    def _backbone(self, weights: Path | None) -> Backbone | None:
-        c = self.config
-        return None if c.backbone is None else Backbone(c.backbone, c.layer, weights).to(self.device)
 
     def _scorer(self, conditioning: nn.Module, dim: int) -> GanomalyVectorScorer:
         return GanomalyVectorScorer(conditioning, dim, self.config.hidden, self.config.z_dim)

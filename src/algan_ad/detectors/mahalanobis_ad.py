@@ -1,6 +1,7 @@
 """Mahalanobis-AD: a Gaussian at each level of a frozen network (Rippel et al., 2021; thesis 3.3, eq. 3.13)."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -14,11 +15,16 @@ from algan_ad.training.loop import Trained
 
 
 class MahalanobisADConfig(PyramidConfig):
-    """The paper's network, with all of its nine levels."""
+    """All levels of a network, of which the paper's, an EfficientNet-B4, has nine."""
 
-    backbone: str = Field("efficientnet_b4", description="frozen network, by its torchvision or timm name")
-    layers: tuple[str, ...] = Field(
-        tuple(f"features.{i}" for i in range(9)), min_length=1, description="layers that its features are taken from"
+    of_lite0: ClassVar[tuple[str, ...]] = ("blocks.0", "blocks.1", "blocks.2", "blocks.4", "blocks.6")
+    of_paper: ClassVar[tuple[str, ...]] = tuple(f"features.{i}" for i in range(9))
+
+    layers: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        description="layers that its features are taken from; None = by the network: all stages of "
+        "tf_efficientnet_lite0, the nine of the paper of another one",
     )
 
 
@@ -45,14 +51,14 @@ class MahalanobisAD(PyramidDetector):
 
     def build_module(self, tensors: Mapping[str, Tensor]) -> MahalanobisScorer:
         c = self.config
-        dims = [len(tensors[f"gaussians.{level}.mean"]) for level in range(len(c.layers))]
-        backbone = PyramidBackbone(c.backbone, c.layers, RANDOM)  # the tensors hold its weights
+        dims = [len(tensors[f"gaussians.{level}.mean"]) for level in range(len(c.taken))]
+        backbone = PyramidBackbone(c.backbone, c.taken, RANDOM)  # the tensors hold its weights
         return MahalanobisScorer(backbone, [Whitening(dim) for dim in dims])
 
     def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         at_least_two(data.train)
         c = self.config
-        backbone = PyramidBackbone(c.backbone, c.layers, c.backbone_weights).to(self.device)
+        backbone = PyramidBackbone(c.backbone, c.taken, c.backbone_weights).to(self.device)
         dims: list[int] = []
 
         def vectors(batch: Tensor) -> Tensor:

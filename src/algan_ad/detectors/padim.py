@@ -13,18 +13,22 @@ from algan_ad.features.backbones import RANDOM, PyramidBackbone
 from algan_ad.features.gaussians import Gaussians
 from algan_ad.features.maps import concatenated
 from algan_ad.features.marks import counted, marked_map
+from algan_ad.features.packaged import LITE0
 from algan_ad.runtime.errors import InputError, Option
 from algan_ad.training.loop import Trained
 
 EPSILON = 0.01  # added to the variances (III-B)
-DIMS = {"resnet18": 100}  # IV-B; 550 for the larger WideResNet-50
+DIMS = {"resnet18": 100, LITE0: 100}  # IV-B, for ResNet-18; 550 for the larger WideResNet-50
 
 
 class PadimConfig(PyramidConfig):
-    """The paper's settings (IV-B)."""
+    """The paper's settings (IV-B), for a smaller network than its WideResNet-50."""
 
     dims: int | None = Field(
-        None, ge=1, description="number of features kept, drawn at random; None = 100 for resnet18, else 550 (IV-B)"
+        None,
+        ge=1,
+        description="number of features kept, drawn at random; None = 100 for resnet18 "
+        "and tf_efficientnet_lite0, else 550 (IV-B)",
     )
 
 
@@ -68,7 +72,7 @@ class Padim(PyramidDetector):
     module: PadimScorer | None
 
     def choices(self, protocol: str) -> dict[str, Any]:
-        return {"dims": self.dims()} if self.config.dims is None else {}
+        return super().choices(protocol) | ({"dims": self.dims()} if self.config.dims is None else {})
 
     def dims(self) -> int:
         """Number of features that are kept."""
@@ -77,12 +81,12 @@ class Padim(PyramidDetector):
     def build_module(self, tensors: Mapping[str, Tensor]) -> PadimScorer:
         c = self.config
         empty = (torch.empty_like(tensors[name]) for name in ("mean", "factor"))
-        return PadimScorer(PyramidBackbone(c.backbone, c.layers, RANDOM), tensors["kept"].clone(), *empty)
+        return PadimScorer(PyramidBackbone(c.backbone, c.taken, RANDOM), tensors["kept"].clone(), *empty)
 
     def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         at_least_two(data.train)
         c = self.config
-        backbone = PyramidBackbone(c.backbone, c.layers, c.backbone_weights).to(self.device)
+        backbone = PyramidBackbone(c.backbone, c.taken, c.backbone_weights).to(self.device)
         kept = self._draw(backbone, run.seed)
         gaussians = Gaussians()
         for batch in batches(data.train, self.device, "features"):

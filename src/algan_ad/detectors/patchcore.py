@@ -1,6 +1,7 @@
 """PatchCore: distances of patches to a coreset of normal ones (Roth et al., 2022; thesis 3.3, eq. 3.16)."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -21,11 +22,10 @@ LIKELY = 8  # patches that are compared with the whole bank at once
 
 
 class PatchCoreConfig(PyramidConfig):
-    """The paper's settings (4.1); PatchCore-10."""
+    """The paper's settings (4.1), PatchCore-10, except for its network, a WideResNet-50."""
 
-    layers: tuple[str, ...] = Field(
-        ("layer2", "layer3"), min_length=1, description="layers that its features are taken from (3.1)"
-    )
+    of_paper: ClassVar[tuple[str, ...]] = ("layer2", "layer3")  # 3.1
+
     dim: int = Field(1024, ge=1, description="largest number of features a patch; more are averaged (4.1)")
     coreset: float = Field(0.1, gt=0, le=1, description="share of the patches that the bank keeps (3.2)")
     reweight: int = Field(
@@ -123,11 +123,11 @@ class PatchCore(PyramidDetector):
     module: PatchScorer | None
 
     def build_module(self, tensors: Mapping[str, Tensor]) -> PatchScorer:
-        return self._scorer(PyramidBackbone(self.config.backbone, self.config.layers, RANDOM), tensors["bank"].clone())
+        return self._scorer(PyramidBackbone(self.config.backbone, self.config.taken, RANDOM), tensors["bank"].clone())
 
     def fit(self, data: TrainingData, run: RunOptions) -> Trained:
         c = self.config
-        backbone = PyramidBackbone(c.backbone, c.layers, c.backbone_weights).to(self.device)
+        backbone = PyramidBackbone(c.backbone, c.taken, c.backbone_weights).to(self.device)
         found = collect(lambda batch: patches(backbone, batch, c.dim), data.train, self.device, "features")
         every = found.flatten(0, 2)
         if data.train[[0]].shape[-1] > COLOURS:

@@ -17,7 +17,7 @@ from algan_ad.training.loop import Trained
 
 
 class SpadeConfig(PyramidConfig):
-    """The paper's settings."""
+    """The paper's settings, except for its network, a WideResNet-50."""
 
     layer: str | None = Field(
         None, description="layer whose averaged features find the nearest images; None = the last block"
@@ -91,7 +91,7 @@ class Spade(PyramidDetector):
         return FITTED_ONCE
 
     def _layers(self) -> tuple[str | None, ...]:
-        return (*self.config.layers, self.config.layer)
+        return (*self.config.taken, self.config.layer)
 
 
 def as_rows(maps: Tensor) -> Tensor:

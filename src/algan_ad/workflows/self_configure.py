@@ -38,7 +38,8 @@ CHOICES = {
     "selection": "by the method and the protocol",
     "precision": "what this processor multiplies natively",
     "standardise": "numbers of unlike units are, features of a network are not",
-    "dims": "the paper's for this backbone",
+    "dims": "the paper's for a network of this size",
+    "layers": "by the network",
 }
 ANNOUNCED = (
     "method",

@@ -6,8 +6,7 @@ same result, when a model is loaded.
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -15,15 +14,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
-from algan_ad.data.recipe import Recipe
-from algan_ad.detectors.shared.contract import FITTED_ONCE, Detector, RunOptions, TrainingData
-from algan_ad.detectors.shared.feature_pass import OptionalBackbone, collect
+from algan_ad.detectors.shared.contract import FITTED_ONCE, RunOptions, TrainingData
+from algan_ad.detectors.shared.feature_pass import OptionalBackbone, VectorDetector
 from algan_ad.features.backbones import RANDOM, Backbone
 from algan_ad.runtime.errors import InputError, Option
-from algan_ad.runtime.images import Preprocessing
-from algan_ad.runtime.schema import Schema
 from algan_ad.runtime.seeding import seed_from
-from algan_ad.training.device import DeviceName
 from algan_ad.training.loop import Trained
 
 Matrix = NDArray[np.float64]  # (n, d)
@@ -100,18 +95,12 @@ class _Scored(torch.autograd.Function):
         return grad[:, None] * (up - down) / (2 * steps), None
 
 
-class ClassicalDetector(Detector):
+class ClassicalDetector(VectorDetector):
     """A traditional method: a subclass gives its settings and `scorer`."""
 
-    input: Literal["image", "vector"] = "vector"  # of the class: an instance with a backbone takes images
     not_exported = "scikit-learn's estimator scores, not a network of torch"
     config: ClassicalConfig
     module: ClassicalScorer | None
-
-    def __init__(self, config: Schema, device: DeviceName = "auto") -> None:
-        super().__init__(config, device)
-        if self.config.backbone is not None:
-            self.input = "image"
 
     @abstractmethod
     def scorer(self, rows: Matrix, seed: int) -> ScoreRows:
@@ -125,15 +114,9 @@ class ClassicalDetector(Detector):
     def choices(self, protocol: str) -> dict[str, Any]:
         return {"standardise": self.standardises} if self.config.standardise is None else {}
 
-    def preprocessing(self, recipe: Recipe) -> Preprocessing | None:
-        return None if self.config.backbone is None else recipe.for_features(self.config.image_size)
-
     def fit(self, data: TrainingData, run: RunOptions) -> Trained:
-        backbone = self._backbone(self.config.backbone_weights)
-        if backbone is None:
-            rows = torch.tensor(np.asarray(data.train[:]), dtype=torch.float32)
-        else:
-            rows = collect(backbone.to(self.device), data.train, self.device, "training features")
+        backbone = self.network(self.config.backbone_weights)
+        rows = self.rows(backbone, data.train)
         seed = seed_from(run.seed, self.name) % 2**32  # scikit-learn takes 32 bits
         self.module = self._module(rows, seed, backbone).to(self.device).eval()
         self.module.fit_estimator()
@@ -147,14 +130,10 @@ class ClassicalDetector(Detector):
 
     def build_module(self, tensors: Mapping[str, Tensor]) -> ClassicalScorer:
         n, d = tensors["rows"].shape
-        return self._module(torch.zeros(n, d), 0, self._backbone(RANDOM))  # the tensors hold its weights
+        return self._module(torch.zeros(n, d), 0, self.network(RANDOM))  # the tensors hold its weights
 
     def _module(self, rows: Tensor, seed: int, backbone: Backbone | None) -> ClassicalScorer:
         return ClassicalScorer(rows, seed, self.scorer, self.standardises, backbone)
-
-    def _backbone(self, weights: Path | None) -> Backbone | None:
-        c = self.config
-        return None if c.backbone is None else Backbone(c.backbone, c.layer, weights)
 
 
 def refuse_above(option: str, value: int, n: int) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -11,12 +12,14 @@ from torch import Tensor
 from algan_ad.data.recipe import Recipe
 from algan_ad.detectors.shared.contract import Detector
 from algan_ad.features.backbones import Backbone
+from algan_ad.features.packaged import LITE0
 from algan_ad.features.rotations import Rotations
 from algan_ad.runtime.errors import InputError, Option
 from algan_ad.runtime.images import Preprocessing
 from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.progress import track
 from algan_ad.runtime.schema import Schema
+from algan_ad.training.device import DeviceName
 
 CHUNK = 32  # images that go through the network at once
 
@@ -24,7 +27,7 @@ CHUNK = 32  # images that go through the network at once
 class BackboneConfig(Schema):
     """A pre-trained network: its name and its weights."""
 
-    backbone: str = Field("wide_resnet50_2", description="frozen network, by its torchvision or timm name")
+    backbone: str = Field(LITE0, description="frozen network, by its torchvision or timm name")
     backbone_weights: Path | None = Field(
         None,
         description="local weights file; None = weights that install with the package (tf_efficientnet_lite0), else a "
@@ -60,11 +63,57 @@ class OptionalBackbone(PooledConfig):
 
 
 class PyramidConfig(BackboneConfig):
-    """A pre-trained network, with several of its layers as maps."""
+    """A pre-trained network, with several of its layers as maps.
 
-    layers: tuple[str, ...] = Field(
-        ("layer1", "layer2", "layer3"), min_length=1, description="layers that its features are taken from"
+    Attributes:
+        of_lite0: the layers that are taken from the network that installs with the package.
+        of_paper: those that the method's paper takes from its network.
+    """
+
+    of_lite0: ClassVar[tuple[str, ...]] = ("blocks.2", "blocks.4")  # of strides 8 and 16
+    of_paper: ClassVar[tuple[str, ...]] = ("layer1", "layer2", "layer3")
+
+    layers: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        description="layers that its features are taken from; None = by the network: those of strides 8 and 16, "
+        "blocks.2 and blocks.4, of tf_efficientnet_lite0, those of the paper of another one",
     )
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """The layers, whoever names them."""
+        return self.layers or (self.of_lite0 if self.backbone == LITE0 else self.of_paper)
+
+    def choices(self) -> dict[str, Any]:
+        """The layers, if the network decides; `Detector.choices`."""
+        return {} if self.layers else {"layers": self.taken}
+
+
+class VectorDetector(Detector):
+    """A detector of vectors, or of images as features of the network that its settings name."""
+
+    input: Literal["image", "vector"] = "vector"  # of the class: an instance with a network takes images
+    config: OptionalBackbone
+
+    def __init__(self, config: Schema, device: DeviceName = "auto") -> None:
+        super().__init__(config, device)
+        if self.config.backbone is not None:
+            self.input = "image"
+
+    def preprocessing(self, recipe: Recipe) -> Preprocessing | None:
+        return None if self.config.backbone is None else recipe.for_features(self.config.image_size)
+
+    def network(self, weights: Path | None) -> Backbone | None:
+        """The network that the settings name, on the device, with these weights; None for vectors."""
+        c = self.config
+        return None if c.backbone is None else Backbone(c.backbone, c.layer, weights).to(self.device)
+
+    def rows(self, network: Backbone | None, samples: Rows) -> Tensor:
+        """Vectors as they are, or the features of images: float32 (N, d) on the CPU."""
+        if network is None:
+            return torch.tensor(np.asarray(samples[:]), dtype=torch.float32)
+        return collect(network, samples, self.device, "features")
 
 
 class PyramidDetector(Detector):
@@ -75,6 +124,9 @@ class PyramidDetector(Detector):
 
     def preprocessing(self, recipe: Recipe) -> Preprocessing:
         return recipe.for_features(self.config.image_size)
+
+    def choices(self, protocol: str) -> dict[str, Any]:
+        return self.config.choices()
 
 
 def batches(images: Rows, device: torch.device, label: str, size: int = CHUNK) -> Iterator[Tensor]:
