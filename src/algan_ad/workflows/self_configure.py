@@ -231,8 +231,8 @@ def announce(configured: Configured) -> None:
             log("  ", Option(name, shown), f": {entry.reason}")
     if facts.nearly_copies:
         log(
-            f"  warning: {facts.nearly_copies} good images nearly repeat another one, which promises fewer false alarms "
-            "than happen; list the images in a CSV file whose column group names the part that each one shows"
+            f"  warning: {facts.nearly_copies} good images nearly repeat another one, which promises fewer false "
+            "alarms than happen; list the images in a CSV file whose column group names the part that each one shows"
         )
     side = plan["image_size"].value if "image_size" in plan else None
     if isinstance(side, int) and facts.size and plan["tiles"].value is None and min(facts.size) >= COARSE * side:
