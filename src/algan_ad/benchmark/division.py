@@ -16,7 +16,7 @@ from algan_ad.data.overlap import same_content
 from algan_ad.data.splits import Split, split
 from algan_ad.detectors.shared.contract import Detector, TrainingData
 from algan_ad.runtime.errors import InputError
-from algan_ad.runtime.images import Preprocessing
+from algan_ad.runtime.images import Preprocessing, Read, prepare
 from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.seeding import seed_from
 from algan_ad.runtime.vectors import read_labels, read_table
@@ -42,15 +42,15 @@ class Samples:
     preprocessing: Preprocessing | None = None
 
 
-def load_samples(spec: RunSpec, path: Path, detector: Detector) -> Samples:
-    """Divide and read the data of a run. Raises InputError for unusable data."""
+def load_samples(spec: RunSpec, path: Path, detector: Detector, read: Read = prepare) -> Samples:
+    """Divide and read the data of a run; images are read as in `load_many`. Raises InputError for unusable data."""
     options = DataOptions(**spec.data_settings)
     if detector.input == "vector":
         return _vectors(spec, path, options)
-    return _images(spec, path, options, detector)
+    return _images(spec, path, options, detector, read)
 
 
-def _images(spec: RunSpec, path: Path, options: DataOptions, detector: Detector) -> Samples:
+def _images(spec: RunSpec, path: Path, options: DataOptions, detector: Detector, read: Read) -> Samples:
     """Samples as `algan train` and `algan evaluate` take them, without test images that the model has seen."""
     assert spec.protocol != "pyod"  # for vectors only: see plan_check
     dataset = open_dataset(path, spec.dataset if spec.dataset in DATASETS else None)
@@ -59,7 +59,7 @@ def _images(spec: RunSpec, path: Path, options: DataOptions, detector: Detector)
     )
     parts = split(dataset, spec.protocol, spec.seed, settings.calibration_fraction)
     parts = _limited(parts, options, spec.seed)
-    prepared = prepare_parts(dataset, parts, detector, settings, strict=False)
+    prepared = prepare_parts(dataset, parts, detector, settings, strict=False, read=read)
     assert prepared.preprocessing is not None  # the detector takes images
     known = same_content(
         [item.path for item in (*parts.train, *parts.calibration, *parts.validation)],
@@ -67,7 +67,7 @@ def _images(spec: RunSpec, path: Path, options: DataOptions, detector: Detector)
     )
     seen = {copy for _, copy in known}
     unseen = [item for item in parts.test if item.path not in seen]
-    test = DecodedImages([item.path for item in unseen], prepared.preprocessing, label="reading test images")
+    test = DecodedImages([item.path for item in unseen], prepared.preprocessing, label="reading test images", read=read)
     kept = tuple(unseen[i] for i in test.kept)
     skipped = [str(each.path) for each in (*prepared.skipped, *test.skipped)]
     notes = {**prepared.notes, "skipped": skipped, "left_out": [str(copy) for copy in sorted(seen)]}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from algan_ad.benchmark import shared_images
 from algan_ad.benchmark.job import Job, by_training
 from algan_ad.benchmark.plan import Plan
 from algan_ad.benchmark.plan_check import runs, with_categories
@@ -63,6 +64,7 @@ def run_plan(
     if open_jobs.open:
         with open_pool(workers, address, device, threads) as pool:
             open_jobs.work(pool)
+    shared_images.remove(results.unfinished)
     found = results.read()
     _warn_of_files_not_kept(plan, folder, [s.key for s in specs if s.key in found and found[s.key].status == "done"])
     stand = {status: tuple(s.key for s in specs if s.key in found and found[s.key].status == status)

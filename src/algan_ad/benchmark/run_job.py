@@ -16,6 +16,7 @@ from algan_ad.benchmark.machine import machine, peak_mb, reset_peak
 from algan_ad.benchmark.plan import RunSpec
 from algan_ad.benchmark.results import Result
 from algan_ad.benchmark.run_folder import run_folder
+from algan_ad.benchmark.shared_images import reading
 from algan_ad.benchmark.sources import NO_DATA
 from algan_ad.benchmark.training import Training, found_files
 from algan_ad.detectors import METHODS
@@ -42,9 +43,9 @@ T = TypeVar("T")
 def run_job(job: Job) -> list[Output]:
     """Carry out the runs of a job. An error in one of them becomes a result that reports it."""
     started = now()
-    with run_folder(job) as folder, using_threads(job.threads):
+    with run_folder(job) as folder, using_threads(job.threads), reading(job) as read:
         reset_peak()
-        training = Training(job, folder)
+        training = Training(job, folder, read)
         return [_run(job, spec, training, folder / spec.key, started) for spec in job.specs]
 
 

@@ -15,6 +15,7 @@ from algan_ad.detectors import METHODS
 from algan_ad.detectors.shared.contract import Detector, RunOptions
 from algan_ad.detectors.shared.trained_by_epochs import TrainedDetector
 from algan_ad.runtime.errors import InputError
+from algan_ad.runtime.images import Read
 from algan_ad.runtime.schema import Schema
 from algan_ad.training.loop import Trained
 from algan_ad.training.selection import Selection
@@ -28,8 +29,9 @@ class Training:
         seconds: time of the fit, including the loop's time in earlier sessions.
     """
 
-    def __init__(self, job: Job, folder: Path) -> None:
-        self.job, self.run = job, training_folder(folder)
+    def __init__(self, job: Job, folder: Path, read: Read) -> None:
+        """read: as in `load_many`."""
+        self.job, self.run, self._read = job, training_folder(folder), read
         self.seconds = 0.0
         self._detector: Detector | None = None
         self._trained: dict[Selection | None, Trained] = {}
@@ -38,7 +40,7 @@ class Training:
     def fitted_for(self, spec: RunSpec) -> tuple[Detector, Samples, Trained]:
         """The detector with the weights of a run, its samples, and the training. Raises the error of the training."""
         detector = self._detector or _make(spec, self.job)
-        samples = load_samples(spec, self.job.sources.find(spec.dataset, spec.category), detector)
+        samples = load_samples(spec, self.job.sources.find(spec.dataset, spec.category), detector, self._read)
         if self._failure is not None:
             raise self._failure
         if self._detector is None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.files import explaining_write_errors
-from algan_ad.runtime.images import Pixels, Preprocessing, Skipped, load_many
+from algan_ad.runtime.images import Pixels, Preprocessing, Read, Skipped, load_many, prepare
 from algan_ad.runtime.placement import Size
 from algan_ad.runtime.progress import track
 
@@ -42,8 +42,11 @@ class DecodedImages:
         budget_bytes: int = DEFAULT_BUDGET,
         folder: Path | None = None,
         label: str = "reading images",
+        read: Read = prepare,
     ) -> None:
         """Decode the images; above `budget_bytes`, into a temporary file in `folder` that is removed with this object.
+
+        `read`: as in `load_many`.
 
         Raises:
             InputError: not one of the files can be read.
@@ -51,17 +54,23 @@ class DecodedImages:
         """
         image_bytes = math.prod(preprocessing.shape)
         if len(paths) * image_bytes <= budget_bytes:
-            loaded = load_many(paths, preprocessing, label=label)
+            loaded = load_many(paths, preprocessing, label=label, read=read)
             self._images, self.kept, self.skipped = loaded.images, loaded.kept, loaded.skipped
             self.sizes = loaded.sizes
         else:
-            self._spill(paths, preprocessing, max(1, CHUNK_BYTES // image_bytes), folder, label)
+            self._spill(paths, preprocessing, max(1, CHUNK_BYTES // image_bytes), folder, label, read)
         if not self.kept:
             first = self.skipped[0].reason if self.skipped else "no files were given"
             raise InputError(f"none of {len(paths)} images can be read; the first: {first}")
 
     def _spill(
-        self, paths: Sequence[Path], preprocessing: Preprocessing, chunk: int, folder: Path | None, label: str
+        self,
+        paths: Sequence[Path],
+        preprocessing: Preprocessing,
+        chunk: int,
+        folder: Path | None,
+        label: str,
+        read: Read,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="algan-", dir=folder, ignore_cleanup_errors=True)
         path = Path(self._folder.name) / "images.uint8"
@@ -69,7 +78,7 @@ class DecodedImages:
         # The file is written, then mapped, because writing through a map would crash the process on a full disk.
         with explaining_write_errors(path), path.open("wb") as file:
             for start in track(range(0, len(paths), chunk), "storing images"):
-                loaded = load_many(paths[start : start + chunk], preprocessing, label=label)
+                loaded = load_many(paths[start : start + chunk], preprocessing, label=label, read=read)
                 file.write(loaded.images.data)
                 self.kept += [start + position for position in loaded.kept]
                 self.skipped += loaded.skipped

@@ -307,6 +307,9 @@ class Loaded:
     sizes: list[Size]
 
 
+Read = Callable[[Path, Preprocessing], tuple[Pixels, Size]]  # as `prepare`
+
+
 def load(source: Path | bytes, preprocessing: Preprocessing) -> Pixels:
     """Decode and preprocess one image: uint8 (H, W, C). Raises InputError as `decode` does."""
     return prepare(source, preprocessing)[0]
@@ -331,17 +334,22 @@ def open_image(source: Path | bytes, preprocessing: Preprocessing, name: str | N
 
 
 def load_many(
-    paths: Sequence[Path], preprocessing: Preprocessing, strict: bool = False, label: str | None = "reading images"
+    paths: Sequence[Path],
+    preprocessing: Preprocessing,
+    strict: bool = False,
+    label: str | None = "reading images",
+    read: Read = prepare,
 ) -> Loaded:
     """Decode and preprocess many images in threads, in the order of `paths`; a progress bar unless `label` is None.
 
-    Files that cannot be used are skipped and listed; with `strict` the first of them raises its InputError.
+    Files that cannot be used are skipped and listed; with `strict` the first of them raises its InputError. `read` is
+    called in the place of `prepare`, from several threads.
     """
     images = np.empty((len(paths), *preprocessing.shape), np.uint8)
     kept: list[int] = []
     skipped: list[Skipped] = []
     sizes: list[Size] = []
-    results = _load_in_threads(paths, preprocessing, strict)
+    results = _load_in_threads(paths, preprocessing, strict, read)
     for position, result in enumerate(results if label is None else track(results, label, total=len(paths))):
         if isinstance(result, InputError):
             skipped.append(Skipped(paths[position], str(result)))
@@ -353,11 +361,11 @@ def load_many(
 
 
 def _load_in_threads(
-    paths: Sequence[Path], preprocessing: Preprocessing, strict: bool
+    paths: Sequence[Path], preprocessing: Preprocessing, strict: bool, read: Read
 ) -> Iterator[tuple[Pixels, Size] | InputError]:
     def attempt(path: Path) -> tuple[Pixels, Size] | InputError:
         try:
-            return prepare(path, preprocessing)
+            return read(path, preprocessing)
         except InputError as error:
             if strict:
                 raise

@@ -17,7 +17,8 @@ from algan_ad.data.splits import Split, hold_out, split
 from algan_ad.detectors.shared.contract import Detector, TrainingData
 from algan_ad.runtime.bulk import report_skipped
 from algan_ad.runtime.errors import InputError, Option
-from algan_ad.runtime.images import Preprocessing, Skipped, as_batch
+from algan_ad.runtime.images import Preprocessing, Read, Skipped, as_batch
+from algan_ad.runtime.images import prepare as read_image
 from algan_ad.runtime.predictor import Rows, prepared
 from algan_ad.runtime.progress import log
 from algan_ad.runtime.tiles import samples_of
@@ -85,15 +86,17 @@ def _prepare_folder(path: Path, detector: Detector, options: DataOptions, seed: 
     return prepare_parts(dataset, parts, detector, options, strict)
 
 
-def prepare_parts(dataset: Dataset, parts: Split, detector: Detector, options: DataOptions, strict: bool) -> Prepared:
-    """Decode a folder that is divided already; see `prepare`."""
+def prepare_parts(
+    dataset: Dataset, parts: Split, detector: Detector, options: DataOptions, strict: bool, read: Read = read_image
+) -> Prepared:
+    """Decode a folder that is divided already; see `prepare`. `read`: as in `load_many`."""
     warn(dataset, parts)
     recipe = options.recipe(dataset.recipe)
     paths = [item.path for item in parts.train]
     preprocessing = frame(detector, recipe, options, sizes_of(paths), levels_of(paths))
 
     def decode(items: Sequence[Item], what: str) -> tuple[Rows, tuple[Item, ...], list[Skipped]]:
-        images = DecodedImages([item.path for item in items], preprocessing, label=f"reading {what} images")
+        images = DecodedImages([item.path for item in items], preprocessing, label=f"reading {what} images", read=read)
         return images, tuple(items[i] for i in images.kept), images.skipped
 
     train, train_items, skipped = decode(parts.train, "training")
