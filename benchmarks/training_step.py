@@ -81,7 +81,7 @@ class Ours:
         self.algan.begin_epoch(i)
         for j, indices in enumerate(torch.randperm(len(self.images)).split(B)):
             x = to_range(torch.from_numpy(self.images[indices.numpy()])).contiguous(memory_format=torch.channels_last)
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.low):
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.low, cache_enabled=False):
                 self.algan.step(x, j)
 
 

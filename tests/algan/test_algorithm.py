@@ -110,7 +110,7 @@ def test_ablations_of_5_5() -> None:
     neither = make(buffered=False, anomalous_latents=False)
     run(neither, 3)
     assert neither.buffer is None
-    assert not neither._latents_of(0)[1].any()
+    assert not neither.tag.any()
     assert set(neither.pseudo_samples(4)) == {"fake-normal"}
     buffer_only = make(anomalous_latents=False)
     run(buffer_only, 3)
@@ -128,11 +128,28 @@ def test_one_step_updates_d_n_dis_times_and_g_once() -> None:
     assert all(p.requires_grad for p in algan.D.parameters())
 
 
+@pytest.mark.parametrize("scope", ["dataset", "fresh"])
+def test_a_step_never_waits_for_the_device(scope: Any) -> None:
+    """On `meta`, tensors have no content, so that anything that must know it on the CPU raises an error."""
+    meta = torch.device("meta")
+    algan = ALGAN(
+        ImageGenerator(32, 8, 4, 8).to(meta), ImageDiscriminator(32, 4, 8).to(meta), Latents(8, device=meta),
+        Hyperparameters(latent_scope=scope), B, 3,
+    )  # fmt: skip
+    for epoch in (1, 2, 3):
+        algan.begin_epoch(epoch)
+        logged = [algan.step(torch.zeros(n, 3, 32, 32, device=meta), j) for j, n in enumerate((B, B, 5))]
+    assert all(value.device == meta for value in logged[-1].values())
+    assert algan.buffer is not None
+    assert algan.buffer.samples.device == meta
+    assert 0 < algan.buffer.anomalous.sum() < 2 * B
+
+
 def test_the_generators_step_leaves_d_alone() -> None:
     algan = make()
     algan.begin_epoch(1)
     before = [p.clone() for p in algan.D.parameters()]
-    algan._update_generator(algan._latents_of(0)[2])
+    algan._update_generator(algan._latents_of(0)[1])
     assert all(torch.equal(a, b) for a, b in zip(before, algan.D.parameters(), strict=True))
 
 

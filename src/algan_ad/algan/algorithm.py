@@ -49,6 +49,8 @@ class ALGAN:
         # In a batch without room for anomalous latents, the fake-normal data has the whole weight.
         self.alpha = hyper.alpha if hyper.anomalous_latents and round(hyper.alpha * batch_size) < batch_size else 1.0
         self.batch_size, self.n_batches = batch_size, n_batches
+        self.n_normal = round(self.alpha * batch_size)  # of generated data; the others are anomalous
+        self.tag = torch.arange(batch_size) >= self.n_normal  # on the CPU; that of buffered data, too
         betas = (hyper.beta_1, hyper.beta_2)
         self.adam_g = torch.optim.Adam(generator.parameters(), lr=hyper.lr_g, betas=betas)
         self.adam_d = torch.optim.Adam(discriminator.parameters(), lr=hyper.lr_d, betas=betas)
@@ -60,19 +62,23 @@ class ALGAN:
         self.epoch = epoch
         if (epoch - 1) % self.hyper.n_z == 0 and self.hyper.latent_scope != "fresh":
             n_draws = 1 if self.hyper.latent_scope == "batch" else self.n_batches
-            draws = [self.latents.mixed(self.batch_size, self.alpha) for _ in range(n_draws)]
-            self.z_d = torch.stack([z for z, _ in draws])  # (draws, B, z_dim)
+            draws = [self.latents.mixed(self.batch_size, self.alpha)[0] for _ in range(n_draws)]
+            self.z_d = torch.stack(draws)  # (draws, B, z_dim)
             self.z_g = torch.stack([self.latents.normal(self.batch_size) for _ in draws])  # (draws, B, z_dim)
 
     def step(self, x: Tensor, j: int) -> dict[str, Tensor]:
-        """Lines 7 to 20 for batch j, counted from 0: n_dis updates of D, one of G. x: real-normal (B, ...)."""
-        z_d, tag, z_g = self._latents_of(j)
+        """Lines 7 to 20 for batch j, counted from 0: n_dis updates of D, one of G. x: real-normal (B, ...).
+
+        Nothing here waits for the device: all that decides what comes next is known on the CPU.
+        """
+        z_d, z_g = self._latents_of(j)
+        tag = self.tag.to(x.device, non_blocking=True)
         with torch.no_grad(), resting_statistics(self.G):
             x_fake = self.G(z_d).float()  # line 9; G rests while D learns, so one pass serves all n_dis updates
         for _ in range(self.hyper.n_dis):
             loss_d, logits = self._update_discriminator(x, x_fake, tag)
         if self.hyper.buffered:
-            self._remember(x_fake, tag)  # line 18
+            self._remember(x_fake)  # line 18
         loss_g = self._update_generator(z_g)
         n = len(x)
         return {
@@ -80,28 +86,24 @@ class ALGAN:
             "logit/real-normal": logits[:n].mean(), "logit_fake": logits[n:].mean(),
         }  # fmt: skip
 
-    def _latents_of(self, j: int) -> tuple[Tensor, Tensor, Tensor]:
+    def _latents_of(self, j: int) -> tuple[Tensor, Tensor]:
         if self.hyper.latent_scope == "fresh":
-            z_d, tag = self.latents.mixed(self.batch_size, self.alpha)
-            return z_d, tag, self.latents.normal(self.batch_size)
+            return self.latents.mixed(self.batch_size, self.alpha)[0], self.latents.normal(self.batch_size)
         j = j % len(self.z_d)
-        n_normal = round(self.alpha * self.batch_size)
-        return self.z_d[j], torch.arange(self.batch_size, device=self.z_d.device) >= n_normal, self.z_g[j]
+        return self.z_d[j], self.z_g[j]
 
     def _update_discriminator(self, x: Tensor, x_fake: Tensor, tag: Tensor) -> tuple[Tensor, Tensor]:
         """Lines 10 to 16, with real, fake and buffered data in one pass of D."""
-        parts, tag_buffered = [x, x_fake], None
+        parts = [x, x_fake]
         if self.buffer is not None and self.epoch > 1:  # line 10: no buffered data in the first epoch
-            n_anomalous = int(tag.sum())
-            x_buffered, tag_buffered = self.buffer.draw(len(tag) - n_anomalous, n_anomalous)
-            parts.append(x_buffered)
+            parts.append(self.buffer.draw(self.n_normal, self.batch_size - self.n_normal)[0])
         if self.disturb is not None:
             parts.append(self.disturb(x))
         logits = self.D(torch.cat(parts)).float()
         real, fake, *rest = logits.split([len(part) for part in parts])
         noisy = rest.pop() if self.disturb is not None else None
         buffered = rest[0] if rest else None
-        loss = discriminator_loss(real, fake, tag, buffered, tag_buffered, self.alpha, self.hyper.xi)
+        loss = discriminator_loss(real, fake, tag, buffered, tag, self.alpha, self.hyper.xi)
         if noisy is not None:
             loss = loss + self.hyper.noise * noise_loss(noisy)
         self.adam_d.zero_grad(set_to_none=True)
@@ -119,11 +121,11 @@ class ALGAN:
         self.D.requires_grad_(True)
         return loss.detach()
 
-    def _remember(self, x_fake: Tensor, tag: Tensor) -> None:
+    def _remember(self, x_fake: Tensor) -> None:
         if self.buffer is None:
             batches = 1 if self.hyper.buffer_scope == "batch" else self.n_batches
             self.buffer = Buffer(2 * batches * self.batch_size, x_fake, self.latents.generator)
-        self.buffer.push(x_fake, tag)
+        self.buffer.push(x_fake, self.tag)
 
     @torch.no_grad()
     def pseudo_samples(self, n: int) -> dict[str, Tensor]:

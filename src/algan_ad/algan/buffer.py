@@ -3,9 +3,13 @@
 import torch
 from torch import Tensor
 
+from algan_ad.algan.latents import CPU
+
 
 class Buffer:
     """Up to `capacity` generated samples, each with its tag (normal or anomalous latent).
+
+    The tags, and the positions drawn by them, are on the CPU, so that no draw waits for an accelerator.
 
     A push is appended while there is room; afterwards it overwrites slots drawn at random. A capacity of twice
     the batch gives the buffer of 5.1.1, "half of which is randomly replaced by newly generated data"; a capacity
@@ -13,31 +17,36 @@ class Buffer:
     """
 
     def __init__(self, capacity: int, sample: Tensor, generator: torch.Generator | None = None) -> None:
-        """`sample` (any, *shape) gives the shape, dtype and device of the samples; `generator`: as in `Latents`."""
+        """`sample` (any, *shape) gives the shape, dtype and device of the samples; `generator`: of the positions."""
         self.samples = torch.zeros(capacity, *sample.shape[1:], dtype=sample.dtype, device=sample.device)
-        self.anomalous = torch.zeros(capacity, dtype=torch.bool, device=sample.device)
+        self.anomalous = torch.zeros(capacity, dtype=torch.bool)
         self.size, self.generator = 0, generator
+        self._source = CPU if generator is None else generator.device
 
     def push(self, samples: Tensor, anomalous: Tensor) -> None:
-        """Store samples (n, *shape) and their tags, bool (n,), detached."""
+        """Store samples (n, *shape), detached, and their tags, bool (n,) on the CPU."""
         capacity = len(self.samples)
         room = min(capacity - self.size, len(samples))
         n_over = len(samples) - room
-        fresh = torch.arange(self.size, self.size + room, device=samples.device)
-        slots = torch.cat([fresh, torch.randperm(self.size, device=samples.device, generator=self.generator)[:n_over]])
-        self.samples[slots] = samples.detach()
+        fresh = torch.arange(self.size, self.size + room)
+        old = torch.randperm(self.size, device=self._source, generator=self.generator)[:n_over]
+        slots = torch.cat([fresh, old.to(CPU)])
+        self.samples[slots.to(samples.device, non_blocking=True)] = samples.detach()
         self.anomalous[slots] = anomalous
         self.size += room
 
     def draw(self, n_normal: int, n_anomalous: int) -> tuple[Tensor, Tensor]:
-        """Draw, with replacement, normal samples, then anomalous ones. Returns them (n, *shape) and tags, bool (n,)."""
+        """Draw, with replacement, normal samples, then anomalous ones.
+
+        Returns them (n, *shape) and their tags, bool (n,) on the CPU.
+        """
         tags = self.anomalous[: self.size]
-        picks = [self._pick(tags.logical_not(), n_normal), self._pick(tags, n_anomalous)]
-        picked = torch.cat(picks)
-        return self.samples[picked], self.anomalous[picked]
+        picked = torch.cat([self._pick(tags.logical_not(), n_normal), self._pick(tags, n_anomalous)])
+        return self.samples[picked.to(self.samples.device, non_blocking=True)], self.anomalous[picked]
 
     def _pick(self, mask: Tensor, n: int) -> Tensor:
         candidates = mask.nonzero().flatten()
         if n == 0:
             return candidates[:0]
-        return candidates[torch.randint(len(candidates), (n,), device=mask.device, generator=self.generator)]
+        drawn = torch.randint(len(candidates), (n,), device=self._source, generator=self.generator)
+        return candidates[drawn.to(CPU)]
