@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from algan_ad.algan.buffer import Buffer
+from algan_ad.algan.buffer import Buffer, moved
 from algan_ad.algan.latents import Latents
 from algan_ad.algan.networks import resting_statistics
 from algan_ad.algan.objective import discriminator_loss, generator_loss, noise_loss
@@ -69,10 +69,10 @@ class ALGAN:
     def step(self, x: Tensor, j: int) -> dict[str, Tensor]:
         """Lines 7 to 20 for batch j, counted from 0: n_dis updates of D, one of G. x: real-normal (B, ...).
 
-        Nothing here waits for the device: all that decides what comes next is known on the CPU.
+        Nothing here waits for the device (see `Buffer`): what decides on the next operation is known on the CPU.
         """
         z_d, z_g = self._latents_of(j)
-        tag = self.tag.to(x.device, non_blocking=True)
+        tag = moved(self.tag, x.device)
         with torch.no_grad(), resting_statistics(self.G):
             x_fake = self.G(z_d).float()  # line 9; G rests while D learns, so one pass serves all n_dis updates
         for _ in range(self.hyper.n_dis):

@@ -6,10 +6,16 @@ from torch import Tensor
 from algan_ad.algan.latents import CPU
 
 
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the CPU on a device. CUDA takes a copy at once, and does not wait for the work that it has."""
+    return tensor.to(device, non_blocking=device.type == "cuda")  # MPS might read memory that is in use again
+
+
 class Buffer:
     """Up to `capacity` generated samples, each with its tag (normal or anomalous latent).
 
-    The tags, and the positions drawn by them, are on the CPU, so that no draw waits for an accelerator.
+    The tags, and the positions drawn by them, are on the CPU, so that no draw waits for an accelerator; it waits where
+    the generator is there.
 
     A push is appended while there is room; afterwards it overwrites slots drawn at random. A capacity of twice
     the batch gives the buffer of 5.1.1, "half of which is randomly replaced by newly generated data"; a capacity
@@ -31,7 +37,7 @@ class Buffer:
         fresh = torch.arange(self.size, self.size + room)
         old = torch.randperm(self.size, device=self._source, generator=self.generator)[:n_over]
         slots = torch.cat([fresh, old.to(CPU)])
-        self.samples[slots.to(samples.device, non_blocking=True)] = samples.detach()
+        self.samples[moved(slots, samples.device)] = samples.detach()
         self.anomalous[slots] = anomalous
         self.size += room
 
@@ -42,7 +48,7 @@ class Buffer:
         """
         tags = self.anomalous[: self.size]
         picked = torch.cat([self._pick(tags.logical_not(), n_normal), self._pick(tags, n_anomalous)])
-        return self.samples[picked.to(self.samples.device, non_blocking=True)], self.anomalous[picked]
+        return self.samples[moved(picked, self.samples.device)], self.anomalous[picked]
 
     def _pick(self, mask: Tensor, n: int) -> Tensor:
         candidates = mask.nonzero().flatten()

@@ -10,6 +10,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
+from algan_ad.algan.buffer import moved
 from algan_ad.algan.networks import layer_widths
 from algan_ad.data.augmentation import Augment
 from algan_ad.data.recipe import Recipe
@@ -58,7 +59,7 @@ class ImageGan(TrainedDetector):
         augment = Augment(data.recipe)
 
         def fetch(indices: Tensor) -> Tensor:
-            batch = torch.from_numpy(data.train[indices.numpy()]).to(self.device)
+            batch = moved(torch.from_numpy(data.train[indices.numpy()]), self.device)
             varied: Tensor = augment(to_range(batch))
             return varied.contiguous(memory_format=LAYOUT)
 
