@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from algan_ad.benchmark import shared_images
-from algan_ad.benchmark.job import Job
+from algan_ad.benchmark.job import Job, Output
 from algan_ad.benchmark.plan import Plan
 from algan_ad.benchmark.results import ResultsFolder
 from algan_ad.benchmark.run import run_plan
+from algan_ad.benchmark.run_job import run_job
 from algan_ad.benchmark.shared_images import FILE, reading, remove
 from algan_ad.benchmark.sources import Sources
 from algan_ad.runtime.errors import InputError
@@ -57,9 +58,28 @@ def job(folder: Path | None, **git: str) -> Job:
     return Job((), Sources(None), unfinished=folder, git=git)
 
 
+class Interrupted:
+    """`run_job`, interrupted at the second job."""
+
+    def __init__(self) -> None:
+        self.jobs = 0
+
+    def __call__(self, job: Job) -> list[Output]:
+        self.jobs += 1
+        if self.jobs == 2:
+            raise KeyboardInterrupt
+        return run_job(job)
+
+
 def test_protocols_and_seeds_of_a_plan_decode_an_image_once(
     tiles: Path, tmp_path: Path, decoded: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """So do two calls, of which the first is interrupted when it has trained for the first seed."""
+    with monkeypatch.context() as patch:
+        patch.setattr("algan_ad.benchmark.pool.run_job", Interrupted())
+        with pytest.raises(KeyboardInterrupt):
+            run_plan(PLAN, Sources(tiles), tmp_path / "shared", workers=0, device="cpu")
+    assert len(ResultsFolder(tmp_path / "shared").read()) == 2
     run_plan(PLAN, Sources(tiles), tmp_path / "shared", workers=0, device="cpu")
     readable = [path for path in decoded if path.name != "torn.jpg"]
     assert len(readable) == len(set(readable)) == 36
@@ -88,8 +108,8 @@ def test_pixels_and_sizes_are_those_of_the_file(tiles: Path, tmp_path: Path, dec
         assert np.array_equal(found.images, expected.images)
         assert (found.kept, found.skipped, found.sizes) == (expected.kept, expected.skipped, expected.sizes)
 
-    with ThreadPoolExecutor(3) as pool:
-        list(pool.map(work, range(3)))
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(work, range(3)))
     before = len(decoded)
     work(3)
     assert [path.name for path in decoded[before:]] == ["torn.jpg"]
