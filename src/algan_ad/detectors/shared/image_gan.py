@@ -10,7 +10,6 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from algan_ad.algan.buffer import moved
 from algan_ad.algan.networks import layer_widths
 from algan_ad.data.augmentation import Augment
 from algan_ad.data.recipe import Recipe
@@ -57,9 +56,10 @@ class ImageGan(TrainedDetector):
     def fetcher(self, data: TrainingData) -> Fetch:
         """A function from indices (B,) to augmented images (B, 3, S, S) in [-1, 1], on the device."""
         augment = Augment(data.recipe)
+        at_once = self.device.type == "cuda"  # which copies a batch without waiting for the work that it has
 
         def fetch(indices: Tensor) -> Tensor:
-            batch = moved(torch.from_numpy(data.train[indices.numpy()]), self.device)
+            batch = torch.from_numpy(data.train[indices.numpy()]).to(self.device, non_blocking=at_once)
             varied: Tensor = augment(to_range(batch))
             return varied.contiguous(memory_format=LAYOUT)
 
