@@ -201,7 +201,7 @@ def join(backbone: nn.Module, images: Any) -> Tensor:
 
 def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     config = AlganPatch.Config(**options.set)
-    backbone = Remembering(PyramidBackbone(config.backbone, config.layers, config.backbone_weights))
+    backbone = Remembering(PyramidBackbone(config.backbone, config.taken, config.backbone_weights))
     algan_patch.PyramidBackbone = lambda *_: backbone  # type: ignore[misc]
     for seed in options.seeds:
         d = read(options.data, seed, options.n_train, options.made_up, options.by_tile)

@@ -35,7 +35,7 @@ def measure(spec: RunSpec, sources: Sources) -> dict[str, Any]:
     weights = sources.find_file(Path(spec.settings["backbone_weights"]))
     config = PatchCoreConfig(**spec.settings | {"backbone_weights": weights})
     samples = load_samples(spec, sources.find(spec.dataset, spec.category), PatchCore(config, "cpu"))
-    backbone = PyramidBackbone(config.backbone, config.layers, config.backbone_weights)
+    backbone = PyramidBackbone(config.backbone, config.taken, config.backbone_weights)
 
     def features(batch: torch.Tensor) -> torch.Tensor:
         return patches(backbone, batch, config.dim).flatten(1, 2)

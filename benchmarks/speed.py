@@ -64,7 +64,7 @@ CONTENDERS: dict[str, tuple[str, dict[str, Any]]] = {  # name here -> method, se
     "spade": ("spade", LITE0),
     "patchcore-1": ("patchcore", {**LITE0, "coreset": 0.01}),
     "patchcore-10": ("patchcore", {**LITE0, "coreset": 0.1}),
-    "differnet": ("differnet", {"image_size": SIZE, "backbone_weights": "random"}),
+    "differnet": ("differnet", {"image_size": SIZE, "backbone": "alexnet", "backbone_weights": "random"}),
 }
 REFERENCES = ("algan-image", "algan-patch")
 FITTED = ("algan-patch", "padim", "spade", "patchcore")
