@@ -10,7 +10,7 @@ from algan_ad.service.api.history import MOST, Id
 from algan_ad.service.feedback.estimates import Estimates, estimates
 from algan_ad.service.feedback.judgements import Judgement, judge, queue, undo
 from algan_ad.service.inspection.part import Inspection
-from algan_ad.service.thresholds.versions import active
+from algan_ad.service.thresholds.versions import active_id
 
 router = APIRouter(tags=["feedback"])
 
@@ -68,4 +68,4 @@ def estimated(station: AStation, caller: Operator, name: str) -> Estimates:
     """False alarm rate, precision and miss rate under the threshold in use, with exact intervals."""
     model_id = station.models.get(name).id
     with station.record.reading() as session:
-        return estimates(session, active(session, model_id).id)
+        return estimates(session, active_id(session, model_id))

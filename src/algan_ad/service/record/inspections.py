@@ -1,10 +1,14 @@
-"""Inspections read from the record: by id, by part number, by pages."""
+"""Inspections added to the record and read from it: by id, by part number, by pages.
+
+The statements that every part needs are built once, and go past the unit of work of the session, which would take
+several times as long.
+"""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
-from sqlalchemy import select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from algan_ad.runtime.schema import Schema
@@ -12,6 +16,14 @@ from algan_ad.service.errors import NotFound
 from algan_ad.service.record.tables import NOT_INSPECTED, InspectionRow
 
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]  # PostgreSQL holds no NUL
+
+_ADD = insert(InspectionRow).returning(InspectionRow.id)
+_ADDED = tuple(column.name for column in InspectionRow.__table__.columns if not column.primary_key)
+_NEWEST = select(InspectionRow.id, InspectionRow.at).order_by(InspectionRow.id.desc()).limit(1)
+_NUMBERED = select(InspectionRow.id).where(
+    InspectionRow.model_name == bindparam("model"), InspectionRow.part == bindparam("part"),
+    InspectionRow.verdict != NOT_INSPECTED,
+)  # fmt: skip
 
 
 class Filter(Schema):
@@ -24,6 +36,12 @@ class Filter(Schema):
     source: Text | None = None
     since: Text | None = Field(default=None, description="from this time on", max_length=40)
     until: Text | None = Field(default=None, description="before this time", max_length=40)
+
+
+def add_inspection(session: Session, row: InspectionRow) -> None:
+    """Add a row with all its columns, and give it its id. It does not become part of the session."""
+    values = {name: getattr(row, name) for name in _ADDED}
+    row.id = session.connection().execute(_ADD, values).scalar_one()
 
 
 def inspection(session: Session, inspection_id: int) -> InspectionRow:
@@ -43,9 +61,7 @@ class Newest(NamedTuple):
 
 def newest(session: Session) -> Newest | None:
     """The inspection that was recorded last."""
-    last = session.execute(
-        select(InspectionRow.id, InspectionRow.at).order_by(InspectionRow.id.desc()).limit(1)
-    ).first()
+    last = session.connection().execute(_NEWEST).first()
     return None if last is None else Newest(*last)
 
 
@@ -53,11 +69,8 @@ def with_number(session: Session, model_name: str, number: str | None) -> Inspec
     """The one inspection of a part by a model, except those that failed."""
     if number is None:
         return None
-    return session.scalar(
-        select(InspectionRow).where(
-            InspectionRow.model_name == model_name, InspectionRow.part == number, InspectionRow.verdict != NOT_INSPECTED
-        )
-    )
+    found = session.connection().execute(_NUMBERED, {"model": model_name, "part": number}).scalar()
+    return None if found is None else inspection(session, found)
 
 
 def with_origin(session: Session, source: str, origin: str) -> InspectionRow | None:

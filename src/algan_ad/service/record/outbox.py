@@ -6,7 +6,7 @@ A sink repeats `undelivered`, sends, and `mark_delivered`: each event arrives at
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from algan_ad.runtime.clock import now
@@ -14,10 +14,12 @@ from algan_ad.service.errors import NotFound
 from algan_ad.service.record.audit_log import note
 from algan_ad.service.record.tables import OutboxRow, SinkRow
 
+_ADD = insert(OutboxRow)
+
 
 def announce(session: Session, event: str, payload: dict[str, Any]) -> None:
     """Add an event to the transaction of what it reports."""
-    session.add(OutboxRow(event=event, payload=payload, at=now()))
+    session.connection().execute(_ADD, {"event": event, "payload": payload, "at": now()})
 
 
 def add_sink(session: Session, name: str) -> None:

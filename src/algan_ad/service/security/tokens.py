@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-from sqlalchemy import exists, select
+from sqlalchemy import bindparam, exists, select
 from sqlalchemy.orm import Session
 
 from algan_ad.runtime.clock import now
@@ -20,6 +20,12 @@ from algan_ad.service.record.tables import TokenRow
 Role = Literal["operator", "engineer", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)  # each may do what those before it may do
 PREFIX = "algan_"  # so that a token is recognised where it should not be
+
+# Every request asks for one of these, so they are built once.
+_LIVE = select(TokenRow).where(TokenRow.revoked_at.is_(None))
+_ANY = select(exists().where(TokenRow.revoked_at.is_(None)))
+_BY_HASH = _LIVE.where(TokenRow.hash == bindparam("hash"))
+_BY_ID = _LIVE.where(TokenRow.id == bindparam("id"))
 
 
 def add_token(session: Session, label: str, role: Role, by: str) -> str:
@@ -54,17 +60,17 @@ def tokens(session: Session) -> Sequence[TokenRow]:
 
 def any_token(session: Session) -> bool:
     """True when there is a token that is not revoked."""
-    return bool(session.scalar(select(exists().where(TokenRow.revoked_at.is_(None)))))
+    return bool(session.scalar(_ANY))
 
 
 def find_token(session: Session, token: str) -> TokenRow | None:
     """The row of a token; None for one that is unknown or was revoked."""
-    return session.scalar(select(TokenRow).where(TokenRow.hash == _hash(token), TokenRow.revoked_at.is_(None)))
+    return session.scalar(_BY_HASH, {"hash": _hash(token)})
 
 
 def live_token(session: Session, token_id: int) -> TokenRow | None:
     """The row of an id; None for one that is unknown or was revoked."""
-    return session.scalar(select(TokenRow).where(TokenRow.id == token_id, TokenRow.revoked_at.is_(None)))
+    return session.scalar(_BY_ID, {"id": token_id})
 
 
 def role_of(row: TokenRow) -> Role:

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from algan_ad.runtime.schema import Schema
 from algan_ad.service.record.tables import ThresholdRow
-from algan_ad.service.thresholds.versions import active, calibration_of, versions
+from algan_ad.service.thresholds.versions import active_id, calibration_of, versions
 
 
 class ThresholdFacts(Schema):
@@ -29,7 +29,7 @@ def facts(session: Session, row: ThresholdRow) -> ThresholdFacts:
     return ThresholdFacts(
         version=row.number, threshold=row.threshold, false_alarm_rate=calibration.false_alarm_rate,
         n_scores=calibration.n, origin=row.origin, promise=calibration.explain(), by=row.by, reason=row.reason,
-        at=row.at, in_use=active(session, row.model_id).id == row.id,
+        at=row.at, in_use=active_id(session, row.model_id) == row.id,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ The version in use changes only when somebody approves another one, or rolls bac
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from algan_ad.runtime.calibration import Calibration
@@ -17,6 +17,12 @@ from algan_ad.service.record.outbox import announce
 from algan_ad.service.record.tables import ActivationRow, ModelRow, ThresholdRow
 
 MODEL, AUDITED = "model", "audited parts"  # origins
+_IN_USE = (
+    select(ActivationRow.threshold_id)
+    .where(ActivationRow.model_id == bindparam("model_id"))
+    .order_by(ActivationRow.id.desc())
+    .limit(1)
+)
 
 
 def calibration_of(row: ThresholdRow) -> Calibration:
@@ -50,13 +56,12 @@ def adopt(session: Session, model_id: int, calibration: Calibration, by: str) ->
 
 def active(session: Session, model_id: int) -> ThresholdRow:
     """The version in use."""
-    return session.scalars(
-        select(ThresholdRow)
-        .join(ActivationRow, ActivationRow.threshold_id == ThresholdRow.id)
-        .where(ActivationRow.model_id == model_id)
-        .order_by(ActivationRow.id.desc())
-        .limit(1)
-    ).one()
+    return session.get_one(ThresholdRow, active_id(session, model_id))
+
+
+def active_id(session: Session, model_id: int) -> int:
+    """The id of the version in use, which every part asks for: without the scores that the version follows from."""
+    return int(session.connection().execute(_IN_USE, {"model_id": model_id}).scalar_one())
 
 
 def versions(session: Session, model_id: int) -> Sequence[ThresholdRow]:
@@ -77,7 +82,7 @@ def version(session: Session, model_id: int, number: int) -> ThresholdRow:
 def approve(session: Session, model_id: int, number: int, by: str, reason: str | None = None) -> ThresholdRow:
     """Put a version to use, from the next inspection on. Raises InputError when there is none, or it is in use."""
     row = version(session, model_id, number)
-    if active(session, model_id).id == row.id:
+    if active_id(session, model_id) == row.id:
         raise InputError(f"version {number} is in use already")
     _put_to_use(session, row, "approve threshold", by, reason)
     return row
