@@ -107,6 +107,13 @@ def test_a_model_without_samples(brightness_model: Path) -> None:
         read_reference(brightness_model, {})
 
 
+@pytest.mark.parametrize(("most", "kept"), [(1, [1]), (2, [1, 3]), (3, [1, 2, 3]), (9, [1, 2, 3])])
+def test_samples_are_spread_over_all(most: int, kept: list[float]) -> None:
+    found = reference().spread(most)
+    assert found.samples.tolist() == [[each] for each in kept]
+    assert (found.scores.tolist(), found.tolerances.tolist()) == (kept, [0.1] * len(kept))
+
+
 def test_samples_that_travel_are_few() -> None:
     for side, n in ((64, 341), (1024, 2)):
         images = np.zeros((400 if side == 64 else 4, side, side, 3), np.uint8)

@@ -16,13 +16,13 @@ import pytest
 
 from .conftest import grey, write_brightness
 
-# Model folders that ONNX Runtime scores need no torch, and the station must not ask for it.
+# Model folders that ONNX Runtime scores need no torch, and the station must not ask for it. SciPy would make a start slow.
 ALGAN = """
 import sys
 
 class Blocked:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("torch", "matplotlib", "sklearn"):
+        if name.split(".")[0] in ("torch", "matplotlib", "sklearn", "scipy"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Blocked())

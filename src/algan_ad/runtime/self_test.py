@@ -31,6 +31,12 @@ class Reference:
     scores: Scores
     tolerances: Scores
 
+    def spread(self, most: int) -> "Reference":
+        """At most so many of the samples, evenly spread over all, the first and the last among them."""
+        n = len(self.samples)
+        kept = np.linspace(0, n - 1, min(n, most)).astype(np.int64)
+        return Reference(self.samples[kept], self.scores[kept], self.tolerances[kept])
+
     def to_bytes(self) -> bytes:
         """The content of self-test.safetensors: as many of the samples as MOST_BYTES hold."""
         n = max(2, MOST_BYTES // max(1, self.samples[0].nbytes))
@@ -107,10 +113,14 @@ def self_test(folder: Path, running: Running | None = None) -> Agreement:
     return check_scores(scorer, config, folder)
 
 
-def check_scores(scorer: Scorer, config: ModelConfig, folder: Path) -> Agreement:
-    """The agreement of a model that was opened from a folder with what was trained. Raises as `self_test` does."""
+def check_scores(scorer: Scorer, config: ModelConfig, folder: Path, most: int | None = None) -> Agreement:
+    """The agreement of a model that was opened from a folder with what was trained. Raises as `self_test` does.
+
+    most: of the samples that are scored; None: all.
+    """
+    reference = read_reference(folder, config.files)
     threshold = None if config.calibration is None else config.calibration.threshold
-    found = compare(scorer, read_reference(folder, config.files), threshold)
+    found = compare(scorer, reference if most is None else reference.spread(most), threshold)
     if not found.holds:
         raise AlganError(
             f"{folder}: self-test failed: {found.explain()}. On this machine the network does not score as the "

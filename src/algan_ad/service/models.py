@@ -25,6 +25,7 @@ from algan_ad.service.record.tables import ModelRow
 from algan_ad.service.thresholds.versions import adopt
 
 DECIDING = (".safetensors", ".onnx", ".xml", ".bin")  # files of tensors and networks
+TESTED = 16  # samples of a self-test, evenly spread: a start shall not wait for all; `algan info --self-test` takes all
 #: Opens a model folder. `cli/serve.py` hands over the one door, `workflows/load.py`.
 Load = Callable[[Path], Predictor]
 
@@ -95,7 +96,7 @@ class Models:
         draws_maps = self._maps and config.maps is not None and _maps_work(predictor)
         try_out(predictor, folder)
         if SELF_TEST in config.files:  # a copy for others travels without these samples
-            check_scores(predictor.scorer, config, folder)
+            check_scores(predictor.scorer, config, folder, most=TESTED)
         row = self._record.write(lambda session: _row(session, name, config, by))
         return Served(name, row.version, row.id, row.hash, predictor, config.preprocessing, draws_maps)
 

@@ -11,7 +11,6 @@ few parts there are. "unsure" counts for neither side. All are about one version
 """
 
 from pydantic import Field
-from scipy.special import betaincinv  # scipy.stats, which has it by name, takes seconds to import
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -58,6 +57,9 @@ def estimate(k: int, n: int) -> Estimate:
 
 def _upper_end(k: int, n: int, above: float) -> float:
     """The rate under which k or fewer of n have the probability `above`: a quantile of a beta distribution."""
+    # Here, because a start shall not wait for SciPy. scipy.stats, which has the distribution, takes seconds to import.
+    from scipy.special import betaincinv
+
     return 1.0 if k == n else float(betaincinv(k + 1, n - k, 1 - above))
 
 
