@@ -1,4 +1,4 @@
-"""Slow senders, at a real socket."""
+"""Slow senders and readers, at a real socket."""
 
 import socket
 import threading
@@ -84,3 +84,42 @@ def test_a_body_that_does_not_come(open_station: Open, monkeypatch: pytest.Monke
         assert client.recv(4096).startswith(b"HTTP/1.1 408")
         client.sendall(b"}")  # and goes on all the same
         answers(client)
+
+
+class Small(Connection):
+    """A connection whose side of the network holds next to nothing."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+
+
+def ask(client: socket.socket, times: int) -> None:
+    client.sendall(times * b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+
+
+def test_answers_that_are_never_read(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection is not only closed, which would wait for its client, but gone."""
+    monkeypatch.setattr(connection, "ANSWER_SECONDS", 0.1)
+    lost = threading.Event()
+
+    class Watched(Small):
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            lost.set()
+
+    with connected(station, Watched) as client:
+        ask(client, 30)  # more than the buffers hold
+        assert lost.wait(10)
+
+
+def test_the_time_for_an_answer_ends_when_it_is_read(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "ANSWER_SECONDS", 1.0)
+    with connected(station, Small) as client:
+        for _ in range(2):
+            ask(client, 1)
+            answer = b""
+            while not answer.endswith(b"}}}"):
+                assert (more := client.recv(65536)), "closed"
+                answer += more
+            time.sleep(1.2)
