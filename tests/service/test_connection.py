@@ -120,6 +120,7 @@ def test_the_time_for_an_answer_ends_when_it_is_read(station: Station, monkeypat
             ask(client, 1)
             answer = b""
             while not answer.endswith(b"}}}"):
-                assert (more := client.recv(65536)), "closed"
+                more = client.recv(65536)
+                assert more, "closed"
                 answer += more
             time.sleep(1.2)

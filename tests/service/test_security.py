@@ -56,6 +56,23 @@ def test_every_address_except_health_needs_a_token(station: Station, client: Tes
                 assert client.request(method, place).status_code == 401, f"{method} {path}"
 
 
+def test_the_description_says_who_may_ask(client: TestClient) -> None:
+    description = client.get("/openapi.json").json()
+    schemes = description["components"]["securitySchemes"]
+    assert (schemes["token"]["scheme"], schemes["session"]["name"]) == ("bearer", "algan_session")
+    for path, method, role, words in (
+        ("/v1/inspect", "post", "operator", "Needs the role operator, or a higher one."),
+        ("/v1/audit-log", "get", "engineer", "Needs the role engineer, or a higher one."),
+        ("/v1/models/{name}/reload", "post", "admin", "Needs the role admin."),
+    ):
+        operation = description["paths"][path][method]
+        assert operation["security"] == [{"token": [role]}, {"session": [role]}]
+        assert operation["description"].endswith(f"\n\n{words}")
+        assert {"401", "403"} <= operation["responses"].keys()
+    assert description["paths"]["/v2/health/live"]["get"]["description"].endswith("Needs no token.")
+    assert "security" not in description["paths"]["/v2/health/live"]["get"]
+
+
 @pytest.mark.parametrize(
     ("role", "path", "status"),
     [("operator", "reload", 403), ("engineer", "reload", 403), ("admin", "reload", 200),

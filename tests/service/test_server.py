@@ -16,7 +16,8 @@ import pytest
 
 from .conftest import grey, write_brightness
 
-# Model folders that ONNX Runtime scores need no torch, and the station must not ask for it. SciPy would make a start slow.
+# Model folders that ONNX Runtime scores need no torch, and the station must not ask for it; nor for SciPy, which would
+# make a start slow.
 ALGAN = """
 import sys
 

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from algan_ad.runtime.errors import AlganError
 from algan_ad.runtime.version import __version__
 from algan_ad.service.api import feedback, history, inspect, kserve, operations, session, sources, thresholds
+from algan_ad.service.api.description import STATION, Described
 from algan_ad.service.api.edge import Edge
 from algan_ad.service.errors import NotFound
 from algan_ad.service.inspection.causes import NotInspected
@@ -21,7 +22,7 @@ WRONG_CREDENTIALS_A_MINUTE = 10
 
 def create_app(station: Station) -> FastAPI:
     """The app of a station, which stays open as long as the app is used."""
-    app = FastAPI(title="algan-ad station", version=__version__, docs_url=None, redoc_url=None)
+    app = Described(title="algan-ad station", description=STATION, version=__version__, docs_url=None, redoc_url=None)
     app.state.station = station
     app.state.wrong_credentials = Rates(WRONG_CREDENTIALS_A_MINUTE / 60, WRONG_CREDENTIALS_A_MINUTE)
     for each in (session, inspect, feedback, history, thresholds, operations, sources, kserve):

@@ -4,7 +4,8 @@ import hmac
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, HTTPException, Request, Security
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 from algan_ad.service.security import sessions
 from algan_ad.service.security.hosts import is_loopback
@@ -13,6 +14,19 @@ from algan_ad.service.security.tokens import ROLES, Role, any_token, find_token,
 from algan_ad.service.station import Station
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# Two ways to say who asks, which the OpenAPI description names, too.
+_BEARER = HTTPBearer(
+    scheme_name="token", auto_error=False,
+    description="A token of access: algan station token add NAME --role operator | engineer | admin",
+)  # fmt: skip
+_COOKIE = APIKeyCookie(
+    name=sessions.COOKIE, scheme_name="session", auto_error=False,
+    description="The session of a page, which POST /v1/session begins. Requests that change something also send its "
+    "csrf in the header X-CSRF-Token.",
+)  # fmt: skip
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+Cookie = Annotated[str | None, Depends(_COOKIE)]
 
 
 async def station_of(request: Request) -> Station:
@@ -33,14 +47,18 @@ class Caller:
     csrf: str | None = None
 
 
-def caller_of(request: Request, station: AStation) -> Caller:
+def caller_of(request: Request, station: AStation, bearer: Bearer, cookie: Cookie) -> Caller:
     """The caller by bearer token, by session cookie, or, on a loopback station without tokens, without either.
 
     Raises HTTPException: 401 without valid credentials, 403 for a forged request, 429 after too many wrong ones.
     """
-    found = _by_token(request, station) or _by_cookie(request, station) or _without_tokens(request, station)
+    authorized = "authorization" in request.headers  # in this way or another: then no other credentials count
+    if authorized:
+        found = None if bearer is None else _by_token(station, bearer.credentials)
+    else:
+        found = _without_tokens(station) if cookie is None else _by_cookie(station, cookie)
     if found is None:
-        if _presented(request):
+        if authorized or cookie is not None:
             wrong_credentials(request)
         raise HTTPException(401, "a valid token is needed", {"WWW-Authenticate": "Bearer"})
     if found.csrf is not None and request.method not in SAFE:
@@ -65,7 +83,7 @@ def needs(role: Role) -> Any:
             raise HTTPException(403, f"this needs the role {role}; this token has the role {caller.role}")
         return caller
 
-    return Depends(check)
+    return Security(check, scopes=[role])
 
 
 Operator = Annotated[Caller, needs("operator")]
@@ -73,30 +91,22 @@ Engineer = Annotated[Caller, needs("engineer")]
 Admin = Annotated[Caller, needs("admin")]
 
 
-def _presented(request: Request) -> bool:
-    return "authorization" in request.headers or sessions.COOKIE in request.cookies
-
-
-def _without_tokens(request: Request, station: Station) -> Caller | None:
+def _without_tokens(station: Station) -> Caller | None:
     """The person at the machine itself, as long as the station has no token."""
-    if _presented(request) or not is_loopback(station.settings.host):
+    if not is_loopback(station.settings.host):
         return None
     with station.record.reading() as session:
         return None if any_token(session) else Caller("local", "admin")
 
 
-def _by_token(request: Request, station: Station) -> Caller | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
-        return None
+def _by_token(station: Station, token: str) -> Caller | None:
     with station.record.reading() as session:
         row = find_token(session, token.strip())
     return None if row is None else Caller(row.label, role_of(row))
 
 
-def _by_cookie(request: Request, station: Station) -> Caller | None:
-    cookie = request.cookies.get(sessions.COOKIE)
-    page = sessions.read(station.record.secret, cookie) if cookie and "authorization" not in request.headers else None
+def _by_cookie(station: Station, cookie: str) -> Caller | None:
+    page = sessions.read(station.record.secret, cookie)
     if page is None:
         return None
     with station.record.reading() as session:
