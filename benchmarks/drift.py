@@ -5,8 +5,9 @@
 
 Every picture is made, measured by `service/drift/pictures.py` and scored: the largest deviation from a linear model of
 1,000 good pictures, in blocks of 4 x 4 pixels. A line draws from 5,000 good pictures, 2,000 others with a lamp dimmed
-by 15 % and 1,000 bad parts, with replacement, so that the parts of a line are independent of each other. One line of
-JSON a run: its figures, or the part at which the alarm came (0: none) and its kind.
+by 15 %, 2,000 with a lamp of 4,500 K in place of 5,000 K and 1,000 bad parts, with replacement, so that the parts of a
+line are independent of each other. One line of JSON a run: its figures, or the part at which the alarm came (0: none)
+and its kind.
 
 With MAPIE installed (pip install mapie), its online martingale test looks at the same scores; without, those runs are
 skipped.
@@ -38,9 +39,13 @@ Values = NDArray[np.float64]  # (parts, 1 + figures): score and figures of each 
 Run = dict[str, Any]
 
 SIZE, DIMMED = 64, 0.85
+KELVIN = 5000, 4500  # before and after a lamp of another colour
+WAVELENGTHS = np.array([610, 550, 465]) * 1e-9  # m, where red, green and blue of a camera are most sensitive
 GOOD_PARTS = 10_000  # of a line on which nothing happens
 SETTINGS = DriftSettings()
 FOUND_WITHIN = 5000  # parts after a change that are looked at
+#: Share of bad parts, and pool of the others, after a change.
+AFTER = {"lamp": (0, "dimmed"), "colour": (0, "warmer"), "defects": (0.05, "good")}
 RATES = (1_000_000, 20_000)  # good parts to a false alarm, as promised
 MAPIE_LEVEL = 0.01  # the chance of a false alarm, ever: that of SETTINGS within GOOD_PARTS
 
@@ -66,14 +71,15 @@ class TinyModel:
 
 
 class Pools:
-    """The values of good parts, of good parts under a dimmed lamp, and of bad parts."""
+    """The values of good parts, of good parts under a dimmed lamp or one of another colour, and of bad parts."""
 
     def __init__(self, scale: float) -> None:
-        good, dimmed, bad = (round(scale * count) for count in (5000, 2000, 1000))
+        good, changed, bad = (round(scale * count) for count in (5000, 2000, 1000))
         self._model = TinyModel([make_part((0, 0, i), SIZE)[0] for i in range(1000)])
         kinds = list(DEFECTS)
         self.good = self._values(make_part((0, 1, i), SIZE)[0] for i in range(good))
-        self.dimmed = self._values(dimmed_picture(make_part((0, 2, i), SIZE)[0]) for i in range(dimmed))
+        self.dimmed = self._values(dimmed_picture(make_part((0, 2, i), SIZE)[0]) for i in range(changed))
+        self.warmer = self._values(warmer_picture(make_part((0, 4, i), SIZE)[0]) for i in range(changed))
         self.bad = self._values(make_part((0, 3, i), SIZE, kinds[i % len(kinds)])[0] for i in range(bad))
 
     def _values(self, pictures: Iterator[Pixels]) -> Values:
@@ -86,7 +92,7 @@ class Pools:
     def facts(self) -> Run:
         """What the changes do to each value: the AUROC of changed against good parts."""
         facts: Run = {"run": "pools"}
-        for name, changed in (("dimmed", self.dimmed), ("bad", self.bad)):
+        for name, changed in (("dimmed", self.dimmed), ("warmer", self.warmer), ("bad", self.bad)):
             labels = np.r_[np.zeros(len(self.good)), np.ones(len(changed))]
             pairs = zip(NAMES, np.r_[self.good, changed].T, strict=True)
             facts[name] = {each: round(float(roc_auc_score(labels, values)), 3) for each, values in pairs}
@@ -98,6 +104,16 @@ def dimmed_picture(picture: Pixels) -> Pixels:
     return (picture * DIMMED + 0.5).astype(np.uint8)
 
 
+def warmer_picture(picture: Pixels) -> Pixels:
+    """The same part under a black body of 4,500 K in place of 5,000 K, as bright in the green (Planck's law).
+
+    Pixels are taken as light to the power of 1 / 2.2.
+    """
+    before, after = (np.exp(-0.014388 / (WAVELENGTHS * kelvin)) for kelvin in KELVIN)  # Wien's form of it
+    gains = ((after / before) / (after / before)[1]) ** (1 / 2.2)
+    return np.minimum(picture * gains + 0.5, 255).astype(np.uint8)
+
+
 class Line:
     """Parts drawn at random, good except for a share of bad ones."""
 
@@ -105,9 +121,9 @@ class Line:
         self._pools, self._rng = pools, np.random.default_rng([11, seed])
         self.calibration = self._draw(pools.good, calibration)[:, 0]
 
-    def parts(self, count: int, bad: float = 0, dimmed: bool = False) -> Values:
-        """Values of some parts."""
-        parts = self._draw(self._pools.dimmed if dimmed else self._pools.good, count)
+    def parts(self, count: int, bad: float = 0, lamp: str = "good") -> Values:
+        """Values of some parts. lamp: the pool of those that are not bad."""
+        parts = self._draw(getattr(self._pools, lamp), count)
         return np.where(self._rng.random((count, 1)) < bad, self._draw(self._pools.bad, count), parts)
 
     def _draw(self, pool: Values, count: int) -> Values:
@@ -145,7 +161,7 @@ def changed(pools: Pools, seed: int, change: str, calm: int, calibration: int) -
     run: Run = {"run": change, "calm": calm, "calibration": calibration, "seed": seed, "kind": None, "part": 0}
     if any(observe(monitor, line.parts(calm), 1)):
         return {**run, "kind": "false alarm"}
-    parts = line.parts(FOUND_WITHIN, dimmed=True) if change == "lamp" else line.parts(FOUND_WITHIN, bad=0.05)
+    parts = line.parts(FOUND_WITHIN, *AFTER[change])
     for number, alarm in enumerate(observe(monitor, parts, calm + 1), 1):
         if alarm is not None:
             found = {
@@ -166,7 +182,7 @@ def mapie(pools: Pools, seed: int, change: str, calm: int, calibration: int, fix
     test = OnlineMartingaleTest(test_level=MAPIE_LEVEL, random_state=seed, warn=False)
     scores = line.parts(GOOD_PARTS if change == "good" else calm)[:, 0]
     if change != "good":
-        after = line.parts(FOUND_WITHIN, dimmed=change == "lamp", bad=0.05 if change == "defects" else 0)
+        after = line.parts(FOUND_WITHIN, *AFTER[change])
         scores = np.r_[scores, after[:, 0]]
     history = np.r_[line.calibration, scores]
     if not fixed:  # as it is meant: the calibration scores are its first values
@@ -185,6 +201,7 @@ def all_runs(pools: Pools, seeds: int) -> Iterator[Run]:
     for seed in range(seeds):
         for calm in (200, 1000):
             yield changed(pools, seed, "lamp", calm, 200)
+            yield changed(pools, seed, "colour", calm, 200)
         for calm, calibration in ((1000, 200), (5000, 200), (1000, 40), (1000, 1000)):
             yield changed(pools, seed, "defects", calm, calibration)
         for bad in (0, 0.01):

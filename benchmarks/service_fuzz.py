@@ -6,7 +6,8 @@
 
 A station is served on loopback, with tokens. In turn: damaged pictures; heads, hosts, paths and bodies that are none;
 cases that schemathesis makes from the OpenAPI description, half of them with the name of the model; bombs, pictures far
-larger than their files; slow senders, while parts are inspected; everything again by those who may not do it.
+larger than their files; slow senders, while parts are inspected; clients that never read; everything again by those who
+may not do it.
 Counts as a fault: a status of 500 or more except 503 and 507, a traceback in the log, a file outside of the station, a
 change of the record by somebody who may not change it, memory beyond --most-mb, a part that is kept waiting. Prints one
 JSON object, and exits with 1 for a fault.
@@ -30,6 +31,7 @@ from typing import Any
 import httpx2
 from sqlalchemy import inspect, text
 
+from algan_ad.service.connection import ANSWER_SECONDS
 from algan_ad.service.record.database import connect, url_of
 from algan_ad.service.record.record import Record
 from algan_ad.service.security.tokens import ROLES, add_token
@@ -40,6 +42,7 @@ from service_kill import make_model, part
 FAULTS: Counter[str] = Counter()
 ALLOWED = {503, 507}  # overload, a full disk: documented, and no fault
 SLOW = 600  # connections, more than uvicorn takes at the same time
+UNREAD, ASKED = 5, 190  # clients that never read, and their requests: all below the limit of requests a second
 PAGES = (  # changes that the operator's page asks for
     "/history/1/undo", "/history/1/good", "/threshold", "/threshold/roll-back", "/threshold/1/approve", "/queue/undo",
     "/queue/1/good", "/models/plates/reload", "/alarms/1/acknowledge",
@@ -222,6 +225,33 @@ def slowly(server: Server) -> dict[str, Any]:
     return {"senders": SLOW, **times, **found}
 
 
+def never_reading(server: Server) -> dict[str, Any]:
+    """Clients that ask for more than all buffers hold and read nothing: they are gone after the limit."""
+    ask, held = b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", list[socket.socket]()
+    for _ in range(UNREAD):
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(server.place)
+        client.sendall(ASKED * ask)
+        client.settimeout(60)
+        held.append(client)
+    time.sleep(ANSWER_SECONDS + 5)
+    found = Counter[str]()
+    for client in held:
+        content = b""
+        try:
+            while more := client.recv(65536):
+                content += more
+        except OSError:
+            pass
+        whole = content.count(b"HTTP/1.1 ") == ASKED
+        if whole:
+            FAULTS["a client that never reads is still connected"] += 1
+        found["kept" if whole else "cut off"] += 1
+        client.close()
+    return {"clients": UNREAD, **found}
+
+
 def without_rights(server: Server) -> dict[str, Any]:
     """Everything that changes something, by those who may not: the record stays as it is."""
     paths = server.client("admin").get("/openapi.json").json()["paths"]
@@ -275,7 +305,8 @@ def main() -> None:
             for name, work in (
                 ("damaged", lambda: damaged(server, options.images, rng)), ("nonsense", lambda: nonsense(server)),
                 ("schema", lambda: schema(server, options.cases, options.seed)), ("bombs", lambda: bombed(server)),
-                ("slow", lambda: slowly(server)), ("without_rights", lambda: without_rights(server)),
+                ("slow", lambda: slowly(server)),
+                ("never_reading", lambda: never_reading(server)), ("without_rights", lambda: without_rights(server)),
             ):  # fmt: skip
                 result[name] = work() | {"peak_mb": server.peak_mb()}
                 print(name, result[name], f"{time.monotonic() - began:.0f} s", file=sys.stderr)

@@ -104,7 +104,7 @@ def test_a_few_extreme_pictures_are_no_change_of_the_pictures(line: Line) -> Non
 @pytest.mark.parametrize(
     ("change", "kind", "words"),
     [
-        ({"blue": -0.01}, "light", "The pictures have become less blue"),
+        ({"blue": -0.01}, "colour", "The pictures have become less blue"),
         ({"contrast": -0.1}, "light", "The contrast of the pictures has fallen"),
         ({"sharpness": -0.05}, "focus", "The pictures have become blurred"),
         ({"width": 8, "sharpness": 0.5, "brightness": 90}, "picture size", "The pictures have become wider"),

@@ -23,7 +23,7 @@ GROUPS = {
     "role": ROLES, "view": visit.VIEWS,
     "preference": [*preferences.CHOICES, *preferences.CHOICES["theme"], *preferences.CHOICES["keys"]],
     "drift": [f"{figure}_{way}" for figure in drift.NAMES for way in ("up", "down")]
-    + [f"advice_{each}" for each in ("pictures", "light", "focus", "picture size", "scores_up", "scores_down")],
+    + [f"advice_{each}" for each in ("pictures", *set(drift.KINDS.values()) - {"scores"}, "scores_up", "scores_down")],
     "figure": drift.NAMES, "cause": [value for name, value in vars(causes).items() if name.isupper()],
 }  # fmt: skip
 

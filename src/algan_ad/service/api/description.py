@@ -33,6 +33,7 @@ def _say_who_may(operation: dict[str, Any]) -> None:
         operation["responses"] |= {
             "401": {"description": "no valid token"},
             "403": {"description": "the role is too low, or a session did not send its X-CSRF-Token"},
+            "429": {"description": "too many wrong credentials, or too many requests"},
         }
 
 

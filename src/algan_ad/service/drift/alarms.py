@@ -7,10 +7,10 @@ from algan_ad.service.drift.rank_test import TAIL, Change
 from algan_ad.service.page.words import Words
 
 SCORES = "scores"
-Kind = Literal["light", "focus", "picture size", "scores"]
+Kind = Literal["light", "colour", "focus", "picture size", "scores"]
 
 KINDS: dict[str, Kind] = {
-    "brightness": "light", "contrast": "light", "red": "light", "blue": "light", "sharpness": "focus",
+    "brightness": "light", "contrast": "light", "red": "colour", "blue": "colour", "sharpness": "focus",
     "width": "picture size", "height": "picture size", SCORES: "scores",
 }  # fmt: skip
 

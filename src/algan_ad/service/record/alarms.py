@@ -21,7 +21,7 @@ class AlarmFacts(Schema):
     """An alarm, for programs."""
 
     id: int
-    kind: str = Field(description="light, focus, picture size or scores for a drift; otherwise a fault or its source")
+    kind: str = Field(description="of a drift: light, colour, focus, picture size, scores; else a fault or its source")
     model: str | None = Field(description="the model whose parts or pictures have changed; None: of the station itself")
     message: str = Field(description="what is wrong and what to do, in English")
     at: str = Field(description="UTC, ISO 8601")
