@@ -8,7 +8,7 @@ nothing had happened. An alarm and the state that raised it are one transaction:
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import structlog
 from pydantic import Field
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from algan_ad.runtime.errors import InputError
 from algan_ad.runtime.schema import Schema
-from algan_ad.service.drift.alarms import Alarm
+from algan_ad.service.drift.alarms import Alarm, Kind
 from algan_ad.service.drift.monitor import DriftState, Monitor
 from algan_ad.service.models import Served
 from algan_ad.service.page.words import Words
@@ -145,7 +145,7 @@ class DriftWatch:
     @staticmethod
     def _restart(followed: _Followed, alarm: AlarmRow) -> None:
         """Start the tests again that an alarm had ended."""
-        followed.monitor.acknowledge(Alarm(**alarm.details).kind, bool(alarm.as_normal))
+        followed.monitor.acknowledge(cast(Kind, alarm.kind), bool(alarm.as_normal))
         followed.alarms.remove(alarm.id)
 
     def _raise(self, name: str, followed: _Followed, alarm: Alarm, session: Session) -> None:
