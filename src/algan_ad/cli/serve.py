@@ -1,5 +1,6 @@
 """`algan serve`."""
 
+import gc
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,15 @@ class Serve:
 
 def verb(argv: list[str]) -> int:
     o = parse(Serve, "serve", argv)
+    gc.disable()  # nothing of a start is garbage, and looking for it takes a sixth of the time
+    try:
+        _serve(o)
+    finally:
+        gc.enable()
+    return 0
+
+
+def _serve(o: Serve) -> None:
     from algan_ad.runtime.progress import set_quiet
     from algan_ad.service.logs import log_as_json
     from algan_ad.service.models import find_models
@@ -64,10 +74,14 @@ def verb(argv: list[str]) -> int:
     def load(folder: Path) -> "Predictor":
         return load_model(folder, o.device, o.runtime, o.threads)
 
+    def ready(address: str) -> None:
+        gc.freeze()  # what the start has made stays: no part has to wait until it has been looked through for garbage
+        gc.enable()
+        print(_listening(address, o.json), flush=True)
+
     log_as_json()
     set_quiet(True)
-    serve(settings, find_models(o.models), load, lambda address: print(_listening(address, o.json), flush=True))
-    return 0
+    serve(settings, find_models(o.models), load, ready)
 
 
 def _listening(address: str, as_json: bool) -> str:
