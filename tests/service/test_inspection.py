@@ -165,6 +165,19 @@ def test_a_clock_that_goes_back_raises_an_alarm_and_keeps_the_order(
         assert [each.kind for each in open_alarms(session)] == ["clock"]
 
 
+def test_a_transaction_that_fails_harms_no_later_part(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it has read of the model and the threshold counts no more."""
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(commit, "announce", fail)
+        assert station.inspector.inspect([Part(grey(50))])[0].cause == "error"
+    assert station.inspector.inspect([Part(grey(50))])[0].verdict == "ok"
+    assert rows(station) == 1
+
+
 def test_a_listener_that_fails_harms_nobody(station: Station) -> None:
     heard: list[Inspection] = []
 

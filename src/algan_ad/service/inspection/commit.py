@@ -39,7 +39,8 @@ class Committer:
 
     def __init__(self, secret: bytes, audit_share: float) -> None:
         self._secret, self._audit_share = secret, audit_share
-        # By their ids: neither a threshold nor what is asked of a model ever changes.
+        # By their ids: neither a threshold nor what is asked of a model ever changes. They belong to no session, which
+        # would forget what they hold when its transaction fails.
         self._models: dict[int, ModelRow] = {}
         self._thresholds: dict[int, tuple[ThresholdRow, Calibration]] = {}
 
@@ -65,12 +66,14 @@ class Committer:
     def _model(self, session: Session, model_id: int) -> ModelRow:
         if model_id not in self._models:
             self._models[model_id] = session.get_one(ModelRow, model_id)
+            session.expunge(self._models[model_id])
         return self._models[model_id]
 
     def _in_use(self, session: Session, model_id: int) -> tuple[ThresholdRow, Calibration]:
         threshold_id = active_id(session, model_id)
         if threshold_id not in self._thresholds:
             row = session.get_one(ThresholdRow, threshold_id)
+            session.expunge(row)
             self._thresholds[threshold_id] = row, calibration_of(row)
         return self._thresholds[threshold_id]
 
