@@ -116,7 +116,7 @@ class Load:
                 quarter = 4 * len(self.answers) // len(self.contents)
                 self.memory[min(quarter, 3)].append(memory_mb(self.pid))
 
-        watcher = threading.Thread(target=watch)
+        watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
         with ThreadPoolExecutor(clients) as pool:
             for each in [pool.submit(client) for _ in range(clients)]:
@@ -149,10 +149,13 @@ def main() -> None:
         assert server.stdout is not None
         load = Load(json.loads(server.stdout.readline())["address"], server.pid, contents)
         before = cpu_seconds(server.pid)
-        seconds = load.run(options.clients, options.rate)
-        spent = 1000 * (cpu_seconds(server.pid) - before) / len(contents)
-        server.send_signal(signal.SIGTERM)
-        status = server.wait(60)
+        try:
+            seconds = load.run(options.clients, options.rate)
+            spent = 1000 * (cpu_seconds(server.pid) - before) / len(contents)
+            server.send_signal(signal.SIGTERM)
+            status = server.wait(60)
+        finally:
+            server.kill()
         lines = [json.loads(line) for line in (folder / "log").read_text().splitlines()]
     whole = {each["request"]: each["ms"] for each in lines if each.get("path") == "/v1/inspect"}
     times = {name: answer["timing_ms"] for name, answer in load.answers.items()}
