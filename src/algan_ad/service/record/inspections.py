@@ -17,7 +17,7 @@ from algan_ad.service.record.tables import NOT_INSPECTED, InspectionRow
 
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]  # PostgreSQL holds no NUL
 
-_ADD = insert(InspectionRow).returning(InspectionRow.id)
+_ADD = insert(InspectionRow)
 _ADDED = tuple(column.name for column in InspectionRow.__table__.columns if not column.primary_key)
 _NEWEST = select(InspectionRow.id, InspectionRow.at).order_by(InspectionRow.id.desc()).limit(1)
 _NUMBERED = select(InspectionRow.id).where(
@@ -41,7 +41,9 @@ class Filter(Schema):
 def add_inspection(session: Session, row: InspectionRow) -> None:
     """Add a row with all its columns, and give it its id. It does not become part of the session."""
     values = {name: getattr(row, name) for name in _ADDED}
-    row.id = session.connection().execute(_ADD, values).scalar_one()
+    key = session.connection().execute(_ADD, values).inserted_primary_key
+    assert key is not None
+    row.id = key[0]
 
 
 def inspection(session: Session, inspection_id: int) -> InspectionRow:
