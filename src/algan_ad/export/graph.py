@@ -96,8 +96,8 @@ def _with_properties(network: Any, config: ModelConfig, weights_sha256: str) -> 
 
 
 def _graph(detector: Detector) -> Graph:
-    """A copy of the scoring module on the CPU. Raises ExportRefused where it is too large."""
-    module, _ = detector.scoring_module()
+    """A copy of the module to export, on the CPU. Raises ExportRefused where it is too large."""
+    module = detector.exported_module()
     size = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
     if size > MOST_BYTES:
         raise ExportRefused(

@@ -169,6 +169,10 @@ class Detector(ABC):
         """The module that scores, in eval mode, and its device."""
         return self._fitted().eval(), self.device
 
+    def exported_module(self) -> nn.Module:
+        """The module that a network is made of, which gives the scores of the one that scores."""
+        return self.scoring_module()[0]
+
     def choices(self, protocol: str) -> dict[str, Any]:
         """Values that `auto` and None among the settings stand for; the plan of a run records them."""
         return {}
