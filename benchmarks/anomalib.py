@@ -15,9 +15,7 @@ scikit-learn's, of raw scores. Each comparison writes one line of JSON:
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import tempfile
 import time
 from functools import partial
@@ -39,32 +37,11 @@ from algan_ad.detectors.patchcore import PatchCore
 from algan_ad.detectors.shared.contract import Detector, RunOptions, TrainingData
 from algan_ad.features import patches
 from algan_ad.runtime.images import Preprocessing, load_many
+from side import Side
 
 NEIGHBOURS = 9  # Anomalib's default re-weighting
 TIMED = 32  # test images that are timed one by one, and with maps
 Scores = NDArray[np.float64]
-
-
-class Theirs:
-    """Anomalib in its own process, idle while ours works."""
-
-    def __init__(self, python: Path, images: Path, weights: Path) -> None:
-        script = Path(__file__).with_name("anomalib_side.py")
-        self.process = subprocess.Popen(
-            [python, "-I", script, images, weights],  # -I: otherwise `import anomalib` would find this file
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"},
-        )  # fmt: skip
-
-    def ask(self, do: str, **options: Any) -> dict[str, Any]:
-        assert self.process.stdin
-        assert self.process.stdout
-        print(json.dumps({"do": do, **options}), file=self.process.stdin, flush=True)
-        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
-        return answer
-
-    def leave(self) -> None:
-        self.process.communicate()
 
 
 class Comparison:
@@ -79,7 +56,7 @@ class Comparison:
         self.options, self.seed, self.folder = options, seed, folder
         images = folder / f"{seed}.npz"
         np.savez(images, train=self.train, test=self.test)
-        self.theirs = Theirs(options.python, images, options.weights)
+        self.theirs = Side(options.python, "anomalib_side.py", images, options.weights)
         self.versions = self.theirs.ask("versions")
         self.fit(Padim, ("layer1", "layer2", "layer3"), 8)  # warm-up
         self.theirs.ask("fit_padim", seed=seed, kept=None, n=8)

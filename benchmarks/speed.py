@@ -97,7 +97,10 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         chosen = [name for name in CONTENDERS if name not in options.without]
-        contenders = [make(name, train, options.batch, Path(folder) / f"{i}.onnx") for i, name in enumerate(chosen)]
+        contenders = [
+            make(name, *CONTENDERS[name], train, options.batch, Path(folder) / f"{i}.onnx")
+            for i, name in enumerate(chosen)
+        ]
         differences = {each.name: agreement(each, images[:14]) for each in contenders}
         measure(contenders, images, options.batch, options.rounds)
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -108,8 +111,7 @@ def main() -> None:
         print(table(rows, next(row["seconds"] for row in rows if row["method"] == name)))
 
 
-def make(name: str, train: Images, batch: int, path: Path) -> Contender:
-    method, settings = CONTENDERS[name]
+def make(name: str, method: str, settings: dict[str, Any], train: Images, batch: int, path: Path) -> Contender:
     detector = METHODS[method](METHODS[method].Config(**settings), "cpu")
     detector.threads = 1
     detector.score_batch = max(batch, detector.views)
