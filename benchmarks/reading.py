@@ -7,7 +7,8 @@ Makes JPEG photographs (noise over smooth shades, quality 90) of 1000 x 1000 and
 way reads the same file once, so that whatever else the machine does falls on all alike; times are processor time of
 the calling thread. `before`: decoded to an array, made an image again and resized in three channels, as it was until
 this way was shortened. With `--model`, also from files to scores at the model's side: by `predict_files`, with its
-threads, against a plain loop (Pillow, the scorer, one by one), in elapsed time and in processor time of all threads;
+threads, against a plain loop (Pillow, the scorer, one by one), in elapsed time and in processor time of all threads,
+beside `unpack`, the decoder alone at an eighth of the size, which nothing that reads these files can fall below;
 `--sides` without a number leaves the rest out. Prints a line of JSON.
 """
 
@@ -75,6 +76,14 @@ def plain_loop(model: object, paths: list[Path], side: int) -> None:
         model.score(np.asarray(small)[None])  # type: ignore[attr-defined]
 
 
+def unpack(paths: list[Path]) -> None:
+    """What every way has to do at least: a JPEG decoder at an eighth of the size takes one coefficient of 64."""
+    for path in paths:
+        with Image.open(path) as image:
+            image.draft(None, (image.width // 8, image.height // 8))
+            image.load()
+
+
 def to_scores(folder: Path, runtime: str, rounds: int, files: int) -> dict[str, object]:
     """Elapsed ms an image from 1000 x 1000 files to scores, and the ratio to the plain loop."""
     model = load_model(folder, runtime=runtime, threads=1)  # type: ignore[arg-type]
@@ -91,6 +100,7 @@ def to_scores(folder: Path, runtime: str, rounds: int, files: int) -> dict[str, 
             "plain": lambda: plain_loop(model, paths, preprocessing.size),
             "predict_files": lambda: list(predict_files(model, [name])),
             "draft": lambda: list(predict_files(draft, [name])),
+            "unpack": lambda: unpack(paths),
         }
         clocks = {"elapsed": time.perf_counter, "processor": time.process_time}
         times: dict[tuple[str, str], list[float]] = {(way, clock): [] for way in ways for clock in clocks}
