@@ -1,3 +1,4 @@
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -147,3 +148,13 @@ def test_threads_do_not_meet() -> None:
         stop.set()
     for found in scores:
         np.testing.assert_array_equal(found, expected)
+
+
+def test_scores_follow_weights_that_change_after_the_first_score() -> None:
+    detector, x = fitted(rows(60, 0)), rows(5, 1)
+    before = detector.score(x)
+    np.testing.assert_array_equal(detector.score(x), before)
+    detector.use_weights({name: 2 * tensor for name, tensor in detector.module.state_dict().items()})
+    changed = detector.score(x)
+    assert (changed != before).any()
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(detector)).score(x), changed)

@@ -3,6 +3,7 @@
 import copy
 import time
 from dataclasses import replace
+from itertools import chain
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,6 +25,7 @@ from algan_ad.training.device import Precision, pick_precision
 from algan_ad.training.loop import Fetch, Schedule, Trained, Validate, train
 from algan_ad.training.selection import Selection, Weights
 
+CPU = torch.device("cpu")  # other devices may lack float64
 SAVING, N_TIMED = 3.0, 8  # seconds that writing a model takes at most, and samples that the time of a score is of
 N_CUT_PASTED = 256  # good images that selection `cut-paste` looks at, and as many altered ones
 N_OF_A_KIND = 128  # good images that selection `made-up` looks at, and as many with defects of each kind
@@ -66,6 +68,7 @@ class TrainedDetector(Detector):
     config: TrainingConfig
     default_selection: ClassVar[Selection] = "average"  # without labels
     augments = True
+    _precise: tuple[nn.Module, list[int], nn.Module] | None = None  # the module in float64, until a weight changes
 
     def choices(self, protocol: str) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -80,8 +83,13 @@ class TrainedDetector(Detector):
         module, device = super().scoring_module()
         if self.input == "image":
             return module, device
-        cpu = torch.device("cpu")  # other devices may lack float64
-        return copy.deepcopy(module).to(cpu, torch.float64), cpu
+        changes = [tensor._version for tensor in chain(module.parameters(), module.buffers())]
+        if self._precise is None or self._precise[0] is not module or self._precise[1] != changes:
+            self._precise = module, changes, copy.deepcopy(module).to(CPU, torch.float64)
+        return self._precise[2], CPU
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_precise": None}
 
     def run_loop(
         self, adversary: Adversary, fetch: Fetch, data: TrainingData, run: RunOptions,
