@@ -13,8 +13,9 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from algan_ad.runtime.arrays import as_batch
 from algan_ad.runtime.errors import InputError
-from algan_ad.runtime.images import Loaded, Preprocessing, as_batch, load_many
+from algan_ad.runtime.images import Loaded, Preprocessing, load_many
 from algan_ad.runtime.model_folder import ModelConfig
 from algan_ad.runtime.placement import Size
 from algan_ad.runtime.prediction import Prediction

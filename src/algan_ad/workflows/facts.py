@@ -16,8 +16,9 @@ from algan_ad.detectors.shared.contract import Detector
 from algan_ad.evaluation.metrics import image_auroc
 from algan_ad.features.alignment import Alignment
 from algan_ad.features.likeness import alignment, nearly_copies, oddness, positions
+from algan_ad.runtime.arrays import as_batch
 from algan_ad.runtime.errors import MissingExtra
-from algan_ad.runtime.images import Levels, as_batch
+from algan_ad.runtime.images import Levels
 from algan_ad.runtime.predictor import Rows
 from algan_ad.runtime.schema import Schema
 from algan_ad.workflows.framing import fit_of, sizes_of

@@ -15,9 +15,10 @@ from algan_ad.data.overlap import copies_in_calibration, copies_in_test
 from algan_ad.data.recipe import Recipe
 from algan_ad.data.splits import Split, hold_out, split
 from algan_ad.detectors.shared.contract import Detector, TrainingData
+from algan_ad.runtime.arrays import as_batch
 from algan_ad.runtime.bulk import report_skipped
 from algan_ad.runtime.errors import InputError, Option
-from algan_ad.runtime.images import Preprocessing, Read, Skipped, as_batch
+from algan_ad.runtime.images import Preprocessing, Read, Skipped
 from algan_ad.runtime.images import prepare as read_image
 from algan_ad.runtime.predictor import Rows, prepared
 from algan_ad.runtime.progress import log
