@@ -150,7 +150,7 @@ def main() -> None:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     method = METHODS["algan-vector" if options.kind in ("mvtec", "tabular") else options.kind]
-    config = method.Config(**{"observe_every": 1, "patience": None, **options.set})  # hindsight sees every epoch
+    config = method.Config(**{"observe_every": 1, "patience": 0, **options.set})  # hindsight sees every epoch
     for seed in options.seeds:
         for name, data in read(options.kind, options.data, seed, method(config, "cpu")):
             start = time.process_time()

@@ -89,7 +89,7 @@ def test_made_up_goes_on_after_a_resume() -> None:
 
 
 def test_made_up_settles_after_looks_in_vain_and_keeps_what_it_has() -> None:
-    selector, forever = (Selector("made-up", 30, patience=patience) for patience in (3, None))
+    selector, forever = (Selector("made-up", 30, patience=patience) for patience in (3, 0))
     for epoch, auroc in enumerate([0.9] * 8 + [0.8, 0.8, 0.95, None, 0.8, 0.8, 0.8, 0.99], 1):
         assert selector.settled == (epoch > 15)  # an epoch without a look is not in vain
         selector.offer(epoch, {"w": torch.tensor([float(epoch)])}, auroc)

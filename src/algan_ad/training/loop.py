@@ -42,7 +42,7 @@ class Schedule:
 
     Attributes:
         observe_every: epochs between two looks at the monitors and the validation set.
-        patience: looks without a better epoch that end a training whose selection is `made-up`; None = never.
+        patience: looks without a better epoch that end a training whose selection is `made-up`; 0 = never.
         generators: sources of the adversary and of `fetch`, if not torch's global state; the first, on the CPU, orders
             the data. They are seeded in its place, so that runs in several threads do not meet.
     """
@@ -52,7 +52,7 @@ class Schedule:
     seed: int
     selection: Selection = "average"
     observe_every: int = 8
-    patience: int | None = None
+    patience: int = 0
     dtype: torch.dtype = torch.float32
     device: torch.device = CPU
     generators: tuple[torch.Generator, ...] = ()

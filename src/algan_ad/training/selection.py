@@ -24,10 +24,10 @@ class Selector:
     `last`        the last epoch's.
 
     Attributes:
-        patience: observed epochs in a row without a new one among the best that settle `made-up`; None = never.
+        patience: observed epochs in a row without a new one among the best that settle `made-up`; 0 = never.
     """
 
-    def __init__(self, rule: Selection, epochs: int, window: float = 0.5, patience: int | None = None) -> None:
+    def __init__(self, rule: Selection, epochs: int, window: float = 0.5, patience: int = 0) -> None:
         self.rule, self.window, self.patience = rule, window, patience
         self.expect(epochs)
         self.weights: Weights = {}
@@ -38,7 +38,7 @@ class Selector:
     @property
     def settled(self) -> bool:
         """True once nothing moves any more; epochs that are offered later are passed over."""
-        return self.rule == "made-up" and self.patience is not None and self.in_vain >= self.patience
+        return self.rule == "made-up" and 0 < self.patience <= self.in_vain
 
     def expect(self, epochs: int, now: int = 1) -> None:
         """Take the number of epochs to be this, in epoch `now`; a mean that has begun is not put off."""

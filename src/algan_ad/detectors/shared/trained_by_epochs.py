@@ -42,10 +42,8 @@ class TrainingConfig(Schema):
         "validation, with labels, under protocol thesis; None = by method and protocol",
     )
     observe_every: int = Field(8, ge=1, description="epochs between two looks at the monitors (5.3)")
-    patience: int | None = Field(
-        8,
-        ge=1,
-        description="looks in a row without a better epoch that end a training of selection made-up; None = never",
+    patience: int = Field(
+        8, ge=0, description="looks in a row without a better epoch that end a training of selection made-up; 0 = never"
     )
     precision: Precision = Field("auto", description="auto: bfloat16 if the processor has it, else float32")
 
